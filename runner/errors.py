@@ -1,0 +1,91 @@
+"""The error tree. Each kind has one exit code, mapped once, in `exit_code`.
+
+A refusal is not an error: it is a verdict with reasons (see `records.verdict`) and exits 1.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a process says to its caller (DESIGN.md, section 5)."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    BUG = 3
+    WAITING = 4
+    COULD_NOT = 5
+    INTERRUPTED = 130
+
+
+class HallmarkError(Exception):
+    """The root: anything Hallmark raises on purpose."""
+
+
+class RecordError(HallmarkError):
+    """A file does not say what its record needs: invalid input, exit 1."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        path: str = "",
+        line: int | None = None,
+        field: str = "",
+        hint: str = "",
+    ) -> None:
+        self.problem = problem
+        self.path = path
+        self.line = line
+        self.field = field
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        where = ":".join(str(part) for part in (self.path, self.line) if part)
+        text = f"{where}: " if where else ""
+        if self.field:
+            text += f"{self.field}: "
+        text += self.problem
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class PhaseOrderError(HallmarkError):
+    """Code asked for a step that the history does not allow: a bug in the caller, exit 3."""
+
+
+class VerificationError(HallmarkError):
+    """Signed material does not hold: refused, exit 1."""
+
+
+class EdgeError(HallmarkError):
+    """The outside could not do its part (git, data, model, signing): could not judge, exit 5."""
+
+
+class GitError(EdgeError):
+    """git failed or answered something that cannot be used."""
+
+
+class DataError(EdgeError):
+    """Bytes are missing, unreachable or are not the ones that were recorded."""
+
+
+class ModelError(EdgeError):
+    """A model could not be loaded, trained or run."""
+
+
+class SigningError(EdgeError):
+    """A key or ssh-keygen could not be used."""
+
+
+def exit_code(error: BaseException) -> ExitCode:
+    """The exit code for an error that reached the command line."""
+    if isinstance(error, RecordError | VerificationError):
+        return ExitCode.REFUSED
+    if isinstance(error, EdgeError):
+        return ExitCode.COULD_NOT
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    return ExitCode.BUG

@@ -1,0 +1,213 @@
+"""The outside, as the inside sees it. `edges/` implements each port for real; `edges/simulated.py` in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+from runner.records.base import Record
+from runner.records.cluster import Base
+from runner.records.conversation import Conversation
+from runner.records.dataset import Example
+from runner.records.ledger import Entry
+from runner.records.params import BaseRecipe, TrainRecipe
+from runner.records.training import TrainingRow
+from runner.records.verdict import Verdict
+from runner.rules.canonical import tree_digest
+
+R = TypeVar("R", bound=Record)
+Progress = Callable[[str, float], None]
+"""Told what is being done and what share of it is done, 0 to 1."""
+
+
+def silent(message: str, share: float) -> None:
+    """A `Progress` that says nothing."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A directory of small files as a value: relative POSIX path to bytes."""
+
+    files: Mapping[str, bytes]
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over the canonical list of [path, sha256], sorted by path."""
+        return tree_digest(self.files)
+
+
+class Reader(Protocol):
+    """One tree of reviewed files: a work tree, or a commit. Paths are relative and POSIX."""
+
+    name: str
+    """What is read, for messages: a directory or a commit."""
+
+    def paths(self, prefix: str = "") -> Sequence[str]:
+        """Every regular file whose path starts with `prefix`, sorted."""
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes. Raises `RecordError` where there is none."""
+
+
+class Artifacts(Protocol):
+    """An iteration's files by name (`records.artifact.ARTIFACTS`). Reads verify nothing twice; a missing one is a `DataError`."""
+
+    def record(self, name: str, kind: type[R]) -> R: ...
+
+    def rows(self, name: str, kind: type[R]) -> tuple[R, ...]: ...
+
+    def tree(self, name: str) -> Tree: ...
+
+    def digest(self, name: str) -> str:
+        """sha256 of the file, or of the tree."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A base and, perhaps, an adapter on it. `weights` holds a tiny base's files; it is empty for `path` and `hub`."""
+
+    base: Base
+    weights: Tree
+    adapter: Tree | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Greedy answers in the order of the prompts; `tokens` counts the generated ones. Seconds are measured."""
+
+    texts: tuple[str, ...]
+    tokens: tuple[int, ...]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    weights: Tree
+    parameters: int
+    steps: int
+    dev_by_steps: Mapping[int, float]
+    loss: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    adapter: Tree
+    tokens: int
+    steps: int
+    loss: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One request at a time, in milliseconds; memory is the process's peak."""
+
+    p50_ms: float
+    p95_ms: float
+    peak_memory_mib: float
+
+
+class LanguageModels(Protocol):
+    """Causal language models: pre-train a tiny base, answer, sample, fit an adapter. Every method is deterministic
+    for its arguments on one CPU type and thread count; `instruction` is the system message, none where empty."""
+
+    version: str
+
+    def pretrain(
+        self,
+        examples: Sequence[Example],
+        dev: Sequence[Example],
+        *,
+        instruction: str,
+        recipe: BaseRecipe,
+        seed: int,
+        threads: int,
+        progress: Progress = silent,
+    ) -> Pretrained: ...
+
+    def answer(
+        self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int, progress: Progress = silent
+    ) -> Answers:
+        """Greedy, batched, length-sorted, left-padded."""
+
+    def sample(
+        self, model: Model, labels: Sequence[str], *, temperature: float, seed: int, max_new_tokens: int
+    ) -> tuple[str, ...]:
+        """One user message per label, sampled from the class-conditioned model."""
+
+    def fit(
+        self,
+        model: Model,
+        rows: Sequence[TrainingRow],
+        *,
+        instruction: str,
+        recipe: TrainRecipe,
+        seed: int,
+        threads: int,
+        progress: Progress = silent,
+    ) -> Fitted:
+        """TRL SFT with LoRA from the base (or from `model.adapter`), completion-only loss, replay rows marked by use."""
+
+    def strengthen(self, adapter: Tree, factor: float) -> Tree:
+        """The adapter with its update scaled by `factor`."""
+
+    def latency(self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int) -> Latency: ...
+
+
+class TextClassifier(Protocol):
+    """A light text classifier, for utility."""
+
+    def accuracy(
+        self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int
+    ) -> float:
+        """Share of `test` (text, label) that a classifier trained on `train` gets right."""
+
+
+@dataclass(frozen=True)
+class MachineFacts:
+    host: str
+    cpus: int
+    memory_gib: float
+    gpu: bool
+
+
+class Machine(Protocol):
+    def facts(self) -> MachineFacts: ...
+
+
+class Clock(Protocol):
+    def now(self) -> str:
+        """The time, ISO 8601 in UTC to the second."""
+
+    def monotonic(self) -> float: ...
+
+
+class LedgerStore(Protocol):
+    """The ledger branch. `append` is a compare-and-swap: it raises `LedgerRace` if another writer was first."""
+
+    def read(self, cluster: str) -> tuple[Entry, ...]: ...
+
+    def append(self, entry: Entry) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What a phase may use of the outside."""
+
+    models: LanguageModels
+    classifier: TextClassifier
+    machine: Machine
+    clock: Clock
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a phase made: artifacts by name (a record, rows or a tree), its verdict, and what was measured."""
+
+    artifacts: Mapping[str, Record | Sequence[Record] | Tree]
+    verdict: Verdict = Verdict()
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    """What cannot repeat. `compute_s` is the seconds spent training and generating."""

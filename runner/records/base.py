@@ -1,0 +1,25 @@
+"""What every record is: a frozen pydantic model that refuses unknown keys, and the names and digests it may hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+"""A name that is safe as a git ref, a file name and a YAML scalar."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A sha256 in lower-case hex."""
+
+Text = Annotated[str, Field(min_length=1)]
+"""Text that says something."""
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+"""A share of a whole, from 0 to 1."""
+
+
+class Record(BaseModel):
+    """A noun of Hallmark, as a file says it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, ser_json_inf_nan="strings")

@@ -1,0 +1,161 @@
+"""A cluster: one specialist's model intake, what its gate bears, and how many people its gates ask for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Share, Slug, Text
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class TinyBase(Record):
+    """A small causal LM that the `base` stage pre-trains from scratch on `data/base.jsonl`. Its recipe is in params.yaml."""
+
+    kind: Literal["tiny"]
+
+
+class PathBase(Record):
+    """A local model directory (safetensors, tokenizer, config), pinned by the digest of its files."""
+
+    kind: Literal["path"]
+    path: Text
+    sha256: Sha256
+
+
+class HubBase(Record):
+    """A hub model at a pinned commit."""
+
+    kind: Literal["hub"]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+Base = Annotated[TinyBase | PathBase | HubBase, Field(discriminator="kind")]
+
+
+class Capability(Record):
+    id: Slug
+    title: Text
+    definition: Text
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Serving(Record):
+    engine: Literal["transformers", "vllm", "openai"] = "transformers"
+    target: Text
+    max_new_tokens: Positive = 16
+    cost_per_hour: Annotated[float, Field(ge=0)] = 0.0
+    """What an hour of the serving machine costs, in `currency`; the cost of a decision is computed from it."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+
+
+class Hardware(Record):
+    """The boundary inside which this cluster's data may be worked on. A machine outside it is refused at intake."""
+
+    min_cpus: Positive = 1
+    min_memory_gib: Annotated[float, Field(gt=0)] = 1.0
+    gpu: Literal["required", "optional", "forbidden"] = "optional"
+    machines: tuple[Text, ...] = ()
+    """Host names allowed; none listed means any."""
+
+
+class Thresholds(Record):
+    """The floors a candidate must reach: capability-weighted composites, 0 to 1."""
+
+    composite: Share
+    heldout: Share
+
+
+class GateLimits(Record):
+    """What the gate bears."""
+
+    thresholds: Thresholds
+    max_p_value: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Exact McNemar on held-out, candidate against incumbent and against the control arm."""
+    max_regressions: Share = 0.05
+    """Scenarios that the incumbent passed and the candidate fails, as a share of those it passed."""
+    capability_alpha: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """No capability may be worse than the incumbent at this level (exact McNemar, Holm-corrected)."""
+    max_robustness_drop: Share = 0.25
+    max_latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
+
+
+class Validation(Record):
+    """What a batch of candidates must hold (phase 8). Distances are 0 (same) to 1 (disjoint)."""
+
+    max_length_distance: Share = 0.5
+    max_vocabulary_distance: Share = 0.8
+    max_ngram_distance: Share = 0.95
+    max_exact_copies: Share = 0.2
+    """Suspicious cleanliness: the share of rows that copy their parents or each other."""
+    min_utility: Annotated[float, Field(ge=0)] = 0.5
+    """Accuracy of a classifier trained on the batch and tested on real data, over that of one trained on real data."""
+    max_membership_auc: Share = 0.7
+    """How well distance to the closest record tells gold from the held-back reference; 0.5 is not at all."""
+    min_rows: Positive = 8
+
+
+class Triage(Record):
+    required: Literal["all", "none"] = "all"
+
+
+class Cluster(Record):
+    """`clusters/<cluster>/cluster.yaml`."""
+
+    id: Slug
+    title: Text
+    instruction: str = ""
+    """The system message the specialist is served with; none where empty."""
+    base: Base
+    serving: Serving
+    hardware: Hardware = Hardware()
+    benchmark_version: Positive
+    capabilities: tuple[Capability, ...] = Field(min_length=1)
+    gate: GateLimits
+    validation: Validation = Validation()
+    human_floor: Share
+    """The least share of human examples among the new ones that train the candidate."""
+    triage: Triage = Triage()
+    rubrics_gate: Literal["next-iteration"] = "next-iteration"
+    heldout_looks: Positive = 20
+    """How many candidates may look at this held-out set before it must rotate."""
+
+
+class ProblemKind(StrEnum):
+    ACCURACY = "accuracy"
+    COMPOSITE = "composite"
+
+
+class RealOnlyBaseline(Record):
+    """What real data alone reaches, and how that was measured."""
+
+    value: Share
+    how: Text
+
+
+class Problem(Record):
+    """The front matter of `clusters/<cluster>/problem.md`: why this specialist, and why synthetic data at all."""
+
+    gap: Text
+    why_not_real_data: Text
+    metric: ProblemKind
+    threshold: Share
+    real_only_baseline: RealOnlyBaseline
+
+
+class FrozenSet(Record):
+    sha256: Sha256
+    scenarios: Positive
+    owners: tuple[Slug, ...] = Field(min_length=1)
+    """The roles that may change this set."""
+
+
+class BenchmarkLock(Record):
+    """`clusters/<cluster>/benchmark.lock`: the digests of the frozen sets."""
+
+    version: Positive
+    sets: dict[Slug, FrozenSet]

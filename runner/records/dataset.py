@@ -1,0 +1,76 @@
+"""Examples that train a model, and the provenance without which none may be written."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from runner.records.base import Record, Sha256, Slug, Text
+from runner.records.conversation import Conversation
+from runner.records.scenario import Origin
+
+
+class Example(Record):
+    """One row of human data: what was asked, and the right answer."""
+
+    id: Text
+    capability: Slug
+    input: Conversation = Field(min_length=1)
+    answer: Text
+    origin: Origin = Origin.HUMAN
+
+
+class Channel(StrEnum):
+    LOG = "log"
+    LLM = "llm"
+    PERTURBATION = "perturbation"
+    SIMULATOR = "simulator"
+    EXTERNAL = "external"
+    HUMAN = "human"
+
+
+class Generator(Record):
+    """What made a batch: its name, version, and the digest of whatever it ran on (model, code or file)."""
+
+    name: Text
+    version: Text
+    sha256: Sha256
+
+
+class Provenance(Record):
+    """How a batch was made."""
+
+    channel: Channel
+    generator: Generator
+    parameters: dict[str, str | int | float | bool]
+    seed: int
+    target: Slug
+    """The failure cluster this batch aims at."""
+    parents: tuple[Text, ...]
+    """Ids of the examples and signals the rows were made from."""
+    count: Annotated[int, Field(ge=0)]
+
+
+class Batch(Record):
+    """A batch of candidates. It cannot be made without saying how its rows came to be."""
+
+    id: Slug
+    provenance: Provenance
+    rejected: dict[str, int] = {}
+    """Rows the generator made and its own filters dropped, by cause."""
+
+
+class Candidate(Record):
+    """A row that may become training data: an example, the batch it belongs to, and its parents."""
+
+    example: Example
+    batch: Slug
+    parents: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _log_is_human(self) -> Candidate:
+        if self.example.origin is Origin.SYNTHETIC and not self.parents:
+            raise ValueError("a synthetic candidate names its parents")
+        return self

@@ -1,0 +1,93 @@
+"""The evidence bundle: the small files an approver reads and a verifier recomputes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Share, Slug, Text
+
+
+class EvidenceFile(StrEnum):
+    """The files under `promotions/<seq>/evidence/`."""
+
+    SCORECARD = "scorecard.json"
+    GRADES = "grades.jsonl"
+    LINEAGE = "lineage.json"
+    SWEEP = "sweep.json"
+    SWEEP_PLOT = "sweep.svg"
+    VALIDATION = "validation.json"
+    DIAGNOSIS = "diagnosis.json"
+    PROVENANCE = "provenance.json"
+    RISKS = "risks.json"
+    ROLLBACK = "rollback.json"
+    TRAINING = "training.json"
+    OPERATIONS = "operations.json"
+    RUNS = "runs.json"
+    REPORT = "report.html"
+    ATTESTATION = "attestation.dsse.json"
+
+
+class LineageNode(Record):
+    """One artifact and what it was made from. Kinds: signal, failure, batch, example, mixture, adapter."""
+
+    id: Text
+    kind: Slug
+    parents: tuple[Text, ...]
+    label: str = ""
+
+
+class Lineage(Record):
+    nodes: tuple[LineageNode, ...]
+
+
+class Operations(Record):
+    """Operational figures of the candidate, measured on the machine that assessed it. No digest of a phase covers them."""
+
+    machine: str
+    latency_p50_ms: Annotated[float, Field(ge=0)]
+    latency_p95_ms: Annotated[float, Field(ge=0)]
+    """One request at a time."""
+    tokens_per_second: Annotated[float, Field(ge=0)]
+    """Batched."""
+    peak_memory_mib: Annotated[float, Field(ge=0)]
+    seconds_per_decision: Annotated[float, Field(ge=0)]
+    cost_per_decision: Annotated[float, Field(ge=0)]
+    currency: str
+    training_seconds: Annotated[float, Field(ge=0)]
+
+
+class Risk(Record):
+    """Something an approver takes on by signing."""
+
+    title: Text
+    detail: Text
+
+
+class Risks(Record):
+    risks: tuple[Risk, ...]
+
+
+class RollbackContract(Record):
+    """What happens when this adapter must go: to which sequence, with which bytes, on whose word."""
+
+    to_sequence: Annotated[int, Field(ge=0)]
+    to_adapter: Sha256 | None
+    when: Text
+    who: Text
+
+
+class CandidateSummary(Record):
+    """The status block's figures, before and after."""
+
+    composite_before: Share
+    composite_after: Share
+    composite_threshold: Share
+    heldout_before: Share
+    heldout_after: Share
+    heldout_threshold: Share
+    regressions: int
+    regressions_of: int
+    p_value: Share

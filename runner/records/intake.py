@@ -1,0 +1,46 @@
+"""What phase 1 pins: every digest that later phases may use."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Slug
+
+
+class Incumbent(Record):
+    """The adapter now promoted; sequence 0 is the base alone."""
+
+    sequence: int = Field(ge=0)
+    adapter: Sha256 | None = None
+
+
+class Intake(Record):
+    """The pinned iteration. Its id derives from `pins` and `incumbent`, and from nothing else."""
+
+    cluster: Slug
+    iteration: Slug
+    benchmark_version: int
+    benchmark_sha256: Sha256
+    pins: dict[str, Sha256]
+    """What was read (`cluster`, `problem`, `rubrics`, `scenarios/core`, `data/gold`, `params`, …) to its digest."""
+    incumbent: Incumbent
+    earlier_triage: tuple[Slug, ...] = ()
+    """Iterations whose accepted examples are in the pool."""
+
+
+class IngestReport(Record):
+    """Phase 2's count: nothing disappears."""
+
+    read: int
+    signals: int
+    failed: int
+    redactions: dict[str, int]
+
+
+class DeduplicateReport(Record):
+    """Phase 3's count."""
+
+    signals: int
+    unique: int
+    exact: int
+    near: int

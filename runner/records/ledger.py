@@ -1,0 +1,52 @@
+"""One entry of the iterate ledger: `<cluster>/<seq8>.json` on the `ledger` branch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Slug
+from runner.records.verdict import Verdict
+
+
+class EntryKind(StrEnum):
+    QUEUED = "queued"
+    PHASE = "phase"
+    SUPERSEDED = "superseded"
+    RECEIPT = "receipt"
+
+
+class RunState(StrEnum):
+    """Where an iteration stands; derived from the ledger, never stored."""
+
+    QUEUED = "queued"
+    ACTIVE = "active"
+    ASSESSING = "assessing"
+    BLOCKED = "blocked"
+    SUPERSEDED = "superseded"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+
+
+class Entry(Record):
+    """What happened, in the order it happened.
+
+    `previous` is the digest of the entry before (none for a chain's first). The digest covers everything
+    but `measured`, which holds what cannot repeat: times, seconds, memory, host, commit.
+    """
+
+    version: int = 1
+    cluster: Slug
+    sequence: int = Field(ge=1)
+    previous: Sha256 | None
+    kind: EntryKind
+    iteration: str = ""
+    phase: str = ""
+    inputs: dict[str, Sha256] = {}
+    outputs: dict[str, Sha256] = {}
+    verdict: Verdict = Verdict()
+    receipt: dict[str, Any] | None = None
+    """With `receipt`: the gate's DSSE envelope."""
+    measured: dict[str, Any] = {}

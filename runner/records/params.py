@@ -1,0 +1,88 @@
+"""`params.yaml`: the pipeline's knobs, per cluster. What the gate bears stands in `cluster.yaml`, not here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from runner.records.base import Record, Share, Slug
+
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class BaseRecipe(Record):
+    """The tiny base: shape, and how it is pre-trained."""
+
+    vocabulary: Positive = 2048
+    hidden: Positive = 128
+    layers: Positive = 2
+    heads: Positive = 4
+    max_length: Positive = 128
+    steps: tuple[Positive, ...] = (250,)
+    """Step counts to try in one run; the best on dev is kept."""
+    batch: Positive = 32
+    learning_rate: Rate = 4e-3
+    prompt_loss: Share = 0.3
+    reversed_share: Share = 0.0
+    """Share of rows also shown as `label -> message`, so that the model can generate messages for a label."""
+
+
+class DeduplicateKnobs(Record):
+    threshold: Share = 0.8
+    """Jaccard of word 3-shingles at and above which two texts are near-duplicates."""
+
+
+class ExpandKnobs(Record):
+    per_target: Positive = 60
+    """Candidates wanted per target and synthetic channel."""
+    temperature: Rate = 0.9
+    attempts: Positive = 4
+    """Samples drawn at most per candidate wanted."""
+
+
+class TrainRecipe(Record):
+    """One LoRA run: the same for every arm of the sweep and for the candidate."""
+
+    rank: Positive = 16
+    alpha: Positive = 32
+    epochs: Positive = 3
+    batch: Positive = 32
+    learning_rate: Rate = 2e-3
+    replay: Annotated[int, Field(ge=0)] = 1000
+    """Replay rows beside the new ones."""
+    new_rows: Annotated[int, Field(ge=0)] = 1000
+    """New rows after repetition; the same for every arm, so that arms differ in content alone."""
+    distill: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the KL term to the base on replay rows."""
+
+
+class SweepKnobs(Record):
+    synthetic: tuple[Share, ...] = (0.0, 0.25, 0.5, 0.75)
+    margin: Share = 0.01
+    """Dev composites closer than this count as equal."""
+
+
+class StrengthKnobs(Record):
+    strengths: tuple[Rate, ...] = (0.6, 0.8, 1.0)
+
+
+class AssessKnobs(Record):
+    resamples: Positive = 2000
+
+
+class ClusterParams(Record):
+    seed: int = 7
+    threads: Positive = 2
+    base: BaseRecipe = BaseRecipe()
+    deduplicate: DeduplicateKnobs = DeduplicateKnobs()
+    expand: ExpandKnobs = ExpandKnobs()
+    train: TrainRecipe = TrainRecipe()
+    sweep: SweepKnobs = SweepKnobs()
+    strength: StrengthKnobs = StrengthKnobs()
+    assess: AssessKnobs = AssessKnobs()
+
+
+class Params(Record):
+    clusters: dict[Slug, ClusterParams]

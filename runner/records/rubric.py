@@ -1,0 +1,86 @@
+"""A rubric: the criteria an answer is graded by, each with one grader and a weight. Enums and text only."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from runner.records.base import Record, Slug, Text
+
+
+class RubricStatus(StrEnum):
+    DRAFT = "draft"
+    APPROVED = "approved"
+
+
+class Normalisation(StrEnum):
+    """A step applied to answer and reference before they are compared, in the order the rubric lists them."""
+
+    STRIP = "strip"
+    LOWERCASE = "lowercase"
+    COLLAPSE_SPACES = "collapse-spaces"
+    STRIP_PUNCTUATION = "strip-punctuation"
+    UNICODE_NFKC = "unicode-nfkc"
+
+
+class Exact(Record):
+    """The answer equals the scenario's reference."""
+
+    kind: Literal["exact"]
+
+
+class OneOf(Record):
+    """The answer equals one of `values`."""
+
+    kind: Literal["one-of"]
+    values: tuple[Text, ...] = Field(min_length=1)
+
+
+class Regex(Record):
+    """`pattern` (Python `re` syntax) is found in the answer."""
+
+    kind: Literal["regex"]
+    pattern: Text
+
+
+class Contains(Record):
+    """Every one of `values` stands in the answer; with no values, the reference does."""
+
+    kind: Literal["contains"]
+    values: tuple[Text, ...] = ()
+
+
+class JsonSchema(Record):
+    """The answer is JSON that the schema (draft 2020-12) accepts. Written as JSON text, so that YAML cannot retype it."""
+
+    kind: Literal["json-schema"]
+    schema_json: Text
+
+
+Grader = Annotated[Exact | OneOf | Regex | Contains | JsonSchema, Field(discriminator="kind")]
+
+
+class Criterion(Record):
+    id: Slug
+    description: Text
+    grader: Grader
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    required: bool = True
+    """A scenario passes only where every required criterion is met."""
+
+
+class Rubric(Record):
+    """One file under `rubrics/`; the file's name is its id."""
+
+    id: Slug
+    title: Text
+    status: RubricStatus
+    capabilities: tuple[Slug, ...] = ()
+    """The capabilities this rubric covers; none listed means all."""
+    normalisation: tuple[Normalisation, ...] = ()
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+
+
+JsonObject = dict[str, Any]

@@ -1,0 +1,57 @@
+"""Production traces: as they come through the door (redacted), and as signals."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Text
+from runner.records.conversation import Conversation
+
+
+class Rating(StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+    NONE = "none"
+
+
+class Feedback(Record):
+    """What production said of an answer; `correct_answer` is a person's, where one gave it."""
+
+    rating: Rating = Rating.NONE
+    correct_answer: str = ""
+
+
+class Trace(Record):
+    """One request and its response, redacted: a row of `data/signals.jsonl`."""
+
+    input: Conversation = Field(min_length=1)
+    response: str
+    feedback: Feedback = Feedback()
+    timestamp: str = ""
+    source: str = "unknown"
+    """Who sent it: client or workload id."""
+    redactions: dict[str, int] = {}
+    """How many of each kind were replaced at the door."""
+
+
+class Signal(Record):
+    """A trace with its fingerprint, structured for diagnosis."""
+
+    id: Text
+    """`signal-` and the first 16 hex digits of the fingerprint."""
+    fingerprint: Sha256
+    """sha256 of the normalised last user text and the response."""
+    trace: Trace
+    failed: bool
+
+
+class UniqueSignal(Record):
+    """A signal that stands for its exact and near duplicates."""
+
+    signal: Signal
+    count: int = Field(gt=0)
+    members: tuple[Text, ...]
+    first_seen: str
+    last_seen: str

@@ -1,0 +1,104 @@
+"""Mixtures, arms of the sweep, and what a training run was."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.dataset import Example
+from runner.records.score import SetScore
+from runner.records.verdict import Verdict
+
+
+class Use(StrEnum):
+    """Why a row is in the mixture. Replay rows are earlier human data, kept against forgetting."""
+
+    NEW = "new"
+    REPLAY = "replay"
+
+
+class TrainingRow(Record):
+    example: Example
+    use: Use
+    repeat: Annotated[int, Field(gt=0)] = 1
+
+
+class TrainingRecord(Record):
+    """What one training run was. Seconds are measured and stand in the ledger, not here."""
+
+    mixture: Sha256
+    base: Sha256
+    recipe: Sha256
+    seed: int
+    threads: int
+    examples: int
+    tokens: int
+    steps: int
+    loss: tuple[float, ...]
+    """Mean training loss per logging interval."""
+    adapter: Sha256
+
+
+class Arm(Record):
+    """One point of the sweep: `control`, or a share of synthetic rows among the new ones."""
+
+    name: Slug
+    synthetic_wanted: Share
+    synthetic_share: Share
+    """What was to be had; less than wanted where too few candidates passed."""
+    human_rows: int
+    synthetic_rows: int
+    replay_rows: int
+    dev: SetScore
+    training: TrainingRecord
+
+
+class CurveShape(StrEnum):
+    PEAK = "peak"
+    PLATEAU = "plateau"
+    SYNTHETIC_DOES_NOT_HELP = "synthetic-does-not-help"
+
+
+class Sweep(Record):
+    """The ratio curve on dev, what it looks like, and the mixture chosen."""
+
+    arms: tuple[Arm, ...]
+    shape: CurveShape
+    chosen: Slug
+    human_share: Share
+    explanation: Text
+    verdict: Verdict
+    """Refuses where no arm holds the cluster's human floor."""
+
+
+class StrengthPoint(Record):
+    """The candidate on dev with its adapter scaled by `strength`."""
+
+    strength: Annotated[float, Field(gt=0)]
+    dev: SetScore
+    lost: int
+    """Dev scenarios that the incumbent passed and this one fails."""
+
+
+class Training(Record):
+    """What phase 11 made: the run, and the strength chosen on dev."""
+
+    record: TrainingRecord
+    arm: Slug
+    strengths: tuple[StrengthPoint, ...]
+    strength: float
+    adapter: Sha256
+    """Digest of the adapter as chosen, after scaling."""
+
+
+class BaseTraining(Record):
+    """How the tiny base was made; its steps were chosen on dev."""
+
+    weights: Sha256
+    parameters: int
+    steps: int
+    dev_by_steps: dict[str, Share]
+    loss: tuple[float, ...]

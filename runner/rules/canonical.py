@@ -1,0 +1,31 @@
+"""Canonical bytes (RFC 8785) and the digests taken over them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+
+from runner.records.base import Record
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value or record. Raises `rfc8785.CanonicalizationError` for what JSON cannot say."""
+    return rfc8785.dumps(value.model_dump(mode="json") if isinstance(value, Record) else value)
+
+
+def sha256(data: bytes) -> str:
+    """Lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical bytes of `value`."""
+    return sha256(canonical(value))
+
+
+def tree_digest(files: Mapping[str, bytes]) -> str:
+    """sha256 over the canonical list of [path, sha256 of the bytes], sorted by path."""
+    return digest([[path, sha256(files[path])] for path in sorted(files)])
