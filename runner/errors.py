@@ -5,6 +5,7 @@ A refusal is not an error: it is a verdict with reasons (see `records.verdict`) 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -52,6 +53,18 @@ class RecordError(HallmarkError):
         return f"{text} ({self.hint})" if self.hint else text
 
 
+class RecordErrors(RecordError):
+    """Every problem of a file, or of several: one `RecordError` each, one a line. Invalid input, exit 1."""
+
+    def __init__(self, errors: Iterable[RecordError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(first.problem, path=first.path, line=first.line, field=first.field, hint=first.hint)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
 class PhaseOrderError(HallmarkError):
     """Code asked for a step that the history does not allow: a bug in the caller, exit 3."""
 
@@ -66,6 +79,10 @@ class EdgeError(HallmarkError):
 
 class GitError(EdgeError):
     """git failed or answered something that cannot be used."""
+
+
+class LedgerRace(GitError):
+    """Another writer moved the ledger first: read it again and append again."""
 
 
 class DataError(EdgeError):

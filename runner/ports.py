@@ -13,6 +13,7 @@ from runner.records.conversation import Conversation
 from runner.records.dataset import Example
 from runner.records.ledger import Entry
 from runner.records.params import BaseRecipe, TrainRecipe
+from runner.records.step import Step
 from runner.records.training import TrainingRow
 from runner.records.verdict import Verdict
 from runner.rules.canonical import tree_digest
@@ -49,6 +50,13 @@ class Reader(Protocol):
 
     def read(self, path: str) -> bytes:
         """The file's bytes. Raises `RecordError` where there is none."""
+
+
+class RecordParser(Protocol):
+    """Reads a reviewed file as a record: strict YAML, or, where `path` ends in `.md`, the front matter of a text."""
+
+    def __call__(self, data: bytes, kind: type[R], *, path: str) -> R:
+        """Raises `RecordErrors` with every problem of the file, each with its line, field and fix."""
 
 
 class Artifacts(Protocol):
@@ -159,9 +167,7 @@ class LanguageModels(Protocol):
 class TextClassifier(Protocol):
     """A light text classifier, for utility."""
 
-    def accuracy(
-        self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int
-    ) -> float:
+    def accuracy(self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int) -> float:
         """Share of `test` (text, label) that a classifier trained on `train` gets right."""
 
 
@@ -184,6 +190,13 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
 
 
+class Adapters(Protocol):
+    """The adapters of merged promotions."""
+
+    def fetch(self, sequence: int) -> Tree:
+        """The promoted adapter's files, checked against the record's sha256. Raises `DataError` where they are not."""
+
+
 class LedgerStore(Protocol):
     """The ledger branch. `append` is a compare-and-swap: it raises `LedgerRace` if another writer was first."""
 
@@ -200,6 +213,9 @@ class Ports:
     classifier: TextClassifier
     machine: Machine
     clock: Clock
+    adapters: Adapters
+    dump_yaml: Callable[[Any], bytes]
+    """A JSON value as a reviewed file's text (strict YAML, UTF-8)."""
     progress: Progress = silent
 
 
@@ -211,3 +227,37 @@ class Output:
     verdict: Verdict = Verdict()
     measured: Mapping[str, Any] = field(default_factory=dict)
     """What cannot repeat. `compute_s` is the seconds spent training and generating."""
+
+
+class Run(Protocol):
+    """One iteration's branch, `runs/<cluster>/<iteration>`, checked out. What is not committed may be lost."""
+
+    @property
+    def reader(self) -> Reader: ...
+
+    @property
+    def artifacts(self) -> Artifacts: ...
+
+    def steps(self) -> Mapping[str, Step]:
+        """The phases committed on the branch, by name."""
+
+    def restore(self, digests: Mapping[str, str]) -> None:
+        """Bring every named artifact as it was recorded. Raises `DataError` where the bytes are not those."""
+
+    def bring(self, path: str, data: bytes) -> None:
+        """Take over a reviewed file that main gained since the branch was cut (the triage decisions)."""
+
+    def write(self, artifacts: Mapping[str, Record | Sequence[Record] | Tree]) -> None: ...
+
+    def commit(self, step: Step, stages: Sequence[str]) -> None:
+        """Hash the stages' outputs into `dvc.lock`, push them, commit and push the branch."""
+
+
+class Runs(Protocol):
+    def open(self, cluster: str, iteration: str) -> Run:
+        """The iteration's branch: taken up where it is, or cut from the tree that is read."""
+
+
+class PullRequests(Protocol):
+    def open(self, branch: str, files: Mapping[str, bytes], *, title: str, body: str) -> str:
+        """Push `branch`, the tree that is read plus `files`. Opening it again with the same files changes nothing."""
