@@ -1,0 +1,54 @@
+"""`hallmark iterate`: turn the flywheel of a cluster to the next human gate, or to its bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from runner import wiring
+from runner.cli.progress import Progress
+from runner.errors import ExitCode
+from runner.flywheel import Standing, iterate as turn
+from runner.records.verdict import Outcome
+
+EXITS = {Outcome.PASS: ExitCode.DONE, Outcome.REFUSE: ExitCode.REFUSED, Outcome.WAIT: ExitCode.WAITING}
+
+
+@click.command()
+@click.argument("clusters", nargs=-1, metavar="[CLUSTER]...")
+@click.option("--all", "every", is_flag=True, help="Every cluster of the repository, one after the other.")
+@click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def iterate(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bool) -> ExitCode:
+    """Run an iteration of CLUSTER to the next human gate, or to its bundle.
+
+    The iteration is pinned to the reviewed files of HEAD. Killed anywhere, the same command goes on where it was.
+    Exits 0 at the bundle, 4 where people must decide, 1 where a gate refused.
+
+    Example: hallmark iterate support-desk
+    """
+    if every == bool(clusters):
+        raise click.UsageError("name a cluster, or give --all")
+    names = wiring.cluster_names(directory) if every else clusters
+    standings = []
+    for name in names:
+        with Progress(name, quiet=as_json) as progress:
+            flow = wiring.flow(directory, name, progress=progress.update, tell=progress.done)
+            standings.append(turn(flow))
+        if not as_json:
+            click.echo(_words(standings[-1]))
+    if as_json:
+        click.echo(json.dumps([standing.model_dump(mode="json") for standing in standings], indent=1))
+    return max((EXITS[standing.verdict.outcome] for standing in standings), default=ExitCode.DONE)
+
+
+def _words(standing: Standing) -> str:
+    lines = [f"{standing.cluster}  iteration {standing.iteration}  {standing.state} at {standing.phase}"]
+    lines += [
+        f"  {reason.step}: {reason.problem}" + f" ({reason.hint})" * bool(reason.hint)
+        for reason in standing.verdict.reasons
+    ]
+    lines += [f"  waits for people: branch {branch}" for branch in standing.opened]
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""The command line: one row a verb, loaded when it is asked for, and the one place that maps errors to exit codes."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from runner.errors import EdgeError, ExitCode, HallmarkError, RecordError, VerificationError, exit_code
+
+VERBS: dict[str, tuple[str, str]] = {
+    # everyday
+    "init": ("init:init", "Make a workspace: layout, DVC, an empty policy."),
+    "import": ("import_:import_", "Make a cluster from labelled text (CSV)."),
+    "check": ("check:check", "Check reviewed files, one or all, with every cross-reference."),
+    "benchmark": ("benchmark:benchmark", "Freeze a cluster's sets into its benchmark.lock."),
+    "status": ("status:status", "Where each cluster stands, and what waits for whom."),
+    # the flywheel
+    "ingest": ("ingest:ingest", "Bring production traces in, redacted at the door."),
+    "iterate": ("iterate:iterate", "Run an iteration to the next human gate, or to its bundle."),
+    "phase": ("phase:phase", "Run one phase in this work tree (what a DVC stage calls)."),
+    # promotion
+    "propose": ("propose:propose", "Open the promotion pull request of a finished iteration."),
+    "approve": ("approve:approve", "Verify a proposed promotion and sign it."),
+    "reject": ("reject:reject", "Refuse a proposed promotion, with a reason."),
+    "gate": ("gate:gate", "Judge one step of main: may NEW follow OLD?"),
+    "verify": ("verify:verify", "Verify a clone's whole history from a root of trust."),
+    "reconcile": ("reconcile:reconcile", "Write the receipts and tags that merged promotions still lack."),
+    "policy": ("policy:policy", "Make and lint the policy of who may approve what."),
+    "hook": ("hook:hook", "Install the gate as a hook of a bare repository."),
+    # understanding
+    "why": ("why:why", "Walk from an adapter to the traces it comes from, and back."),
+    "export": ("export:export", "Write the JSON Schemas of the reviewed files."),
+    "demo": ("demo:demo", "The whole loop in a scratch directory, through to a verified promotion."),
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they run, so that `hallmark --help` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module, attribute = VERBS[name][0].split(":")
+        command: click.Command = getattr(import_module(f"runner.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+@click.group(
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done, 1 refused or invalid, 2 usage, 3 bug, 4 waiting for people, 5 could not judge or do.",
+)
+@click.version_option(package_name="hallmark-flywheel", prog_name="hallmark")
+def group() -> None:
+    """Hallmark: a GitOps flywheel for specialist language models.
+
+    A git repository is the database; a model is promoted only by merging a signed pull request that carries its
+    evidence. Example: `hallmark check`, then `hallmark iterate support-desk`.
+    """
+
+
+def main() -> None:
+    """The `hallmark` command."""
+    try:
+        result = group.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: run the same command again to go on", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except (RecordError, VerificationError, EdgeError) as error:
+        click.echo(f"hallmark: {error}", err=True)
+        sys.exit(exit_code(error))
+    except HallmarkError as error:
+        click.echo(f"hallmark: this is a bug in Hallmark, please report it: {error}", err=True)
+        sys.exit(exit_code(error))
+    sys.exit(result if isinstance(result, int) else ExitCode.DONE)

@@ -1,0 +1,114 @@
+"""An iteration's files in a directory: `clusters/<cluster>/` of a work tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from runner.errors import DataError
+from runner.ports import Tree
+from runner.records.artifact import ARTIFACTS, Form
+from runner.records.base import Record
+from runner.rules.canonical import sha256
+
+R = TypeVar("R", bound=Record)
+
+
+class DirectoryArtifacts:
+    """Reads and writes the artifacts of one cluster below `root`. A write is whole or did not happen."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str) -> Path:
+        return self.root / ARTIFACTS[name].path
+
+    def exists(self, name: str) -> bool:
+        return self.path(name).exists()
+
+    def record(self, name: str, kind: type[R]) -> R:
+        try:
+            return kind.model_validate_json(self._bytes(name))
+        except ValidationError as error:
+            raise DataError(f"{self.path(name)}: not a {kind.__name__}: {error}") from error
+
+    def rows(self, name: str, kind: type[R]) -> tuple[R, ...]:
+        return tuple(self._rows(name, kind))
+
+    def _rows(self, name: str, kind: type[R]) -> Iterator[R]:
+        for number, line in enumerate(self._bytes(name).splitlines(), start=1):
+            try:
+                yield kind.model_validate_json(line)
+            except ValidationError as error:
+                raise DataError(f"{self.path(name)}:{number}: not a {kind.__name__}: {error}") from error
+
+    def tree(self, name: str) -> Tree:
+        root = self.path(name)
+        if not root.is_dir():
+            raise DataError(f"{root} is missing: run the phase that writes it, or `dvc pull`")
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        return Tree({path.relative_to(root).as_posix(): path.read_bytes() for path in files})
+
+    def digest(self, name: str) -> str:
+        return self.tree(name).digest if ARTIFACTS[name].form is Form.TREE else sha256(self._bytes(name))
+
+    def write(self, name: str, value: Record | Sequence[Record] | Tree) -> None:
+        """Replace the artifact. Records are readable JSON with sorted keys, rows are JSON lines."""
+        target = self.path(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(value, Tree):
+            _replace_directory(target, value)
+        else:
+            _replace_file(target, record_bytes(value) if isinstance(value, Record) else rows_bytes(value))
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return self.path(name).read_bytes()
+        except FileNotFoundError as error:
+            raise DataError(f"{self.path(name)} is missing: run the phase that writes it, or `dvc pull`") from error
+
+
+def record_bytes(record: Record) -> bytes:
+    text = json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
+    return text.encode() + b"\n"
+
+
+def rows_bytes(rows: Sequence[Record]) -> bytes:
+    return b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
+
+
+def _replace_file(target: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _replace_directory(target: Path, tree: Tree) -> None:
+    fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        for path, data in tree.files.items():
+            file = fresh / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        fresh.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        fresh.replace(target)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise

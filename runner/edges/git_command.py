@@ -1,0 +1,67 @@
+"""git as a command, for what writes: branches, work trees, pushes. Reading for judgement is `edges.git`'s."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from runner.errors import GitError
+
+AUTHOR = {
+    "GIT_AUTHOR_NAME": "hallmark",
+    "GIT_AUTHOR_EMAIL": "hallmark@localhost",
+    "GIT_COMMITTER_NAME": "hallmark",
+    "GIT_COMMITTER_EMAIL": "hallmark@localhost",
+}
+
+
+def git(root: Path, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
+    """The command's standard output, stripped. Raises `GitError` with what git said."""
+    done = attempt(root, *arguments, stdin=stdin, env=env)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace").strip()
+        raise GitError(f"git {arguments[0]} in {root}: {said}")
+    return done.stdout.decode(errors="replace").strip()
+
+
+def attempt(
+    root: Path, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git and hand back how it went."""
+    environment = {**os.environ, **AUTHOR, "GIT_TERMINAL_PROMPT": "0", **(env or {})}
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        if env is None or name not in env:
+            environment.pop(name, None)
+    try:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], input=stdin, capture_output=True, env=environment, check=False
+        )
+    except FileNotFoundError as error:
+        raise GitError("git is not installed") from error
+
+
+def has_remote(root: Path, remote: str = "origin") -> bool:
+    return remote in git(root, "remote").split()
+
+
+def resolve(root: Path, revision: str) -> str | None:
+    """The commit a revision names, or None."""
+    done = attempt(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    return done.stdout.decode().strip() or None
+
+
+def commit_files(root: Path, base: str, files: Mapping[str, bytes], message: str) -> str:
+    """A commit on `base` with `files` added or replaced, made without touching any work tree. Returns its id."""
+    index = Path(git(root, "rev-parse", "--path-format=absolute", "--git-dir")) / f"hallmark-index-{os.getpid()}"
+    env = {"GIT_INDEX_FILE": str(index)}
+    try:
+        git(root, "read-tree", base, env=env)
+        for path, data in files.items():
+            blob = git(root, "hash-object", "-w", "--stdin", stdin=data)
+            git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=env)
+        tree = git(root, "write-tree", env=env)
+    finally:
+        index.unlink(missing_ok=True)
+    return git(root, "commit-tree", tree, "-p", base, "-m", message)

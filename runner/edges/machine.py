@@ -1,0 +1,31 @@
+"""This machine and its clock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from datetime import UTC, datetime
+
+from runner.ports import MachineFacts
+
+
+class SystemClock:
+    def now(self) -> str:
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class ThisMachine:
+    def facts(self) -> MachineFacts:
+        """Cores this process may use, physical memory, and whether an NVIDIA GPU answers."""
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        return MachineFacts(
+            host=socket.gethostname(),
+            cpus=len(os.sched_getaffinity(0)),
+            memory_gib=round(memory, 1),
+            gpu=shutil.which("nvidia-smi") is not None,
+        )

@@ -1,0 +1,173 @@
+"""A run branch, checked out beside the repository: `.hallmark/runs/<cluster>/<iteration>`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from runner.edges import dvc_run
+from runner.edges.artifacts import DirectoryArtifacts, record_bytes
+from runner.edges.git_command import attempt, commit_files, git, has_remote, resolve
+from runner.edges.readers import DirectoryReader
+from runner.errors import DataError, GitError
+from runner.ports import Reader, Tree
+from runner.records.artifact import ARTIFACTS, Keeper
+from runner.records.base import Record
+from runner.records.step import Step
+
+
+class BranchRun:
+    """`ports.Run` on a git work tree and DVC."""
+
+    def __init__(self, main: Path, root: Path, cluster: str, branch: str) -> None:
+        self.main, self.root, self.cluster, self.branch = main, root, cluster, branch
+        self.home = root / "clusters" / cluster
+        self.artifacts = DirectoryArtifacts(self.home)
+        self.reader: Reader = DirectoryReader(root)
+
+    def steps(self) -> Mapping[str, Step]:
+        """The steps committed on the branch; a file that no commit holds does not count."""
+        folder = f"clusters/{self.cluster}/run/steps"
+        listed = git(self.root, "ls-tree", "-r", "--name-only", "HEAD", f"{folder}/").splitlines()
+        steps = {}
+        for path in listed:
+            text = git(self.root, "show", f"HEAD:{path}")
+            try:
+                step = Step.model_validate_json(text)
+            except ValidationError as error:
+                raise DataError(f"{self.branch}:{path} is not a step: {error}") from error
+            steps[step.phase] = step
+        return steps
+
+    def restore(self, digests: Mapping[str, str]) -> None:
+        wrong = [name for name, digest in digests.items() if not self._holds(name, digest)]
+        for name in wrong:
+            path = f"clusters/{self.cluster}/{ARTIFACTS[name].path}"
+            if ARTIFACTS[name].keeper is Keeper.GIT:
+                git(self.root, "checkout", "HEAD", "--", path)
+            else:
+                dvc_run.bring(self.root, [path])
+        still = [name for name in wrong if not self._holds(name, digests[name])]
+        if still:
+            raise DataError(f"{self.branch}: {', '.join(still)}: the bytes are not those that were recorded")
+
+    def _holds(self, name: str, digest: str) -> bool:
+        return self.artifacts.exists(name) and self.artifacts.digest(name) == digest
+
+    def bring(self, path: str, data: bytes) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    def write(self, artifacts: Mapping[str, Record | Sequence[Record] | Tree]) -> None:
+        for name, value in artifacts.items():
+            self.artifacts.write(name, value)
+
+    def commit(self, step: Step, stages: Sequence[str]) -> None:
+        targets = [f"{stage}@{self.cluster}" for stage in stages]
+        dvc_run.commit(self.root, targets)
+        dvc_run.push(self.root, targets)
+        file = self.home / "run" / "steps" / f"{step.phase}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(record_bytes(step))
+        git(self.root, "add", "--all", "dvc.lock", f"clusters/{self.cluster}")
+        git(self.root, "commit", "--quiet", "--no-verify", "--message", _message(step))
+        self.push()
+
+    def push(self) -> None:
+        if has_remote(self.main):
+            git(self.root, "push", "--quiet", "origin", f"HEAD:refs/heads/{self.branch}")
+
+    def settle(self) -> None:
+        """Drop what no commit holds: outputs of a phase that was killed half-way. Outs that DVC keeps stay."""
+        git(self.root, "reset", "--quiet", "--hard", "HEAD")
+        git(self.root, "clean", "--quiet", "-fd", "--", f"clusters/{self.cluster}")
+
+
+class BranchRuns:
+    """`ports.Runs`: opens run branches of the repository at `main`, cut from `commit`."""
+
+    def __init__(self, main: Path, commit: str) -> None:
+        self.main, self.commit = main, commit
+
+    def open(self, cluster: str, iteration: str) -> BranchRun:
+        branch = f"runs/{cluster}/{iteration}"
+        root = self.main / ".hallmark" / "runs" / cluster / iteration
+        tip = self._tip(branch)
+        git(self.main, "worktree", "prune")
+        if not (root / ".git").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            root.parent.mkdir(parents=True, exist_ok=True)
+            git(self.main, "worktree", "add", "--quiet", "--force", "-B", branch, str(root), tip)
+        run = BranchRun(self.main, root, cluster, branch)
+        _unlock(root)
+        run.settle()
+        if git(root, "rev-parse", "HEAD") != tip:
+            git(root, "reset", "--quiet", "--hard", tip)
+        dvc_run.share_cache(root, self.main)
+        self._prepare(run)
+        run.push()
+        return run
+
+    def _tip(self, branch: str) -> str:
+        """Where the branch stands: the local tip if it holds the remote's, else the remote's; else a fresh cut."""
+        remote = None
+        if has_remote(self.main):
+            attempt(self.main, "fetch", "--quiet", "origin", f"+refs/heads/{branch}:refs/remotes/origin/{branch}")
+            remote = resolve(self.main, f"refs/remotes/origin/{branch}")
+        local = resolve(self.main, f"refs/heads/{branch}")
+        if local and remote and attempt(self.main, "merge-base", "--is-ancestor", remote, local).returncode != 0:
+            return remote
+        return local or remote or self.commit
+
+    def _prepare(self, run: BranchRun) -> None:
+        """The data that people's pointers name, and a `.gitignore` for what DVC keeps."""
+        kept = sorted(ARTIFACTS[name].path for name in ARTIFACTS if ARTIFACTS[name].keeper is Keeper.DVC)
+        ignored = [path.removeprefix("run/") for path in kept if path.startswith("run/")]
+        folder = run.home / "run"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("".join(f"/{path}\n" for path in ignored))
+        pointers = sorted(run.home.glob("data/*.dvc"))
+        dvc_run.bring(run.root, [str(path.relative_to(run.root)) for path in pointers])
+
+
+class BranchPullRequests:
+    """`ports.PullRequests` as branches on the remote: what a forge makes a pull request of."""
+
+    def __init__(self, main: Path, commit: str) -> None:
+        self.main, self.commit = main, commit
+
+    def open(self, branch: str, files: Mapping[str, bytes], *, title: str, body: str) -> str:
+        there = self._tip(branch)
+        if there is None:
+            made = commit_files(self.main, self.commit, files, f"{title}\n\n{body}\n")
+            if has_remote(self.main):
+                git(self.main, "push", "--quiet", "origin", f"{made}:refs/heads/{branch}")
+            else:
+                git(self.main, "update-ref", f"refs/heads/{branch}", made, "")
+        return branch
+
+    def _tip(self, branch: str) -> str | None:
+        if not has_remote(self.main):
+            return resolve(self.main, f"refs/heads/{branch}")
+        listed = git(self.main, "ls-remote", "origin", f"refs/heads/{branch}")
+        return listed.split()[0] if listed else None
+
+
+def _message(step: Step) -> str:
+    body = json.dumps(step.verdict.model_dump(mode="json"), indent=1, sort_keys=True)
+    return f"{step.phase}: {step.verdict.outcome}\n\nIteration {step.iteration}.\n\n{body}\n"
+
+
+def _unlock(root: Path) -> None:
+    """Remove the locks that a killed git or DVC left in this work tree, which only this program uses."""
+    folder = Path(git(root, "rev-parse", "--path-format=absolute", "--git-dir"))
+    for lock in (folder / "index.lock", folder / "HEAD.lock", root / ".dvc" / "tmp" / "lock"):
+        try:
+            lock.unlink(missing_ok=True)
+        except OSError as error:
+            raise GitError(f"{lock}: {error}") from error

@@ -1,0 +1,237 @@
+"""The flywheel: what turns the thirteen phases of `pipeline.PHASES`, and the rules it keeps.
+
+- Phases propose, the ledger disposes: an entry is appended after the outputs are checked, pushed and committed,
+  and a phase that the ledger has passed is never run again.
+- A step that was committed but not recorded (killed in between) is recorded as it was committed, not made again.
+- A gate that waits or refuses ends the turn; the next turn takes up at the same phase.
+- Another iteration of the cluster that has not reached its bundle is superseded by a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from runner.errors import PhaseOrderError
+from runner.ledger import History
+from runner.pipeline import INTAKE, PHASES, Phase, perform
+from runner.ports import Artifacts, LedgerStore, Ports, PullRequests, Reader, Run, Runs
+from runner.records.base import Record
+from runner.records.dataset import Candidate
+from runner.records.failure import RubricDrafts
+from runner.records.intake import Intake
+from runner.records.ledger import Entry, EntryKind, RunState
+from runner.records.scenario import SetName
+from runner.records.step import Step
+from runner.records.triage import Decision, TriageFile
+from runner.records.verdict import Outcome, Reason, Verdict
+from runner.workspace import Workspace
+
+
+class Standing(Record):
+    """Where a turn of the flywheel ended."""
+
+    cluster: str
+    iteration: str
+    state: RunState
+    phase: str
+    verdict: Verdict
+    opened: tuple[str, ...] = ()
+    """Branches that wait for people."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Everything a turn of the flywheel needs of one cluster."""
+
+    workspace: Workspace
+    """The reviewed files as main has them."""
+    load: Callable[[Reader], Workspace]
+    source: Artifacts
+    """The data of the tree that is read, for intake."""
+    ledger: LedgerStore
+    runs: Runs
+    pulls: PullRequests
+    ports: Ports
+    dump_yaml: Callable[[Record], bytes]
+    tell: Callable[[Phase, Step], None] = lambda phase, step: None
+
+    @property
+    def cluster(self) -> str:
+        return self.workspace.cluster.id
+
+
+def iterate(flow: Flow) -> Standing:
+    """Turn to the next human gate, or to the bundle. Everything before a kill is taken up, nothing is done twice."""
+    intake = perform(INTAKE, flow.workspace, flow.source, flow.ports).artifacts["intake"]
+    if not isinstance(intake, Intake):
+        raise PhaseOrderError("intake did not write an intake")
+    iteration = intake.iteration
+    history = _begin(flow, iteration)
+    run = flow.runs.open(flow.cluster, iteration)
+    opened: tuple[str, ...] = ()
+    for phase in PHASES:
+        step = advance(flow, run, phase, iteration)
+        flow.tell(phase, step)
+        opened += _open_pull_requests(flow, run, phase, step)
+        if not step.verdict.passed:
+            break
+    history = History.from_entries(flow.ledger.read(flow.cluster))
+    return Standing(
+        cluster=flow.cluster,
+        iteration=iteration,
+        state=history.state(iteration),
+        phase=step.phase,
+        verdict=step.verdict,
+        opened=opened,
+    )
+
+
+def advance(flow: Flow, run: Run, phase: Phase, iteration: str) -> Step:
+    """Bring one phase about: from the ledger, from the branch, or by running it."""
+    history = History.from_entries(flow.ledger.read(flow.cluster))
+    recorded = history.passed(iteration)
+    if phase.name in recorded:
+        return _step_of(recorded[phase.name])
+    committed = run.steps().get(phase.name)
+    if committed is None or not committed.verdict.passed:
+        committed = _run_phase(flow, run, phase, iteration, recorded)
+        if committed.verdict.outcome is not Outcome.WAIT:
+            run.commit(committed, [stage.name for stage in phase.stages])
+    else:
+        run.restore(committed.outputs)
+    _record(flow, committed)
+    return committed
+
+
+def _begin(flow: Flow, iteration: str) -> History:
+    """Queue the iteration if it is new, and supersede those of the cluster that it overtakes."""
+    history = History.from_entries(flow.ledger.read(flow.cluster))
+    for other in history.unfinished():
+        if other != iteration:
+            reason = Reason(step="supersede", problem=f"main moved on: {iteration} is pinned to the newer tree")
+            history = _append(
+                flow, EntryKind.SUPERSEDED, other, verdict=Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
+            )
+    if not history.knows(iteration):
+        history = _append(flow, EntryKind.QUEUED, iteration)
+    return history
+
+
+def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Mapping[str, Entry]) -> Step:
+    known = {name: digest for entry in recorded.values() for name, digest in entry.outputs.items()}
+    refusal = _looks_exhausted(flow, phase)
+    reads = [name for stage in phase.stages for name in stage.reads]
+    run.restore({name: known[name] for name in reads if name in known})
+    if phase.name == "triage" and iteration in flow.workspace.triage:
+        path = f"clusters/{flow.cluster}/triage/{iteration}.yaml"
+        run.bring(path, flow.dump_yaml(flow.workspace.triage[iteration]))
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    measured: dict[str, object] = {}
+    started, verdict = flow.ports.clock.monotonic(), Verdict()
+    workspace = flow.load(run.reader)
+    if refusal is not None:
+        return Step(iteration=iteration, phase=phase.name, inputs={}, outputs={}, verdict=refusal)
+    for stage in phase.stages:
+        output = perform(stage, workspace, run.artifacts, flow.ports)
+        run.write(output.artifacts)
+        inputs |= {name: run.artifacts.digest(name) for name in stage.reads if name not in outputs}
+        inputs |= {f"scenarios/{name}": workspace.digests[f"scenarios/{name}"] for name in stage.sets}
+        outputs |= {name: run.artifacts.digest(name) for name in output.artifacts}
+        compute = float(str(measured.get("compute_s", 0.0))) + float(output.measured.get("compute_s", 0.0))
+        measured |= {**output.measured, "compute_s": round(compute, 3)}
+        verdict = output.verdict
+    measured["seconds"] = round(flow.ports.clock.monotonic() - started, 3)
+    measured["at"] = flow.ports.clock.now()
+    return Step(
+        iteration=iteration, phase=phase.name, inputs=inputs, outputs=outputs, verdict=verdict, measured=measured
+    )
+
+
+def _looks_exhausted(flow: Flow, phase: Phase) -> Verdict | None:
+    """Held-out is looked at once per candidate, and the looks are counted against the cluster's budget."""
+    if phase.name != "assess":
+        return None
+    digest = flow.workspace.digests[f"scenarios/{SetName.HELDOUT}"]
+    looks = sum(
+        entry.phase == "assess" and entry.inputs.get(f"scenarios/{SetName.HELDOUT}") == digest
+        for entry in flow.ledger.read(flow.cluster)
+    )
+    allowed = flow.workspace.cluster.heldout_looks
+    if looks < allowed:
+        return None
+    reason = Reason(
+        step="held-out looks",
+        problem=f"{looks} candidates have looked at this held-out set, {allowed} may",
+        hint="rotate the held-out set and raise the benchmark version",
+    )
+    return Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
+
+
+def _record(flow: Flow, step: Step) -> None:
+    history = History.from_entries(flow.ledger.read(flow.cluster))
+    last = history.last(step.iteration)
+    if last is not None and _step_of(last) == step.model_copy(update={"measured": last.measured}):
+        return
+    _append(
+        flow,
+        EntryKind.PHASE,
+        step.iteration,
+        phase=step.phase,
+        inputs=step.inputs,
+        outputs=step.outputs,
+        verdict=step.verdict,
+        measured=step.measured,
+    )
+
+
+def _append(flow: Flow, kind: EntryKind, iteration: str, **content: object) -> History:
+    history = History.from_entries(flow.ledger.read(flow.cluster))
+    entry = history.draft(cluster=flow.cluster, kind=kind, iteration=iteration, **content)
+    after = history.append(entry)
+    flow.ledger.append(entry)
+    return after
+
+
+def _step_of(entry: Entry) -> Step:
+    return Step(
+        iteration=entry.iteration,
+        phase=entry.phase,
+        inputs=entry.inputs,
+        outputs=entry.outputs,
+        verdict=entry.verdict,
+        measured=entry.measured,
+    )
+
+
+def _open_pull_requests(flow: Flow, run: Run, phase: Phase, step: Step) -> tuple[str, ...]:
+    """What a phase leaves to people, as branches. Opening one again changes nothing."""
+    if phase.name == "rubrics" and step.verdict.passed:
+        drafts = run.artifacts.record("drafts", RubricDrafts)
+        files = {path: text.encode() for path, text in drafts.files.items()}
+        return (_open(flow, "drafts", step, files, "Rubrics and scenarios for failures that none covers"),) * bool(
+            files
+        )
+    if phase.name == "triage" and step.verdict.outcome is Outcome.WAIT:
+        path = f"clusters/{flow.cluster}/triage/{step.iteration}.yaml"
+        undecided = tuple(_undecided(candidate) for candidate in run.artifacts.rows("valid", Candidate))
+        file = TriageFile(cluster=flow.cluster, iteration=step.iteration, decisions=undecided)
+        return (_open(flow, "triage", step, {path: flow.dump_yaml(file)}, "Candidates to accept, reject or edit"),)
+    return ()
+
+
+def _open(flow: Flow, kind: str, step: Step, files: Mapping[str, bytes], title: str) -> str:
+    branch = f"{kind}/{flow.cluster}/{step.iteration}"
+    return flow.pulls.open(branch, files, title=f"{flow.cluster}: {title}", body=f"Iteration {step.iteration}.")
+
+
+def _undecided(candidate: Candidate) -> Decision:
+    example = candidate.example
+    return Decision(
+        candidate=example.id,
+        capability=example.capability,
+        origin=example.origin,
+        input=example.input,
+        answer=example.answer,
+    )

@@ -1,0 +1,299 @@
+"""The thirteen phases in one table: for each stage what it runs, reads, writes and may see.
+
+`dvc.yaml` says the same to DVC, and a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+from runner.errors import PhaseOrderError
+from runner.phases import (
+    base,
+    p01_intake,
+    p02_ingest,
+    p03_deduplicate,
+    p04_baseline,
+    p05_diagnose,
+    p06_rubrics,
+    p07_expand,
+    p08_validate,
+    p09_triage,
+    p10_sweep,
+    p11_train,
+    p12_assess,
+    p13_bundle,
+)
+from runner.ports import Artifacts, Output, Ports, Tree
+from runner.records.base import Record
+from runner.records.scenario import SetName
+from runner.records.verdict import Outcome
+from runner.workspace import Inputs, Workspace
+
+R = TypeVar("R", bound=Record)
+EVERY_SET = tuple(SetName)
+
+
+class Stage(NamedTuple):
+    """One DVC stage: a function, and everything it may read."""
+
+    name: str
+    run: Callable[[Inputs, Ports], Output]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    sets: tuple[SetName, ...] = ()
+    reviewed: tuple[str, ...] = ()
+    """Reviewed files beside `cluster.yaml`: problem, lock, rubrics, triage, promotions."""
+    params: tuple[str, ...] = ()
+
+
+class Phase(NamedTuple):
+    number: int
+    stages: tuple[Stage, ...]
+    gate: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.stages[-1].name
+
+
+DATA = ("base-data", "gold", "reference", "traces")
+CORE, DEV = SetName.CORE, SetName.DEV
+
+INTAKE = Stage(
+    "intake",
+    p01_intake.run,
+    reads=DATA,
+    writes=("intake", "incumbent"),
+    sets=EVERY_SET,
+    reviewed=("problem", "lock", "rubrics", "promotions"),
+    params=("*",),
+)
+BASE = Stage(
+    "base", base.run, ("base-data",), ("base", "base-training"), sets=(DEV,), params=("base", "seed", "threads")
+)
+
+PHASES: tuple[Phase, ...] = (
+    Phase(1, (INTAKE,)),
+    Phase(2, (Stage("ingest", p02_ingest.run, ("traces",), ("signals", "ingest"), reviewed=("rubrics",)),)),
+    Phase(
+        3,
+        (
+            Stage(
+                "deduplicate",
+                p03_deduplicate.run,
+                ("signals",),
+                ("unique", "deduplicate"),
+                params=("deduplicate",),
+            ),
+        ),
+    ),
+    Phase(
+        4,
+        (
+            BASE,
+            Stage(
+                "baseline",
+                p04_baseline.run,
+                ("base", "incumbent"),
+                ("core-answers", "baseline-answers", "baseline"),
+                sets=EVERY_SET,
+                reviewed=("rubrics",),
+                params=("seed", "threads"),
+            ),
+        ),
+    ),
+    Phase(
+        5,
+        (
+            Stage(
+                "diagnose",
+                p05_diagnose.run,
+                ("core-answers", "unique"),
+                ("diagnosis",),
+                sets=(CORE,),
+                reviewed=("rubrics",),
+            ),
+        ),
+    ),
+    Phase(
+        6,
+        (
+            Stage(
+                "rubrics",
+                p06_rubrics.run,
+                ("diagnosis", "unique"),
+                ("drafts",),
+                sets=(CORE,),
+                reviewed=("rubrics",),
+            ),
+        ),
+        gate="people, for the next iteration",
+    ),
+    Phase(
+        7,
+        (
+            Stage(
+                "expand",
+                p07_expand.run,
+                ("diagnosis", "unique", "gold", "base"),
+                ("batches", "candidates"),
+                sets=(CORE,),
+                reviewed=("rubrics",),
+                params=("expand", "train", "seed", "threads"),
+            ),
+        ),
+    ),
+    Phase(
+        8,
+        (
+            Stage(
+                "validate",
+                p08_validate.run,
+                ("batches", "candidates", "gold", "reference", "base-data"),
+                ("validation", "valid"),
+                sets=EVERY_SET,
+                params=("seed",),
+            ),
+        ),
+        gate="automatic",
+    ),
+    Phase(
+        9,
+        (
+            Stage(
+                "triage",
+                p09_triage.run,
+                ("intake", "valid"),
+                ("triage", "accepted"),
+                reviewed=("triage",),
+            ),
+        ),
+        gate="human",
+    ),
+    Phase(
+        10,
+        (
+            Stage(
+                "sweep",
+                p10_sweep.run,
+                ("intake", "diagnosis", "base", "base-data", "gold", "accepted", "validation"),
+                ("sweep", "curve", "mixture", "arms"),
+                sets=(DEV,),
+                reviewed=("rubrics", "triage"),
+                params=("sweep", "train", "seed", "threads"),
+            ),
+        ),
+        gate="automatic",
+    ),
+    Phase(
+        11,
+        (
+            Stage(
+                "train",
+                p11_train.run,
+                ("base", "mixture", "arms", "sweep", "baseline-answers"),
+                ("training", "adapter"),
+                sets=(DEV,),
+                reviewed=("rubrics",),
+                params=("train", "strength", "seed", "threads"),
+            ),
+        ),
+    ),
+    Phase(
+        12,
+        (
+            Stage(
+                "assess",
+                p12_assess.run,
+                (
+                    "intake",
+                    "base",
+                    "incumbent",
+                    "adapter",
+                    "arms",
+                    "core-answers",
+                    "baseline-answers",
+                    "baseline",
+                    "sweep",
+                ),
+                ("answers", "scorecard"),
+                sets=EVERY_SET,
+                reviewed=("rubrics",),
+                params=("assess", "seed", "threads"),
+            ),
+        ),
+        gate="automatic",
+    ),
+    Phase(
+        13,
+        (
+            Stage(
+                "bundle",
+                p13_bundle.run,
+                (
+                    "intake",
+                    "unique",
+                    "diagnosis",
+                    "batches",
+                    "validation",
+                    "triage",
+                    "accepted",
+                    "sweep",
+                    "mixture",
+                    "training",
+                    "core-answers",
+                    "baseline-answers",
+                    "answers",
+                    "scorecard",
+                ),
+                ("bundle",),
+                sets=(),
+                reviewed=("promotions",),
+            ),
+        ),
+        gate="the signed merge",
+    ),
+)
+NAMES = tuple(phase.name for phase in PHASES)
+
+
+def stage(name: str) -> Stage:
+    """The stage of that name. Raises `KeyError` for none."""
+    return {stage.name: stage for phase in PHASES for stage in phase.stages}[name]
+
+
+@dataclass(frozen=True)
+class _Scoped:
+    """The artifacts a stage declared; asking for another is a bug in the table or the phase."""
+
+    artifacts: Artifacts
+    reads: tuple[str, ...]
+
+    def _declared(self, name: str) -> str:
+        if name not in self.reads:
+            raise PhaseOrderError(f"a phase asked for `{name}`, which its row in PHASES does not declare")
+        return name
+
+    def record(self, name: str, kind: type[R]) -> R:
+        return self.artifacts.record(self._declared(name), kind)
+
+    def rows(self, name: str, kind: type[R]) -> tuple[R, ...]:
+        return self.artifacts.rows(self._declared(name), kind)
+
+    def tree(self, name: str) -> Tree:
+        return self.artifacts.tree(self._declared(name))
+
+    def digest(self, name: str) -> str:
+        return self.artifacts.digest(self._declared(name))
+
+
+def perform(stage: Stage, workspace: Workspace, artifacts: Artifacts, ports: Ports) -> Output:
+    """Run one stage on what it declared. Raises `PhaseOrderError` if it did not write what it declared."""
+    scoped = replace(workspace, scenarios={name: workspace.scenarios[name] for name in stage.sets})
+    output = stage.run(Inputs(scoped, _Scoped(artifacts, stage.reads)), ports)
+    if output.verdict.outcome is not Outcome.WAIT and set(output.artifacts) != set(stage.writes):
+        raise PhaseOrderError(f"{stage.name} wrote {sorted(output.artifacts)}, not {sorted(stage.writes)}")
+    return output
