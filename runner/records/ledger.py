@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -47,6 +47,8 @@ class Entry(Record):
     inputs: dict[str, Sha256] = {}
     outputs: dict[str, Sha256] = {}
     verdict: Verdict = Verdict()
+    promotion: Annotated[int, Field(ge=1)] | None = None
+    """With `receipt`: the sequence of the promotion."""
     receipt: dict[str, Any] | None = None
     """With `receipt`: the gate's DSSE envelope."""
     measured: dict[str, Any] = {}

@@ -1,0 +1,122 @@
+"""The history accepts an entry whole or stays as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runner.errors import PhaseOrderError, VerificationError
+from runner.ledger import PHASES, History, entry_digest
+from runner.records.ledger import Entry, EntryKind, RunState
+from runner.records.verdict import Outcome, Reason, Verdict
+
+WAIT = Verdict(outcome=Outcome.WAIT)
+REFUSE = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="1", problem="no"),))
+
+
+def entry(history: History, kind: EntryKind, **fields: Any) -> Entry:
+    fields = {"iteration": "it-1", "sequence": history.size + 1, "previous": history.head, **fields}
+    return Entry(cluster=history.cluster, kind=kind, **fields)
+
+
+def queued(name: str = "it-1", history: History | None = None) -> History:
+    history = history or History("c")
+    return history.append(entry(history, EntryKind.QUEUED, iteration=name))
+
+
+def through(history: History, last: str, iteration: str = "it-1") -> History:
+    for phase in PHASES[: PHASES.index(last) + 1]:
+        history = history.append(entry(history, EntryKind.PHASE, iteration=iteration, phase=phase))
+    return history
+
+
+def receipt(history: History, number: int, iteration: str = "it-1") -> History:
+    return history.append(entry(history, EntryKind.RECEIPT, iteration=iteration, promotion=number, receipt={}))
+
+
+def test_states_follow_the_entries() -> None:
+    history = queued()
+    assert history.state("it-1") is RunState.QUEUED
+    history = history.append(entry(history, EntryKind.PHASE, phase="intake"))
+    assert history.state("it-1") is RunState.ACTIVE
+    assert history.next_phase("it-1") == "ingest"
+    history = through(queued(), "train")
+    assert history.state("it-1") is RunState.ASSESSING
+    history = through(queued(), "bundle")
+    assert history.next_phase("it-1") is None
+    assert receipt(history, 1).state("it-1") is RunState.PROMOTED
+
+
+def test_a_wait_may_be_followed_by_a_pass_of_the_same_phase() -> None:
+    history = through(queued(), "validate")
+    history = history.append(entry(history, EntryKind.PHASE, phase="triage", verdict=WAIT))
+    assert history.state("it-1") is RunState.BLOCKED
+    history = history.append(entry(history, EntryKind.PHASE, phase="triage"))
+    assert history.state("it-1") is RunState.ACTIVE
+    assert history.next_phase("it-1") == "sweep"
+
+
+def test_a_later_receipt_of_an_earlier_iteration_is_a_roll_back() -> None:
+    history = receipt(through(queued(), "bundle"), 1)
+    history = receipt(through(queued("it-2", history), "bundle", "it-2"), 2, "it-2")
+    assert history.state("it-1") is RunState.PROMOTED
+    history = receipt(history, 3, "it-1")
+    assert history.state("it-2") is RunState.ROLLED_BACK
+    assert history.state("it-1") is RunState.PROMOTED
+
+
+def test_a_superseded_iteration_may_be_queued_again_and_goes_on() -> None:
+    history = through(queued(), "ingest")
+    history = history.append(entry(history, EntryKind.SUPERSEDED))
+    assert history.state("it-1") is RunState.SUPERSEDED
+    with pytest.raises(PhaseOrderError, match="superseded"):
+        history.append(entry(history, EntryKind.PHASE, phase="deduplicate"))
+    history = queued("it-1", history)
+    assert history.next_phase("it-1") == "deduplicate"
+
+
+@pytest.mark.parametrize(
+    ("base", "kind", "fields", "message"),
+    [
+        ("none", EntryKind.PHASE, {"phase": "intake"}, "never queued"),
+        ("none", EntryKind.QUEUED, {"iteration": ""}, "names its iteration"),
+        ("queued", EntryKind.QUEUED, {"iteration": "it-2"}, "in flight"),
+        ("queued", EntryKind.QUEUED, {}, "in flight"),
+        ("queued", EntryKind.PHASE, {"phase": "ingest"}, "next phase"),
+        ("queued", EntryKind.PHASE, {"phase": ""}, "next phase"),
+        ("ingest", EntryKind.PHASE, {"phase": "ingest"}, "next phase"),
+        ("ingest", EntryKind.RECEIPT, {"promotion": 1, "receipt": {}}, "no passed bundle"),
+        ("bundle", EntryKind.RECEIPT, {"promotion": 2, "receipt": {}}, "promotion 1"),
+        ("bundle", EntryKind.RECEIPT, {"promotion": 1}, "carries its receipt"),
+        ("bundle", EntryKind.PHASE, {"phase": "bundle"}, "through its bundle"),
+        ("bundle", EntryKind.SUPERSEDED, {}, "through its bundle"),
+        ("bundle", EntryKind.QUEUED, {}, "queued before"),
+    ],
+)
+def test_a_wrong_order_raises_and_changes_nothing(base: str, kind: EntryKind, fields: Any, message: str) -> None:
+    history = History("c") if base == "none" else queued() if base == "queued" else through(queued(), base)
+    before = history.entries
+    with pytest.raises(PhaseOrderError, match=message):
+        history.append(entry(history, kind, **fields))
+    assert history.entries == before
+
+
+def test_every_tampering_breaks_the_chain() -> None:
+    entries = list(receipt(through(queued(), "bundle"), 1).entries)
+    assert History.from_entries("c", entries).size == len(entries)
+    for at in range(len(entries) - 1):
+        dropped = entries[:at] + entries[at + 1 :]
+        swapped = [*entries[:at], entries[at + 1], entries[at], *entries[at + 2 :]]
+        edited = [*entries]
+        edited[at] = entries[at].model_copy(update={"inputs": {"x": "0" * 64}})
+        for wrong in (dropped, swapped, edited):
+            with pytest.raises(VerificationError):
+                History.from_entries("c", wrong)
+
+
+def test_measured_stands_outside_the_digest() -> None:
+    first = queued().entries[0]
+    assert entry_digest(first) == entry_digest(first.model_copy(update={"measured": {"seconds": 3}}))
+    assert entry_digest(first) != entry_digest(first.model_copy(update={"iteration": "it-2"}))
+    assert entry_digest(first) != entry_digest(first.model_copy(update={"verdict": REFUSE}))
