@@ -44,6 +44,8 @@ class Diagnosis(Record):
     failures: tuple[FailureCluster, ...]
     targets: tuple[Slug, ...]
     uncovered: tuple[Slug, ...]
+    left_out: dict[Slug, str] = {}
+    """Failure clusters that are no target, and why."""
 
 
 class RubricDrafts(Record):

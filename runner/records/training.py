@@ -74,6 +74,22 @@ class Sweep(Record):
     """Refuses where no arm holds the cluster's human floor."""
 
 
+class CurvePoint(Record):
+    """One arm as a point to plot: dev composite, and the mean dev score of the targeted capabilities and the rest."""
+
+    arm: Slug
+    synthetic_share: Share
+    composite: Share
+    targeted: Share
+    others: Share
+
+
+class Curve(Record):
+    """The sweep as `dvc plots` reads it."""
+
+    points: tuple[CurvePoint, ...]
+
+
 class StrengthPoint(Record):
     """The candidate on dev with its adapter scaled by `strength`."""
 
@@ -88,6 +104,8 @@ class Training(Record):
 
     record: TrainingRecord
     arm: Slug
+    from_sweep: bool = False
+    """The bytes are those of the sweep's arm: same mixture, base, recipe, seed and threads."""
     strengths: tuple[StrengthPoint, ...]
     strength: float
     adapter: Sha256
@@ -98,6 +116,8 @@ class BaseTraining(Record):
     """How the tiny base was made; its steps were chosen on dev."""
 
     weights: Sha256
+    leaked: int = 0
+    """Base rows that stand in a frozen set and were left out."""
     parameters: int
     steps: int
     dev_by_steps: dict[str, Share]

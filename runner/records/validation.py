@@ -57,3 +57,5 @@ class ValidationReport(Record):
     batches: tuple[BatchValidation, ...]
     passed: tuple[Slug, ...]
     failed: tuple[Slug, ...]
+    human_leaks: tuple[Leak, ...] = ()
+    """Gold rows that stand in a frozen set; they train nothing."""

@@ -77,7 +77,7 @@ def compare(
 
 
 def regressions(candidate: Sequence[Grade], incumbent: Sequence[Grade]) -> Regressions:
-    """Which scenarios the incumbent passed and the candidate fails. A scenario the candidate never saw counts as failed."""
+    """Scenarios the incumbent passed and the candidate fails. One the candidate never saw counts as failed."""
     passed = {grade.scenario for grade in candidate if grade.passed}
     before = {grade.scenario for grade in incumbent if grade.passed}
     lost = tuple(sorted(before - passed))

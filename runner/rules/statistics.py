@@ -65,7 +65,7 @@ def holm(p_values: Mapping[str, float], alpha: float) -> tuple[str, ...]:
 
 
 def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """The chance that a positive scores above a negative, ties counted half (Mann-Whitney). 0.5 where either is empty."""
+    """The chance that a positive scores above a negative, ties counted half (Mann-Whitney). 0.5 if either is empty."""
     if not positives or not negatives:
         return 0.5
     high = np.asarray(positives, dtype=np.float64)

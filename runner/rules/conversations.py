@@ -1,0 +1,39 @@
+"""Small things one does with conversations: prepend an instruction, replace or compare the last user text."""
+
+from __future__ import annotations
+
+from runner.records.conversation import Conversation, Message, Role
+from runner.records.dataset import Example
+from runner.records.scenario import Scenario
+
+
+def with_instruction(conversation: Conversation, instruction: str) -> Conversation:
+    """`conversation` behind its system message; unchanged where there is no instruction or it has one already."""
+    if not instruction or (conversation and conversation[0].role is Role.SYSTEM):
+        return conversation
+    return (Message(role=Role.SYSTEM, content=instruction), *conversation)
+
+
+def without_system(conversation: Conversation) -> Conversation:
+    """`conversation` without its system messages, as training rows carry it."""
+    return tuple(message for message in conversation if message.role is not Role.SYSTEM)
+
+
+def with_last_user_text(conversation: Conversation, text: str) -> Conversation:
+    """`conversation` with the last user message saying `text`. One without a user message gets one."""
+    for index in range(len(conversation) - 1, -1, -1):
+        if conversation[index].role is Role.USER:
+            changed = Message(role=Role.USER, content=text)
+            return (*conversation[:index], changed, *conversation[index + 1 :])
+    return (*conversation, Message(role=Role.USER, content=text))
+
+
+def scenario_example(scenario: Scenario) -> Example:
+    """A scenario as an example with its reference as the answer. Only for `dev`: choosing steps, never training."""
+    return Example(
+        id=scenario.id,
+        capability=scenario.capability,
+        input=without_system(scenario.input) or scenario.input,
+        answer=scenario.reference,
+        origin=scenario.origin,
+    )

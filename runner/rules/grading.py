@@ -1,0 +1,164 @@
+"""Grading: one answer against one scenario's rubric. Normalisation is what the rubric lists, in its order."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from runner.errors import RecordError
+from runner.records.rubric import (
+    Contains,
+    Criterion,
+    Exact,
+    Grader,
+    JsonSchema,
+    Normalisation,
+    OneOf,
+    Regex,
+    Rubric,
+    RubricStatus,
+)
+from runner.records.scenario import Scenario
+from runner.records.score import Grade
+from runner.rules.naming import LONGEST
+
+
+def _strip_punctuation(text: str) -> str:
+    return "".join(character for character in text if not unicodedata.category(character).startswith("P"))
+
+
+STEPS: dict[Normalisation, Callable[[str], str]] = {
+    Normalisation.STRIP: str.strip,
+    Normalisation.LOWERCASE: str.lower,
+    Normalisation.COLLAPSE_SPACES: lambda text: re.sub(r"\s+", " ", text),
+    Normalisation.STRIP_PUNCTUATION: _strip_punctuation,
+    Normalisation.UNICODE_NFKC: lambda text: unicodedata.normalize("NFKC", text),
+}
+
+
+def normalise(text: str, steps: Iterable[Normalisation]) -> str:
+    """`text` after each step, in order."""
+    for step in steps:
+        text = STEPS[step](text)
+    return text
+
+
+def grade(scenario: Scenario, rubric: Rubric, answer: str) -> Grade:
+    """The grade of `answer`: score is the weighted share of criteria met; it passes where every required one is met.
+
+    A rubric that requires nothing passes an answer only where every criterion is met.
+    Raises `RecordError` for a pattern or schema that cannot be used.
+    """
+    met = {criterion.id: _meets(criterion, rubric, scenario, answer) for criterion in rubric.criteria}
+    missed = [criterion for criterion in rubric.criteria if not met[criterion.id]]
+    required = [criterion for criterion in rubric.criteria if criterion.required] or list(rubric.criteria)
+    total = math.fsum(criterion.weight for criterion in rubric.criteria)
+    score = math.fsum(criterion.weight for criterion in rubric.criteria if met[criterion.id]) / total
+    return Grade(
+        scenario=scenario.id,
+        capability=scenario.capability,
+        outcome_type=scenario.outcome_type,
+        score=min(1.0, round(score, 9)),
+        passed=all(met[criterion.id] for criterion in required),
+        missed=tuple(criterion_slug(rubric, criterion) for criterion in missed),
+        answer=answer,
+        explanation=_explain(missed, scenario, answer),
+    )
+
+
+def grade_all(
+    scenarios: Sequence[Scenario], rubrics: Mapping[str, Rubric], answers: Sequence[str]
+) -> tuple[Grade, ...]:
+    """The grades of `answers`, one per scenario and in their order. Raises `RecordError` for an unknown rubric."""
+    for scenario in scenarios:
+        if scenario.rubric not in rubrics:
+            raise RecordError(f"scenario {scenario.id} names rubric {scenario.rubric!r}, which there is not")
+    return tuple(
+        grade(scenario, rubrics[scenario.rubric], answer) for scenario, answer in zip(scenarios, answers, strict=True)
+    )
+
+
+def criterion_slug(rubric: Rubric, criterion: Criterion) -> str:
+    """`rubric/criterion` as one slug."""
+    return f"{rubric.id}-{criterion.id}"[:LONGEST].strip("-")
+
+
+def common_normalisation(scenarios: Iterable[Scenario], rubrics: Mapping[str, Rubric]) -> tuple[Normalisation, ...]:
+    """The normalisation of the approved rubric that most of `scenarios` name: how production answers are compared."""
+    named = Counter(
+        scenario.rubric
+        for scenario in scenarios
+        if scenario.rubric in rubrics and rubrics[scenario.rubric].status is RubricStatus.APPROVED
+    )
+    if not named:
+        return (Normalisation.UNICODE_NFKC, Normalisation.STRIP, Normalisation.LOWERCASE, Normalisation.COLLAPSE_SPACES)
+    return rubrics[min(named, key=lambda name: (-named[name], name))].normalisation
+
+
+def _meets(criterion: Criterion, rubric: Rubric, scenario: Scenario, answer: str) -> bool:
+    def same(text: str) -> str:
+        return normalise(text, rubric.normalisation)
+
+    return _judge(criterion.grader, same, answer, scenario.reference)
+
+
+def _judge(grader: Grader, same: Callable[[str], str], answer: str, reference: str) -> bool:
+    match grader:
+        case Exact():
+            return same(answer) == same(reference)
+        case OneOf(values=values):
+            return same(answer) in {same(value) for value in values}
+        case Regex(pattern=pattern):
+            return _pattern(pattern).search(same(answer)) is not None
+        case Contains(values=values):
+            return all(same(value) in same(answer) for value in values or (reference,))
+        case JsonSchema(schema_json=schema):
+            return _conforms(answer, schema)
+
+
+@lru_cache(maxsize=256)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise RecordError(f"pattern {pattern!r} does not compile: {error}", field="pattern") from error
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Draft202012Validator:
+    try:
+        parsed = json.loads(schema)
+        Draft202012Validator.check_schema(parsed)
+    except (ValueError, SchemaError) as error:
+        raise RecordError("not a JSON schema of draft 2020-12", field="schema_json") from error
+    return Draft202012Validator(parsed)
+
+
+def _conforms(answer: str, schema: str) -> bool:
+    try:
+        value = json.loads(answer)
+    except ValueError:
+        return False
+    return bool(_validator(schema).is_valid(value))
+
+
+def _explain(missed: Sequence[Criterion], scenario: Scenario, answer: str) -> str:
+    if not missed:
+        return "meets every criterion"
+    said = f"answered {shorten(answer)!r}" if answer.strip() else "gave no answer"
+    wanted = "; ".join(criterion.description for criterion in missed)
+    return f"{said} where {shorten(scenario.reference)!r} is right; missed: {wanted}"
+
+
+def shorten(text: str, *, longest: int = 60) -> str:
+    """`text` on one line, cut to `longest` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
