@@ -1,0 +1,257 @@
+"""git, read as objects: no work tree, no index, and no configuration but the repository's own.
+
+Everything comes through one `git cat-file --batch` process, and trees are compared here, so that neither attributes
+nor replace refs, grafts or rename detection decide what a change is (PROTOCOL.md, facts 5 and 10).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+
+from runner.errors import GitError, RecordError, VerificationError
+from runner.records.change import Commit, File, Operation, PathChange
+
+TREE = "40000"
+KEPT = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "SSH_AUTH_SOCK",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
+)
+"""Variables taken over: in a pre-receive hook the pushed objects stand in the quarantine these name."""
+HERMETIC = {
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+    "TZ": "UTC",
+}
+OPTIONS = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "core.commitGraph=false")
+
+
+@lru_cache(maxsize=1)
+def git_program() -> str:
+    """The absolute path of git. Raises `GitError` where there is none."""
+    found = shutil.which("git")
+    if found is None:
+        raise GitError("git is not installed")
+    return found
+
+
+def hermetic_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | HERMETIC
+
+
+class GitObjects:
+    """One repository's objects and refs. Close it (or use it as a context) to end its git process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path).resolve()
+        self._environment = hermetic_environment()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._trees: dict[str, dict[str, File]] = {}
+        self._walks: dict[tuple[str, str], dict[str, File]] = {}
+
+    def __enter__(self) -> GitObjects:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
+
+    def run(self, *arguments: str, data: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
+        """git's standard output. Raises `GitError` with its standard error where it fails."""
+        done = subprocess.run(
+            [git_program(), *OPTIONS, *arguments],
+            cwd=self.path,
+            env={**self._environment, **(environment or {})},
+            input=data if data is not None else b"",
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            raise GitError(f"git {arguments[0]} in {self.path}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout
+
+    def object(self, oid: str) -> tuple[str, bytes]:
+        """An object's type and content. Raises `GitError` where there is none."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [git_program(), *OPTIONS, "cat-file", "--batch"],
+                cwd=self.path,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        source, sink = self._process.stdout, self._process.stdin
+        if source is None or sink is None:
+            raise GitError("git cat-file has no pipes")
+        sink.write(oid.encode() + b"\n")
+        sink.flush()
+        header = source.readline().split()
+        if len(header) != 3:
+            raise GitError(f"{self.path} has no object {oid}")
+        content = source.read(int(header[2]))
+        source.read(1)
+        return header[1].decode(), content
+
+    def blob(self, oid: str) -> bytes:
+        kind, content = self.object(oid)
+        if kind != "blob":
+            raise GitError(f"object {oid} is a {kind}, not a file")
+        return content
+
+    def resolve(self, ref: str) -> str | None:
+        """The object that a full ref name (or an object id) stands for; none where there is no such ref."""
+        done = self.run("for-each-ref", "--format=%(objectname) %(refname)", ref) if ref.startswith("refs/") else b""
+        for line in done.decode().splitlines():
+            oid, name = line.split(" ", 1)
+            if name == ref:
+                return oid
+        if ref.startswith("refs/"):
+            return None
+        try:
+            return (
+                self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
+            )
+        except GitError:
+            return None
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Every ref below `prefix` and the object it names."""
+        lines = self.run("for-each-ref", "--format=%(objectname) %(refname)", prefix).decode().splitlines()
+        return {name: oid for oid, name in (line.split(" ", 1) for line in lines)}
+
+    def commit(self, oid: str) -> Commit:
+        kind, content = self.object(oid)
+        if kind != "commit":
+            raise GitError(f"object {oid} is a {kind}, not a commit")
+        tree, parents, time = "", [], 0
+        for line in content.split(b"\n\n", 1)[0].split(b"\n"):
+            key, _, value = line.partition(b" ")
+            if key == b"tree":
+                tree = value.decode()
+            elif key == b"parent":
+                parents.append(value.decode())
+            elif key == b"committer":
+                time = int(value.split()[-2])
+        return Commit(tree, tuple(parents), time)
+
+    def incoming(self, old: str, new: str) -> tuple[str, ...]:
+        """The commits that `new` brings to `old`, `new` left out."""
+        listed = self.run("rev-list", "--topo-order", new, f"^{old}").decode().split()
+        return tuple(oid for oid in listed if oid != new)
+
+    def graph(self, tip: str) -> dict[str, tuple[str, ...]]:
+        """Every commit reachable from `tip` and its parents, newest first."""
+        lines = self.run("rev-list", "--topo-order", "--parents", tip).decode().splitlines()
+        return {line.split()[0]: tuple(line.split()[1:]) for line in lines}
+
+    def tree(self, oid: str) -> dict[str, File]:
+        """One tree's own entries by name. Raises `VerificationError` for a tree that names a thing twice."""
+        if oid not in self._trees:
+            kind, content = self.object(oid)
+            if kind != "tree":
+                raise GitError(f"object {oid} is a {kind}, not a tree")
+            self._trees[oid] = dict(_entries(oid, content))
+        return self._trees[oid]
+
+    def files(self, commit: str, prefix: str = "") -> dict[str, File]:
+        """Every file below the directory `prefix` (or the one file it names) at `commit`, by path."""
+        at = File(TREE, self.commit(commit).tree)
+        for name in prefix.strip("/").split("/") if prefix else ():
+            found = self.tree(at.blob).get(name) if at.mode == TREE else None
+            if found is None:
+                return {}
+            at = found
+        if at.mode != TREE:
+            return {prefix: at}
+        key = (at.blob, prefix.strip("/"))
+        if key not in self._walks:
+            self._walks[key] = dict(self._walk(at.blob, f"{key[1]}/" if key[1] else ""))
+        return self._walks[key]
+
+    def _walk(self, tree: str, prefix: str) -> Iterator[tuple[str, File]]:
+        for name, file in self.tree(tree).items():
+            if file.mode == TREE:
+                yield from self._walk(file.blob, f"{prefix}{name}/")
+            else:
+                yield f"{prefix}{name}", file
+
+    def read(self, commit: str, path: str) -> bytes:
+        """A file's bytes at `commit`. Raises `RecordError` where there is none."""
+        file = self.files(commit, path).get(path)
+        if file is None:
+            raise RecordError("there is no such file", path=f"{commit[:12]}:{path}")
+        return self.blob(file.blob)
+
+    def diff(self, old: str | None, new: str) -> tuple[PathChange, ...]:
+        """What `new` changes against `old` (two commits; all of `new` where `old` is none), sorted by path."""
+        old_tree = self.commit(old).tree if old else ""
+        return tuple(sorted(self._diff(old_tree, self.commit(new).tree, ""), key=lambda change: change.path))
+
+    def _diff(self, old: str, new: str, prefix: str) -> Iterator[PathChange]:
+        if old == new:
+            return
+        before: Mapping[str, File] = self.tree(old) if old else {}
+        after: Mapping[str, File] = self.tree(new) if new else {}
+        for name in {**before, **after}:
+            left, right = before.get(name), after.get(name)
+            if left == right:
+                continue
+            path = prefix + name
+            trees = [side.blob if side and side.mode == TREE else "" for side in (left, right)]
+            if any(trees):
+                yield from self._diff(trees[0], trees[1], f"{path}/")
+            left, right = (None if side and side.mode == TREE else side for side in (left, right))
+            if left or right:
+                yield _change(path, left, right)
+
+
+def touched(repository: GitObjects, commit: str) -> frozenset[str]:
+    """The paths that a commit itself changes; of a merge, those that differ from every parent (`diff-tree -c`)."""
+    parents: Sequence[str | None] = repository.commit(commit).parents or (None,)
+    paths = [frozenset(change.path for change in repository.diff(parent, commit)) for parent in parents]
+    return frozenset.intersection(*paths)
+
+
+def _change(path: str, left: File | None, right: File | None) -> PathChange:
+    if right is None:
+        return PathChange(Operation.DELETE, path, "000000", "", left.blob if left else "")
+    if left is None:
+        return PathChange(Operation.ADD, path, right.mode, right.blob, "")
+    same_type = left.mode[:3] == right.mode[:3]
+    return PathChange(Operation.MODIFY if same_type else Operation.TYPE, path, right.mode, right.blob, left.blob)
+
+
+def _entries(oid: str, content: bytes) -> Iterator[tuple[str, File]]:
+    at, seen = 0, set()
+    while at < len(content):
+        space, nul = content.index(b" ", at), content.index(b"\0", at)
+        # what is not UTF-8 becomes backslashes, which no safe name has
+        name = content[space + 1 : nul].decode(errors="backslashreplace")
+        if name in seen:
+            raise VerificationError(f"tree {oid} names {name!r} twice")
+        seen.add(name)
+        mode = content[at:space].decode()
+        yield name, File(mode if mode == TREE else mode.zfill(6), content[nul + 1 : nul + 21].hex())
+        at = nul + 21

@@ -1,0 +1,114 @@
+"""git, written as objects: commits from bytes, refs moved by compare-and-swap, pushes that are whole or nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from runner.edges.git import GitObjects, git_program
+from runner.errors import GitError
+
+ABSENT = "0" * 40
+RACES = ("[rejected]", "failed to update ref", "cannot lock ref", "incorrect old value", "reference already exists")
+
+
+class RefUpdate(NamedTuple):
+    """Move `ref` to `new` if it still is at `old` (none: if it does not exist)."""
+
+    ref: str
+    new: str
+    old: str | None
+
+
+class RefMovedError(GitError):
+    """Another writer moved the ref first."""
+
+
+class GitRepository(GitObjects):
+    """A repository that is written to. Commits carry `name` and `email`; they prove nothing, signatures do."""
+
+    def __init__(self, path: Path, *, name: str = "hallmark", email: str = "hallmark@localhost") -> None:
+        super().__init__(path)
+        self._identity = {
+            "GIT_AUTHOR_NAME": name,
+            "GIT_AUTHOR_EMAIL": email,
+            "GIT_COMMITTER_NAME": name,
+            "GIT_COMMITTER_EMAIL": email,
+        }
+
+    def write(self, kind: str, content: bytes) -> str:
+        """Store an object (`blob`, `tag`, …) and say its id."""
+        return self.run("hash-object", "-t", kind, "-w", "--stdin", data=content).decode().strip()
+
+    def commit_files(
+        self, parents: Sequence[str], files: Mapping[str, bytes | None], message: str, *, base: str | None = None
+    ) -> str:
+        """A commit on `parents` whose tree is that of `base` (the first parent where none) with `files` written over
+        it (None deletes). No ref moves."""
+        base = base or (parents[0] if parents else None)
+        with tempfile.TemporaryDirectory(prefix="hallmark-") as scratch:
+            index = {"GIT_INDEX_FILE": os.path.join(scratch, "index")}
+            self.run("read-tree", *([base] if base else ["--empty"]), environment=index)
+            lines = []
+            for path, content in files.items():
+                blob = ABSENT if content is None else self.write("blob", content)
+                lines.append(f"{'0' if content is None else '100644'} {blob}\t{path}\0".encode())
+            self.run("update-index", "-z", "--index-info", data=b"".join(lines), environment=index)
+            tree = self.run("write-tree", environment=index).decode().strip()
+        chosen = [argument for parent in parents for argument in ("-p", parent)]
+        made = self.run("commit-tree", tree, *chosen, "-F", "-", data=message.encode(), environment=self._identity)
+        return made.decode().strip()
+
+    def update_refs(self, updates: Sequence[RefUpdate]) -> None:
+        """Move every ref or none. Raises `RefMovedError` where one is not at its old value."""
+        lines = ["start", *(f"update {u.ref} {u.new} {u.old or ABSENT}" for u in updates), "commit", ""]
+        try:
+            self.run("update-ref", "--stdin", data="\n".join(lines).encode())
+        except GitError as error:
+            if any(sign in str(error) for sign in ("cannot lock ref", "reference already exists")):
+                raise RefMovedError(str(error)) from error
+            raise
+
+    def remote_ref(self, remote: str, ref: str) -> str | None:
+        """Where `ref` is at the remote now, with its objects fetched; none where there is no such ref."""
+        lines = self._network("ls-remote", remote, ref).decode().splitlines()
+        found = next((line.split("\t")[0] for line in lines if line.split("\t")[1] == ref), None)
+        if found is not None and not self.has(found):
+            self._network("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, ref)
+        return found
+
+    def has(self, oid: str) -> bool:
+        try:
+            self.run("cat-file", "-e", f"{oid}^{{}}")
+        except GitError:
+            return False
+        return True
+
+    def push(self, remote: str, updates: Mapping[str, str], *, atomic: bool = False) -> None:
+        """Push objects to refs, fast-forward only. Raises `RefMovedError` where another writer was first."""
+        specs = [f"{oid}:{ref}" for ref, oid in updates.items()]
+        try:
+            self._network("push", "--porcelain", *(["--atomic"] if atomic else []), remote, *specs)
+        except GitError as error:
+            if any(sign in str(error) for sign in RACES) and "hook declined" not in str(error):
+                raise RefMovedError(str(error)) from error
+            raise
+
+    def _network(self, *arguments: str) -> bytes:
+        """git with the user's own configuration, which holds credentials."""
+        done = subprocess.run(
+            [git_program(), *arguments],
+            cwd=self.path,
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stdout + done.stderr).decode(errors="replace").strip()
+            raise GitError(f"git {arguments[0]} in {self.path}: {said}")
+        return done.stdout

@@ -1,0 +1,128 @@
+"""The ledger branch in git: `<cluster>/<seq8>.json`, fast-forward only; git's ref update is the compare-and-swap."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from runner.edges.git_write import GitRepository, RefMovedError, RefUpdate
+from runner.errors import LedgerRace, VerificationError
+from runner.ledger import History, entry_digest
+from runner.ports import LedgerStore
+from runner.records.ledger import Entry
+
+LEDGER = "refs/heads/ledger"
+
+
+def entry_path(entry: Entry) -> str:
+    return f"{entry.cluster}/{entry.sequence:08d}.json"
+
+
+def entry_bytes(entry: Entry) -> bytes:
+    """Sorted keys, one a line, so that a diff can be read."""
+    text = json.dumps(entry.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def parse_entry(data: bytes, *, path: str) -> Entry:
+    """Raises `VerificationError` unless `data` are exactly the bytes of an entry that belongs at `path`."""
+    try:
+        entry = Entry.model_validate_json(data)
+    except ValidationError as error:
+        raise VerificationError(f"{path} is not a ledger entry: {error.errors()[0]['msg']}") from error
+    if entry_path(entry) != path or entry_bytes(entry) != data:
+        raise VerificationError(f"{path} does not hold the bytes of the entry that belongs there")
+    return entry
+
+
+class GitLedgerStore:
+    """`ports.LedgerStore` on the branch `ledger` of `remote`, or of the repository itself where `remote` is none."""
+
+    def __init__(self, path: Path, *, remote: str | None = "origin", name: str = "hallmark") -> None:
+        self._git = GitRepository(path, name=name)
+        self._remote = remote
+        self._entries: dict[tuple[str, str], Entry] = {}
+        """Parsed entries by path and blob."""
+
+    @property
+    def repository(self) -> GitRepository:
+        return self._git
+
+    def tip(self) -> str | None:
+        """The ledger's present commit; none before the first entry. The remote is asked every time."""
+        if self._remote is None:
+            return self._git.resolve(LEDGER)
+        return self._git.remote_ref(self._remote, LEDGER)
+
+    def read(self, cluster: str) -> tuple[Entry, ...]:
+        """The cluster's entries, in order. Raises `VerificationError` for a file that is not the entry it should be."""
+        return self.read_at(self.tip(), cluster)
+
+    def read_at(self, tip: str | None, cluster: str) -> tuple[Entry, ...]:
+        if tip is None:
+            return ()
+        entries = []
+        for path, file in sorted(self._git.files(tip, cluster).items()):
+            key = (path, file.blob)
+            if key not in self._entries:
+                self._entries[key] = parse_entry(self._git.blob(file.blob), path=path)
+            entries.append(self._entries[key])
+        return tuple(entries)
+
+    def commit(self, entry: Entry, tip: str | None) -> str:
+        """The commit that adds `entry` to the ledger at `tip`. Raises `LedgerRace` unless it is the next one there."""
+        before = self.read_at(tip, entry.cluster)
+        previous = entry_digest(before[-1]) if before else None
+        if (entry.sequence, entry.previous) != (len(before) + 1, previous):
+            raise LedgerRace(
+                f"the ledger of {entry.cluster} is at {len(before)}; entry {entry.sequence} does not follow"
+            )
+        # two writers of the same entry must not make the same commit: pushing what is there already succeeds
+        subject = f"{entry.cluster} {entry.sequence}: {entry.kind.value} {entry.phase or entry.iteration}"
+        message = f"{subject}\n\nWriter: {secrets.token_hex(8)}\n"
+        return self._git.commit_files([tip] if tip else [], {entry_path(entry): entry_bytes(entry)}, message)
+
+    def append(self, entry: Entry) -> None:
+        """Add one entry. Raises `LedgerRace` if another writer was first."""
+        tip = self.tip()
+        made = self.commit(entry, tip)
+        try:
+            if self._remote is None:
+                self._git.update_refs([RefUpdate(LEDGER, made, tip)])
+            else:
+                self._git.push(self._remote, {LEDGER: made})
+        except RefMovedError as error:
+            raise LedgerRace(f"another writer moved the ledger first: {error}") from error
+
+
+def append_with_retry(
+    store: LedgerStore,
+    cluster: str,
+    make: Callable[[History], Entry | None],
+    *,
+    attempts: int = 60,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Entry | None:
+    """Append what `make` says should follow the history as it then is; it says None where there is nothing to add.
+
+    A lost race reads the ledger again and asks `make` again, after a random pause that grows to half a second.
+    Raises `LedgerRace` after `attempts` lost races.
+    """
+    for attempt in range(attempts):
+        history = History.from_entries(cluster, store.read(cluster))
+        entry = make(history)
+        if entry is None:
+            return None
+        history.append(entry)
+        try:
+            store.append(entry)
+            return entry
+        except LedgerRace:
+            sleep(random.uniform(0, min(0.5, 0.02 * (attempt + 1))))
+    raise LedgerRace(f"{attempts} attempts to append to the ledger of {cluster} were each overtaken")
