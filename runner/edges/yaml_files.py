@@ -1,8 +1,8 @@
 """Reviewed files as records: strict YAML, and an error that names path, line, field and fix.
 
-A reviewed file is inert text that every YAML reader reads the same way: no anchors, aliases, tags, merge keys, duplicate
-keys, tabs, invisible characters or second documents, and no plain scalar that YAML 1.1 and 1.2 take for different things
-(`yaml_scalars`). libyaml's events are used, and nothing of PyYAML's own loaders and constructors.
+A reviewed file is inert text that every YAML reader reads the same way: no anchors, aliases, tags, merge keys,
+duplicate keys, tabs, invisible characters or second documents, no plain scalar that
+YAML 1.1 and 1.2 take for different things (`yaml_scalars`). libyaml's events are used, and nothing of PyYAML's own loaders and constructors.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import ValidationError
@@ -78,7 +78,16 @@ def load(data: bytes, *, path: str, max_bytes: int = MAX_BYTES, first_line: int 
 
 
 def parse(data: bytes, kind: type[R], *, path: str) -> R:
-    """A file as a record of `kind`; implements `ports.RecordParser`. Raises `RecordErrors`."""
+    """A file as a record of `kind`; implements `ports.RecordParser`. Raises `RecordErrors`.
+
+    Records are frozen, so one that was read from the same bytes before is handed out again: the phases of an
+    iteration read the same files.
+    """
+    return cast("R", _parse(data, kind, path))
+
+
+@lru_cache(maxsize=65_536)
+def _parse(data: bytes, kind: type[Record], path: str) -> Record:
     if path.endswith(".md"):
         return parse_front_matter(data, kind, path=path)[0]
     return _validated(load(data, path=path), kind)

@@ -1,0 +1,117 @@
+"""One tree of reviewed files: a directory as it stands on disk, or a commit. Both implement `ports.Reader`."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from runner.edges.git_command import git, resolve
+from runner.errors import GitError, RecordError
+
+_NOT_GOVERNED = frozenset({".git", ".hallmark", ".venv", "build", "__pycache__"})
+
+
+class DirectoryReader:
+    """The files of a work tree. A symbolic link is refused: what it names is not what was reviewed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.name = str(root)
+
+    def paths(self, prefix: str = "") -> Sequence[str]:
+        """Every regular file whose path starts with `prefix`, sorted."""
+        folder = prefix.rpartition("/")[0]
+        start = self.root / folder if folder else self.root
+        if not start.is_dir():
+            return ()
+        found = self._walk(str(start), f"{folder}/" if folder else "", prefix)
+        return sorted(path for path in found if path.startswith(prefix))
+
+    def _walk(self, folder: str, relative: str, prefix: str) -> Iterator[str]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = relative + entry.name
+                if not (path.startswith(prefix) or prefix.startswith(path + "/")) or entry.name in _NOT_GOVERNED:
+                    continue
+                if entry.is_symlink():
+                    raise RecordError("is a symbolic link", path=path, hint="put the file itself here")
+                if entry.is_dir():
+                    yield from self._walk(entry.path, path + "/", prefix)
+                elif entry.is_file():
+                    yield path
+
+    def read(self, path: str) -> bytes:
+        try:
+            handle = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW)
+            with os.fdopen(handle, "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise RecordError("is no regular file", path=path)
+                return file.read()
+        except FileNotFoundError:
+            raise RecordError("no such file", path=path, hint=f"looked in {self.name}") from None
+        except OSError as error:
+            raise RecordError(f"cannot be read: {error.strerror}", path=path) from None
+
+
+class CommitReader:
+    """The files of a commit, from git's objects: nothing that lies in a work tree is seen."""
+
+    def __init__(self, repository: Path, revision: str) -> None:
+        commit = resolve(repository, revision)
+        if commit is None:
+            raise GitError(f"{repository}: there is no commit {revision}")
+        self.repository = repository
+        self.commit = commit
+        self.name = f"commit {commit[:12]}"
+        self._ids: dict[str, str] = {}
+        self._links: set[str] = set()
+        self._contents: dict[str, bytes] = {}
+        self._list()
+
+    def paths(self, prefix: str = "") -> Sequence[str]:
+        """Every regular file whose path starts with `prefix`, sorted."""
+        for path in sorted(self._links):
+            if path.startswith(prefix):
+                raise RecordError("is a symbolic link", path=path, hint="put the file itself here")
+        return [path for path in self._ids if path.startswith(prefix)]
+
+    def read(self, path: str) -> bytes:
+        if path not in self._ids:
+            raise RecordError("no such file", path=path, hint=f"looked in {self.name}")
+        if path not in self._contents:
+            self._fetch(path.partition("/")[0])
+        return self._contents[path]
+
+    def _fetch(self, top: str) -> None:
+        """Read every blob below a top folder at once: a process for each file would be slow."""
+        wanted = [path for path in self._ids if path.partition("/")[0] == top]
+        done = subprocess.run(
+            ["git", "--no-replace-objects", "-C", str(self.repository), "cat-file", "--batch"],
+            input="".join(f"{self._ids[path]}\n" for path in wanted).encode(),
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise GitError(f"git cat-file in {self.repository}: {done.stderr.decode(errors='replace').strip()}")
+        at = 0
+        for path in wanted:
+            end = done.stdout.index(b"\n", at)
+            header = done.stdout[at:end].split()
+            if len(header) != 3 or header[1] != b"blob":
+                raise GitError(f"{self.name}: the object of {path} is missing")
+            at = end + 1 + int(header[2])
+            self._contents[path] = done.stdout[end + 1 : at]
+            at += 1
+
+    def _list(self) -> None:
+        listed = git(self.repository, "--no-replace-objects", "ls-tree", "-r", "-z", "--full-tree", self.commit)
+        for entry in sorted(listed.split("\0"), key=lambda entry: entry.partition("\t")[2]):
+            described, _, path = entry.partition("\t")
+            mode, _, name = described.partition(" ")
+            if mode in {"100644", "100755"}:
+                self._ids[path] = name.removeprefix("blob ")
+            elif mode == "120000":
+                self._links.add(path)

@@ -1,0 +1,82 @@
+"""Where the governed files stand (DESIGN.md, section 2), and what each of them is."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from runner.records.base import Record
+from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.params import Params
+from runner.records.pointer import DataPointer
+from runner.records.rubric import Rubric
+from runner.records.scenario import Scenario, SetName
+from runner.records.triage import TriageFile
+
+PARAMS = "params.yaml"
+_SETS = "|".join(SetName)
+_SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+
+
+class Place(NamedTuple):
+    """A kind of governed file: its pattern, its record, and how its path is written down."""
+
+    pattern: re.Pattern[str]
+    kind: type[Record]
+    shape: str
+
+
+PLACES = (
+    Place(
+        re.compile(rf"scenarios/(?P<cluster>{_SLUG})/(?P<set>{_SETS})/(?P<stem>[^/]+)\.yaml\Z"),
+        Scenario,
+        f"scenarios/<cluster>/<{_SETS}>/<id>.yaml",
+    ),
+    Place(re.compile(r"rubrics/(?P<stem>[^/]+)\.yaml\Z"), Rubric, "rubrics/<id>.yaml"),
+    Place(re.compile(rf"clusters/(?P<cluster>{_SLUG})/cluster\.yaml\Z"), Cluster, "clusters/<cluster>/cluster.yaml"),
+    Place(re.compile(rf"clusters/(?P<cluster>{_SLUG})/problem\.md\Z"), Problem, "clusters/<cluster>/problem.md"),
+    Place(
+        re.compile(rf"clusters/(?P<cluster>{_SLUG})/benchmark\.lock\Z"),
+        BenchmarkLock,
+        "clusters/<cluster>/benchmark.lock",
+    ),
+    Place(
+        re.compile(rf"clusters/(?P<cluster>{_SLUG})/triage/(?P<stem>[^/]+)\.yaml\Z"),
+        TriageFile,
+        "clusters/<cluster>/triage/<iteration>.yaml",
+    ),
+    Place(
+        re.compile(rf"clusters/(?P<cluster>{_SLUG})/data/(?P<stem>[^/]+)\.jsonl\.dvc\Z"),
+        DataPointer,
+        "clusters/<cluster>/data/<name>.jsonl.dvc",
+    ),
+    Place(re.compile(r"params\.yaml\Z"), Params, PARAMS),
+)
+
+
+class Found(NamedTuple):
+    """What a path names: parts that the path does not have are empty."""
+
+    kind: type[Record]
+    cluster: str = ""
+    set: str = ""
+    stem: str = ""
+
+
+def place(path: str) -> Found | None:
+    """What the governed file at `path` is; None where it is none that Hallmark reads as a record."""
+    for candidate in PLACES:
+        match = candidate.pattern.match(path)
+        if match:
+            return Found(candidate.kind, **match.groupdict())
+    return None
+
+
+def misplaced(path: str) -> str:
+    """For a file in `scenarios/` or `rubrics/` that is no record: where it should stand. Empty if it may be there."""
+    if place(path) or not path.startswith(("scenarios/", "rubrics/")):
+        return ""
+    name = path.rpartition("/")[2]
+    if name in {".gitkeep", ".gitignore", "README.md"}:
+        return ""
+    return next(p.shape for p in PLACES if p.shape.startswith(path.partition("/")[0] + "/"))

@@ -1,0 +1,163 @@
+"""One tree of reviewed files, loaded: what a cluster's people have agreed on, and the digest of every part of it.
+
+Everything comes through a reader (a work tree or a commit) and a parser (strict YAML), so that this module touches no
+file. A problem anywhere is a `RecordErrors` that lists every problem of the cluster's files, not the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from runner.errors import RecordError, RecordErrors
+from runner.ports import Artifacts, Reader, RecordParser
+from runner.records.base import Record
+from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.intake import Incumbent
+from runner.records.params import ClusterParams, Params
+from runner.records.pointer import DataPointer
+from runner.records.rubric import Rubric
+from runner.records.scenario import Scenario, SetName
+from runner.records.triage import TriageFile
+from runner.rules.benchmark import set_digest
+from runner.rules.canonical import digest, sha256
+from runner.rules.layout import PARAMS, place
+
+R = TypeVar("R", bound=Record)
+POLICY = ("policy/allowed_signers", "policy/revoked", "policy/trust.yaml")
+
+BASE_ALONE = Incumbent(sequence=0)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One cluster's reviewed files.
+
+    `rubrics` are those that its scenarios name, and those written for one of its capabilities. `digests` has:
+    `cluster`, `problem`, `rubrics`, `params`, `policy`, `scenarios/<set>` for the four sets, and `data/<name>` for
+    each pointer under `data/` (the sha256 of the bytes). `scenarios` has all four sets, sorted by id.
+    """
+
+    cluster: Cluster
+    problem: Problem
+    lock: BenchmarkLock | None
+    scenarios: Mapping[SetName, tuple[Scenario, ...]]
+    rubrics: Mapping[str, Rubric]
+    triage: Mapping[str, TriageFile]
+    params: ClusterParams
+    digests: Mapping[str, str]
+    incumbent: Incumbent = BASE_ALONE
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a phase may read: the reviewed files, and the artifacts of the phases before it."""
+
+    workspace: Workspace
+    artifacts: Artifacts
+
+
+def clusters(reader: Reader) -> tuple[str, ...]:
+    """The clusters of a tree, sorted: every `clusters/<cluster>/cluster.yaml`."""
+    found = (place(path) for path in reader.paths("clusters/"))
+    return tuple(sorted(f.cluster for f in found if f is not None and f.kind is Cluster))
+
+
+def load_all(reader: Reader, *, parse: RecordParser) -> Mapping[str, Workspace]:
+    """Every cluster's workspace, by name."""
+    return {cluster: load(reader, cluster, parse=parse) for cluster in clusters(reader)}
+
+
+def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
+    """The cluster's reviewed files. Raises `RecordErrors` with every problem of them."""
+    home = f"clusters/{cluster}/"
+    if home + "cluster.yaml" not in reader.paths(home):
+        known = ", ".join(clusters(reader)) or "none yet; see `hallmark import labelled --help`"
+        raise RecordErrors([RecordError(f"there is no cluster {cluster}", path=reader.name, hint=f"clusters: {known}")])
+    tray = _Tray(reader, parse)
+    record = tray.one(home + "cluster.yaml", Cluster)
+    problem = tray.one(home + "problem.md", Problem)
+    lock = tray.one(home + "benchmark.lock", BenchmarkLock) if reader.paths(home + "benchmark.lock") else None
+    scenarios = {name: _by_id(tray.all(f"scenarios/{cluster}/{name}/", Scenario).values()) for name in SetName}
+    every_rubric = tray.all("rubrics/", Rubric)
+    triage = {_stem(path): file for path, file in tray.all(home + "triage/", TriageFile).items()}
+    pointers = {_stem(path): pointer for path, pointer in tray.all(home + "data/", DataPointer).items()}
+    params = tray.one(PARAMS, Params)
+    if params is not None and cluster not in params.clusters:
+        hint = f"add `{cluster}: {{}}` below `clusters:` for the defaults"
+        tray.errors.append(RecordError("is missing", path=PARAMS, field=f"clusters.{cluster}", hint=hint))
+    if record is None or problem is None or params is None or tray.errors:
+        raise RecordErrors(tray.errors)
+    rubrics = relevant_rubrics(record, scenarios, every_rubric.values())
+    digests = {
+        "cluster": digest(record),
+        "problem": digest(problem),
+        "rubrics": digest([[name, digest(rubrics[name])] for name in sorted(rubrics)]),
+        "params": digest(params.clusters[cluster]),
+        "policy": digest([[path, sha256(reader.read(path))] for path in POLICY if reader.paths(path)]),
+        **{f"scenarios/{name}": set_digest(found) for name, found in scenarios.items()},
+        **{f"data/{name}": pointer.meta.sha256 for name, pointer in pointers.items()},
+    }
+    return Workspace(
+        cluster=record,
+        problem=problem,
+        lock=lock,
+        scenarios=scenarios,
+        rubrics=rubrics,
+        triage=triage,
+        params=params.clusters[cluster],
+        digests=digests,
+        incumbent=_incumbent(reader, home),
+    )
+
+
+def relevant_rubrics(
+    cluster: Cluster, scenarios: Mapping[SetName, Sequence[Scenario]], rubrics: Iterable[Rubric]
+) -> Mapping[str, Rubric]:
+    """The rubrics that the scenarios name and those written for one of the cluster's capabilities, by id, sorted."""
+    named = {scenario.rubric for found in scenarios.values() for scenario in found}
+    own = {capability.id for capability in cluster.capabilities}
+    return {r.id: r for r in sorted(rubrics, key=lambda r: r.id) if r.id in named or own & set(r.capabilities)}
+
+
+class _Tray:
+    """Takes records out of a tree and keeps every problem on the way."""
+
+    def __init__(self, reader: Reader, parse: RecordParser) -> None:
+        self._reader = reader
+        self._parse = parse
+        self.errors: list[RecordError] = []
+
+    def one(self, path: str, kind: type[R]) -> R | None:
+        """The record at `path`, or None with its problems kept."""
+        try:
+            return self._parse(self._reader.read(path), kind, path=path)
+        except RecordErrors as problems:
+            self.errors.extend(problems.errors)
+        except RecordError as problem:
+            self.errors.append(problem)
+        return None
+
+    def all(self, prefix: str, kind: type[R]) -> dict[str, R]:
+        """Every record of `kind` below `prefix`, by path."""
+        found = {}
+        for path in self._reader.paths(prefix):
+            what = place(path)
+            if what is not None and what.kind is kind and (record := self.one(path, kind)) is not None:
+                found[path] = record
+        return found
+
+
+def _incumbent(reader: Reader, home: str) -> Incumbent:
+    """What is promoted now: the last sequence's adapter."""
+    return BASE_ALONE
+
+
+def _by_id(scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:
+    return tuple(sorted(scenarios, key=lambda scenario: scenario.id))
+
+
+def _stem(path: str) -> str:
+    found = place(path)
+    return found.stem if found is not None else ""
