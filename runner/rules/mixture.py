@@ -1,0 +1,150 @@
+"""Mixtures: what each arm of the sweep trains on. Arms differ in content alone: the same number of new rows after
+repetition, the same capabilities in the same shares, the same replay.
+
+New rows are shared equally among the aimed capabilities. Within one, a share of synthetic rows is taken where there
+are so many (each at most `MAX_REPEATS` times); human rows fill the rest, repeated as evenly as they go.
+The control arm takes its human rows from the base data alone: rebalanced, nothing new.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.records.dataset import Example
+from runner.records.scenario import Origin
+from runner.records.training import TrainingRow, Use
+from runner.rules.canonical import digest
+
+CONTROL = "control"
+MAX_REPEATS = 3
+"""How often a synthetic row may be shown beside others of its capability."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Everything that may train, by capability: base data, human data gathered since, synthetic data accepted."""
+
+    aimed: tuple[str, ...]
+    """The capabilities that new rows are for, most urgent first."""
+    base: Mapping[str, Sequence[Example]]
+    human: Mapping[str, Sequence[Example]]
+    synthetic: Mapping[str, Sequence[Example]]
+
+
+def pool(
+    aimed: Sequence[str], *, base: Iterable[Example], gathered: Iterable[Example], leaked: Iterable[str] = ()
+) -> Pool:
+    """The pool over the capabilities among `aimed` for which something was gathered. Rows in `leaked` are left out;
+    a corrected example counts as synthetic, because its floor is about what people wrote."""
+    barred = set(leaked)
+    human: dict[str, list[Example]] = defaultdict(list)
+    synthetic: dict[str, list[Example]] = defaultdict(list)
+    seen: set[str] = set()
+    for example in gathered:
+        key = digest([example.capability, example.answer, [message.content for message in example.input]])
+        if example.id not in barred and key not in seen:
+            seen.add(key)
+            (human if example.origin is Origin.HUMAN else synthetic)[example.capability].append(example)
+    return Pool(
+        aimed=tuple(dict.fromkeys(name for name in aimed if name in human or name in synthetic)),
+        base=by_capability(example for example in base if example.id not in barred),
+        human=human,
+        synthetic=synthetic,
+    )
+
+
+def by_capability(examples: Iterable[Example]) -> dict[str, list[Example]]:
+    found: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        found[example.capability].append(example)
+    return dict(found)
+
+
+def arm_rows(
+    source: Pool, *, arm: str, synthetic: float, new_rows: int, replay: Sequence[TrainingRow], seed: int
+) -> tuple[TrainingRow, ...]:
+    """The rows of one arm: new ones capability by capability, then the replay. Same arguments, same rows."""
+    rows: list[TrainingRow] = []
+    for position, capability in enumerate(source.aimed):
+        quota = new_rows // len(source.aimed) + (position < new_rows % len(source.aimed))
+        random_ = random.Random(f"{seed}/{capability}")
+        base = list(source.base.get(capability, ()))
+        gathered = [] if arm == CONTROL else list(source.human.get(capability, ()))
+        made = [] if arm == CONTROL else list(source.synthetic.get(capability, ()))
+        humans = _shuffled(gathered, random_) + _shuffled(base, random_)
+        wanted = min(round(synthetic * quota), MAX_REPEATS * len(made))
+        if not humans:
+            wanted = min(quota, MAX_REPEATS * len(made))
+        rows += _repeated(humans, quota - wanted)
+        rows += _repeated(_shuffled(made, random_), wanted)
+    return (*rows, *replay)
+
+
+def replay_rows(source: Pool, *, wanted: int, seed: int) -> tuple[TrainingRow, ...]:
+    """At most `wanted` base rows of the capabilities that are not aimed at, as evenly over them as there are rows."""
+    random_ = random.Random(f"{seed}/replay")
+    queues = {
+        name: _shuffled(examples, random_) for name, examples in sorted(source.base.items()) if name not in source.aimed
+    }
+    chosen: list[Example] = []
+    while queues and len(chosen) < wanted:
+        for name in list(queues):
+            if len(chosen) == wanted:
+                break
+            chosen.append(queues[name].pop())
+            if not queues[name]:
+                del queues[name]
+    return tuple(TrainingRow(example=example, use=Use.REPLAY) for example in sorted(chosen, key=lambda one: one.id))
+
+
+def mixture_digest(rows: Sequence[TrainingRow]) -> str:
+    """sha256 over the rows in order."""
+    return digest([row.model_dump(mode="json") for row in rows])
+
+
+@dataclass(frozen=True)
+class Makeup:
+    """How many rows of each kind a mixture shows, repetition counted."""
+
+    human: int
+    synthetic: int
+    replay: int
+
+    @property
+    def synthetic_share(self) -> float:
+        new = self.human + self.synthetic
+        return round(self.synthetic / new, 9) if new else 0.0
+
+
+def makeup(rows: Iterable[TrainingRow]) -> Makeup:
+    """Corrected examples count as synthetic."""
+    human = synthetic = replay = 0
+    for row in rows:
+        if row.use is Use.REPLAY:
+            replay += row.repeat
+        elif row.example.origin is Origin.HUMAN:
+            human += row.repeat
+        else:
+            synthetic += row.repeat
+    return Makeup(human=human, synthetic=synthetic, replay=replay)
+
+
+def _shuffled(examples: Sequence[Example], random_: random.Random) -> list[Example]:
+    ordered = sorted(examples, key=lambda one: one.id)
+    random_.shuffle(ordered)
+    return ordered
+
+
+def _repeated(examples: Sequence[Example], quota: int) -> list[TrainingRow]:
+    """`quota` showings of `examples`, the first ones once more where it does not divide."""
+    if not examples or quota <= 0:
+        return []
+    each, more = divmod(quota, len(examples))
+    return [
+        TrainingRow(example=example, use=Use.NEW, repeat=each + (position < more))
+        for position, example in enumerate(examples)
+        if each + (position < more)
+    ]

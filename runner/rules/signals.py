@@ -1,0 +1,77 @@
+"""Traces become signals, and signals become unique ones. Nothing disappears: every member is named and counted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from runner.records.conversation import last_user_text
+from runner.records.rubric import Normalisation
+from runner.records.trace import Rating, Signal, Trace, UniqueSignal
+from runner.rules.canonical import digest
+from runner.rules.grading import normalise
+from runner.rules.similarity import leaders, normal_text
+
+DIGITS = 16
+"""Hex digits of the fingerprint that a signal's id carries."""
+
+
+def signal(trace: Trace, normalisation: Sequence[Normalisation]) -> Signal:
+    """The trace with its fingerprint, and whether it failed.
+
+    It failed where it was rated bad, has no answer, or a person gave another answer (compared as the rubric compares).
+    """
+    fingerprint = digest([normal_text(last_user_text(trace.input)), trace.response.strip()])
+    right = trace.feedback.correct_answer
+    corrected = bool(right) and normalise(right, normalisation) != normalise(trace.response, normalisation)
+    return Signal(
+        id=f"signal-{fingerprint[:DIGITS]}",
+        fingerprint=fingerprint,
+        trace=trace,
+        failed=trace.feedback.rating is Rating.BAD or corrected or not trace.response.strip(),
+    )
+
+
+def unique_signals(signals: Sequence[Signal], *, threshold: float) -> tuple[tuple[UniqueSignal, ...], int]:
+    """The unique signals, sorted by id, and how many signals were exact duplicates of one another.
+
+    Exact duplicates share a fingerprint; the one that says most stands for them (failed, with a person's answer,
+    seen first). Near-duplicates share the response and the person's answer, and their texts are at least `threshold`
+    similar (Jaccard of word 3-shingles): the same words with another answer are another signal.
+    """
+    exact: dict[str, list[Signal]] = defaultdict(list)
+    for one in signals:
+        exact[one.fingerprint].append(one)
+    heads = sorted((min(group, key=_says_most) for group in exact.values()), key=_seen)
+    kinds: dict[tuple[bool, str, str], list[Signal]] = defaultdict(list)
+    for one in heads:
+        feedback = one.trace.feedback
+        kinds[one.failed, normal_text(one.trace.response), normal_text(feedback.correct_answer)].append(one)
+    groups: dict[str, list[Signal]] = defaultdict(list)
+    for kind in kinds.values():
+        texts = [last_user_text(one.trace.input) for one in kind]
+        for one, leader in zip(kind, leaders(texts, threshold=threshold), strict=True):
+            groups[kind[leader].id].append(one)
+    by_id = {one.id: one for one in heads}
+    found = [_unique(by_id[name], members, exact) for name, members in sorted(groups.items())]
+    return tuple(found), len(signals) - len(heads)
+
+
+def _says_most(one: Signal) -> tuple[bool, bool, str, str]:
+    return (not one.failed, not one.trace.feedback.correct_answer, one.trace.timestamp, digest(one))
+
+
+def _seen(one: Signal) -> tuple[str, str]:
+    return (one.trace.timestamp, one.id)
+
+
+def _unique(head: Signal, members: Sequence[Signal], exact: dict[str, list[Signal]]) -> UniqueSignal:
+    every = [one for member in members for one in exact[member.fingerprint]]
+    times = sorted(one.trace.timestamp for one in every)
+    return UniqueSignal(
+        signal=head,
+        count=len(every),
+        members=tuple(sorted({one.id for one in every})),
+        first_seen=times[0],
+        last_seen=times[-1],
+    )
