@@ -20,7 +20,7 @@ from runner.records.pointer import DataPointer
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import TriageFile
-from runner.rules.benchmark import set_digest
+from runner.rules.scenario_sets import set_digest
 from runner.rules.canonical import digest, sha256
 from runner.rules.layout import PARAMS, place
 

@@ -1,8 +1,8 @@
 """Reviewed files as records: strict YAML, and an error that names path, line, field and fix.
 
 A reviewed file is inert text that every YAML reader reads the same way: no anchors, aliases, tags, merge keys,
-duplicate keys, tabs, invisible characters or second documents, no plain scalar that
-YAML 1.1 and 1.2 take for different things (`yaml_scalars`). libyaml's events are used, and nothing of PyYAML's own loaders and constructors.
+duplicate keys, tabs, invisible characters or second documents, and no plain scalar that YAML 1.1 and 1.2 take for
+different things (`yaml_scalars`). libyaml's events are used, and nothing of PyYAML's own loaders and constructors.
 """
 
 from __future__ import annotations

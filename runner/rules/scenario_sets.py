@@ -1,0 +1,39 @@
+"""The sets of scenarios: their digests, and the lock that freezes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from runner.records.cluster import BenchmarkLock, FrozenSet
+from runner.records.scenario import Scenario, SetName
+from runner.rules.canonical import digest
+
+FROZEN_BY_DEFAULT = (SetName.HELDOUT,)
+
+
+@lru_cache(maxsize=65_536)
+def scenario_digest(scenario: Scenario) -> str:
+    """sha256 of the scenario's canonical record: a comment or another quote in its file changes nothing."""
+    return digest(scenario)
+
+
+def set_digest(scenarios: Iterable[Scenario]) -> str:
+    """sha256 over the canonical list of [id, scenario digest], sorted by id."""
+    return digest(sorted([scenario.id, scenario_digest(scenario)] for scenario in scenarios))
+
+
+def locked(
+    scenarios: Mapping[SetName, Sequence[Scenario]],
+    *,
+    version: int,
+    sets: Iterable[str] = FROZEN_BY_DEFAULT,
+    owners: Mapping[str, Sequence[str]] | None = None,
+) -> BenchmarkLock:
+    """The lock that freezes `sets` as they stand. `owners` names who may change a set; `benchmark-owner` by default."""
+    frozen = {}
+    for name in sorted(sets):
+        found = scenarios[SetName(name)]
+        named = tuple((owners or {}).get(name, ("benchmark-owner",)))
+        frozen[name] = FrozenSet(sha256=set_digest(found), scenarios=len(found), owners=named)
+    return BenchmarkLock(version=version, sets=frozen)
