@@ -1,24 +1,54 @@
-"""The frozen benchmark: its digest, and what of it no longer matches its lock."""
+"""A benchmark's sets: their digests, and the lock that freezes them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
-from runner.records.cluster import BenchmarkLock, Cluster
-from runner.records.scenario import SetName
+from runner.records.cluster import BenchmarkLock, Cluster, FrozenSet
+from runner.records.scenario import Scenario, SetName
 from runner.records.verdict import Reason
 from runner.rules.canonical import digest
+
+FROZEN_BY_DEFAULT = (SetName.HELDOUT,)
+
+
+@lru_cache(maxsize=65_536)
+def scenario_digest(scenario: Scenario) -> str:
+    """sha256 of the scenario's canonical record: a comment or another quote in its file changes nothing."""
+    return digest(scenario)
+
+
+def set_digest(scenarios: Iterable[Scenario]) -> str:
+    """sha256 over the canonical list of [id, scenario digest], sorted by id."""
+    return digest(sorted([scenario.id, scenario_digest(scenario)] for scenario in scenarios))
+
+
+def locked(
+    scenarios: Mapping[SetName, Sequence[Scenario]],
+    *,
+    version: int,
+    sets: Iterable[str] = FROZEN_BY_DEFAULT,
+    owners: Mapping[str, Sequence[str]] | None = None,
+) -> BenchmarkLock:
+    """The lock that freezes `sets` as they stand. `owners` names who may change a set; `benchmark-owner` by default."""
+    frozen = {}
+    for name in sorted(sets):
+        found = scenarios[SetName(name)]
+        named = tuple((owners or {}).get(name, ("benchmark-owner",)))
+        frozen[name] = FrozenSet(sha256=set_digest(found), scenarios=len(found), owners=named)
+    return BenchmarkLock(version=version, sets=frozen)
 
 
 def benchmark_digest(lock: BenchmarkLock | None) -> str:
     """sha256 over the lock: version, and each set's digest, count and owners."""
-    return digest(lock if lock is not None else None)
+    return digest(lock)
 
 
 def mismatches(
-    cluster: Cluster, lock: BenchmarkLock | None, *, digests: Mapping[str, str], counts: Mapping[SetName, int]
+    cluster: Cluster, lock: BenchmarkLock | None, scenarios: Mapping[SetName, Sequence[Scenario]]
 ) -> tuple[Reason, ...]:
-    """Why the sets at hand are not those that were locked. `digests` are keyed `scenarios/<set>`."""
+    """Why the sets at hand are not those that were locked, every reason. None where they are."""
     step, hint = "benchmark", "restore the set, or raise the benchmark version and lock it again"
     if lock is None:
         return (Reason(step=step, problem="there is no benchmark.lock", hint="lock the frozen sets"),)
@@ -28,11 +58,10 @@ def mismatches(
         reasons.append(Reason(step=step, problem=problem, hint="make them equal"))
     if SetName.HELDOUT not in lock.sets:
         reasons.append(Reason(step=step, problem="held-out is not locked", hint="lock the frozen sets"))
+    by_name = {str(name): tuple(found) for name, found in scenarios.items()}
     for name, frozen in sorted(lock.sets.items()):
-        if digests.get(f"scenarios/{name}") != frozen.sha256:
-            reasons.append(Reason(step=step, problem=f"set {name} is not the one that was locked", hint=hint))
-        found = {str(key): value for key, value in counts.items()}.get(name, 0)
-        if found != frozen.scenarios:
-            problem = f"set {name} has {found} scenarios, the lock says {frozen.scenarios}"
+        found = by_name.get(name, ())
+        if set_digest(found) != frozen.sha256 or len(found) != frozen.scenarios:
+            problem = f"set {name} ({len(found)} scenarios) is not the one that was locked ({frozen.scenarios})"
             reasons.append(Reason(step=step, problem=problem, hint=hint))
     return tuple(reasons)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import string
 from collections.abc import Callable
 
 from runner.rules.canonical import digest
