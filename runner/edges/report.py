@@ -1,0 +1,159 @@
+"""The evidence bundle as one self-contained HTML page: no script, nothing loaded, the same bytes for the same evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files as resources
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from runner.edges import report_figures as figures
+from runner.edges import report_view as view
+from runner.errors import RecordError
+from runner.records.base import Record
+from runner.records.cluster import Cluster
+from runner.records.dataset import Batch
+from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage, Operations, Risks, RollbackContract
+from runner.records.failure import Diagnosis
+from runner.records.scenario import SetName
+from runner.records.score import Scorecard, ScoredScenario
+from runner.records.training import Sweep, Training
+from runner.records.validation import ValidationReport
+from runner.rules.canonical import sha256
+from runner.rules.lineage import short
+
+R = TypeVar("R", bound=Record)
+UNDIGESTED = (EvidenceFile.REPORT, EvidenceFile.ATTESTATION)
+"""Left out of the table of digests: the report itself, and the signature made over it."""
+
+
+def render(
+    files: Mapping[str, bytes],
+    *,
+    cluster: Cluster,
+    title: str = "",
+    sequence: int | None = None,
+    summary: CandidateSummary | None = None,
+    commands: Sequence[str] = (),
+) -> bytes:
+    """The report as UTF-8 HTML. `files` are evidence files by name (`EvidenceFile`); only the scorecard is required.
+
+    `summary` is the record's, where there is one; else it is computed. `commands` replace the usual ones under "How to
+    verify". Raises `RecordError` that names the file that is missing or cannot be read.
+    """
+    if EvidenceFile.SCORECARD not in files:
+        raise RecordError("the evidence has no scorecard", path=EvidenceFile.SCORECARD)
+    scorecard = _record(files, EvidenceFile.SCORECARD, Scorecard)
+    assert scorecard is not None
+    head = summary or view.summarise(scorecard, cluster)
+    context = {
+        "cluster": cluster,
+        "title": title or cluster.title,
+        "sequence": sequence,
+        "scorecard": scorecard,
+        "head": head,
+        **_evidence(files, scorecard, cluster, head),
+        "digests": _digests(files, scorecard),
+        "commands": tuple(commands) or _commands(cluster.id, sequence),
+    }
+    return _template().render(context).encode()
+
+
+def _evidence(
+    files: Mapping[str, bytes], scorecard: Scorecard, cluster: Cluster, head: CandidateSummary
+) -> dict[str, Any]:
+    """Everything that comes from the other files; what is missing is None or empty, and the report says so."""
+    sweep = _record(files, EvidenceFile.SWEEP, Sweep)
+    operations = _record(files, EvidenceFile.OPERATIONS, Operations)
+    diagnosis = _record(files, EvidenceFile.DIAGNOSIS, Diagnosis)
+    validation = _record(files, EvidenceFile.VALIDATION, ValidationReport)
+    batches = _batches(files)
+    risks = _record(files, EvidenceFile.RISKS, Risks)
+    lineage = _record(files, EvidenceFile.LINEAGE, Lineage)
+    return {
+        "models": view.present(scorecard),
+        "before": view.before(scorecard),
+        "limits": view.limits(scorecard, cluster, head, sweep, operations),
+        "heldout": {name: view.score(scorecard, name, SetName.HELDOUT) for name in view.present(scorecard)},
+        "sets": [name for name in SetName if any(name in model.sets for model in scorecard.models.values())],
+        "perturbations": sorted({p for model in scorecard.models.values() for p in model.robustness}),
+        "regressions": view.regressions_by_set(scorecard, _grades(files)),
+        "sweep": sweep,
+        "cards": view.cards(scorecard, cluster, diagnosis, batches),
+        "diagnosis": diagnosis,
+        "batches": view.batch_rows(batches, validation),
+        "validation": validation,
+        "training": _record(files, EvidenceFile.TRAINING, Training),
+        "operations": operations,
+        "lineage": view.lineage_counts(lineage),
+        "risks": risks.risks if risks else (),
+        "rollback": _record(files, EvidenceFile.ROLLBACK, RollbackContract),
+        "missing": [
+            name.value
+            for name in EvidenceFile
+            if name not in files and name not in (*UNDIGESTED, EvidenceFile.SWEEP_PLOT, EvidenceFile.RUNS)
+        ],
+    }
+
+
+def _record(files: Mapping[str, bytes], name: EvidenceFile, kind: type[R]) -> R | None:
+    return _parse(files[name], name, kind) if name in files else None
+
+
+def _parse(data: bytes | str, name: str, kind: type[R], line: int | None = None) -> R:
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise RecordError(first["msg"], path=name, line=line, field=field) from error
+
+
+def _grades(files: Mapping[str, bytes]) -> tuple[ScoredScenario, ...]:
+    name = EvidenceFile.GRADES
+    rows = files.get(name, b"").decode().splitlines()
+    return tuple(_parse(row, name, ScoredScenario, line) for line, row in enumerate(rows, 1) if row.strip())
+
+
+def _batches(files: Mapping[str, bytes]) -> tuple[Batch, ...]:
+    """`provenance.json` is a list of batches, or a record that holds one as `batches`."""
+    name = EvidenceFile.PROVENANCE
+    if name not in files:
+        return ()
+    try:
+        found = json.loads(files[name])
+    except ValueError as error:
+        raise RecordError(f"not JSON: {error}", path=name) from error
+    rows = found.get("batches", []) if isinstance(found, dict) else found
+    return tuple(_parse(json.dumps(row), name, Batch) for row in rows)
+
+
+def _digests(files: Mapping[str, bytes], scorecard: Scorecard) -> list[tuple[str, str]]:
+    rows = [("benchmark", scorecard.benchmark_sha256)]
+    rows += [(f"adapter of {name}", model.adapter) for name, model in scorecard.models.items() if model.adapter]
+    return rows + [(name, sha256(files[name])) for name in sorted(files) if name not in UNDIGESTED]
+
+
+def _commands(cluster: str, sequence: int | None) -> tuple[str, ...]:
+    promotion = f"{cluster}/{sequence}" if sequence else f"{cluster}/<sequence>"
+    return (
+        f"hallmark why {promotion}",
+        f"hallmark fetch {promotion}",
+        "hallmark verify --root <sha256 of the first trust.yaml>",
+    )
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        figure=view.figure, p=view.p_text, signed=figures.signed, short=short, percent=lambda value: f"{value:.0%}"
+    )
+    environment.globals.update(intervals=figures.intervals, bars=figures.bars, sweep_curve=figures.sweep_curve)
+    source = resources("runner").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(source)
