@@ -72,12 +72,14 @@ INTAKE = Stage(
     params=("*",),
 )
 BASE = Stage(
-    "base", base.run, ("base-data",), ("base", "base-training"), sets=(DEV,), params=("base", "seed", "threads")
+    "base", base.run, ("base-data",), ("base", "base-training"), sets=EVERY_SET, params=("base", "seed", "threads")
 )
 
 PHASES: tuple[Phase, ...] = (
     Phase(1, (INTAKE,)),
-    Phase(2, (Stage("ingest", p02_ingest.run, ("traces",), ("signals", "ingest"), reviewed=("rubrics",)),)),
+    Phase(
+        2, (Stage("ingest", p02_ingest.run, ("traces",), ("signals", "ingest"), sets=(CORE,), reviewed=("rubrics",)),)
+    ),
     Phase(
         3,
         (

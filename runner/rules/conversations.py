@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.records.conversation import Conversation, Message, Role
+from runner.records.conversation import Conversation, Message, Role, last_user_text
 from runner.records.dataset import Example
 from runner.records.scenario import Scenario
 
@@ -37,3 +37,15 @@ def scenario_example(scenario: Scenario) -> Example:
         answer=scenario.reference,
         origin=scenario.origin,
     )
+
+
+def generation_prompt(label: str) -> Conversation:
+    """What a model is asked so that it writes a message whose answer is `label`: the class-conditioned direction."""
+    return (Message(role=Role.USER, content=f"Write a message for: {label}"),)
+
+
+def reversed_example(example: Example) -> Example:
+    """`example` in the class-conditioned direction: its label asked for, its last user text as the answer."""
+    text = last_user_text(example.input)
+    update = {"id": f"{example.id}/reversed", "input": generation_prompt(example.answer), "answer": text}
+    return example.model_copy(update=update)

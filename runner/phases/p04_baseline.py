@@ -1,0 +1,47 @@
+"""Phase 4, baseline: what the base and the incumbent answer now, on every set and on core under perturbation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runner.phases.common import Stopwatch, base_model, graded, model_scores, tasks
+from runner.ports import Output, Ports, Tree
+from runner.records.scenario import SetName
+from runner.records.score import Baseline, GradedAnswer
+from runner.workspace import Inputs
+
+BASE, INCUMBENT = "base", "incumbent"
+
+
+def run(inputs: Inputs, ports: Ports) -> Output:
+    """Writes `core-answers` (core, as written and perturbed), `baseline-answers` (the other sets) and `baseline`.
+
+    The incumbent is the base where nothing was promoted; its answers are then the base's, and asked for once.
+    """
+    watch = Stopwatch(ports)
+    work = tasks(inputs, tuple(SetName), robustness=True)
+    base = base_model(inputs)
+    rows, _ = graded(inputs, ports, watch, model=base, name=BASE, work=work)
+    adapter = inputs.workspace.incumbent.adapter
+    if inputs.workspace.incumbent.sequence > 0:
+        files = {
+            path: data for path, data in inputs.artifacts.tree("incumbent").files.items() if path != "incumbent.json"
+        }
+        model = replace(base, adapter=Tree(files))
+        more, _ = graded(inputs, ports, watch, model=model, name=INCUMBENT, work=work)
+    else:
+        more = [row.model_copy(update={"model": INCUMBENT}) for row in rows]
+    everything = [*rows, *more]
+    baseline = Baseline(
+        models={
+            BASE: model_scores(inputs, rows, BASE, adapter=None),
+            INCUMBENT: model_scores(inputs, more, INCUMBENT, adapter=adapter),
+        }
+    )
+    core, others = _apart(everything)
+    return Output({"core-answers": core, "baseline-answers": others, "baseline": baseline}, measured=watch.measured)
+
+
+def _apart(rows: list[GradedAnswer]) -> tuple[list[GradedAnswer], list[GradedAnswer]]:
+    """Core's rows, and the rest: diagnosis is handed the first file and never the second."""
+    return [row for row in rows if row.set is SetName.CORE], [row for row in rows if row.set is not SetName.CORE]
