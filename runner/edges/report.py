@@ -75,6 +75,7 @@ def _evidence(
     lineage = _record(files, EvidenceFile.LINEAGE, Lineage)
     return {
         "models": view.present(scorecard),
+        "comparisons": [one for one in scorecard.comparisons if one.against in view.present(scorecard)],
         "before": view.before(scorecard),
         "limits": view.limits(scorecard, cluster, head, sweep, operations),
         "heldout": {name: view.score(scorecard, name, SetName.HELDOUT) for name in view.present(scorecard)},
