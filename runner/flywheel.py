@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from runner.errors import PhaseOrderError
 from runner.ledger import History
@@ -44,8 +45,10 @@ class Standing(Record):
 class Flow:
     """Everything a turn of the flywheel needs of one cluster."""
 
+    reader: Reader
+    """The tree that is read: main, as reviewed."""
     workspace: Workspace
-    """The reviewed files as main has them."""
+    """That tree's files of the cluster, loaded."""
     load: Callable[[Reader], Workspace]
     source: Artifacts
     """The data of the tree that is read, for intake."""
@@ -60,6 +63,9 @@ class Flow:
     def cluster(self) -> str:
         return self.workspace.cluster.id
 
+    def history(self) -> History:
+        return History.from_entries(self.cluster, self.ledger.read(self.cluster))
+
 
 def iterate(flow: Flow) -> Standing:
     """Turn to the next human gate, or to the bundle. Everything before a kill is taken up, nothing is done twice."""
@@ -67,7 +73,7 @@ def iterate(flow: Flow) -> Standing:
     if not isinstance(intake, Intake):
         raise PhaseOrderError("intake did not write an intake")
     iteration = intake.iteration
-    history = _begin(flow, iteration)
+    _begin(flow, iteration)
     run = flow.runs.open(flow.cluster, iteration)
     opened: tuple[str, ...] = ()
     for phase in PHASES:
@@ -76,7 +82,7 @@ def iterate(flow: Flow) -> Standing:
         opened += _open_pull_requests(flow, run, phase, step)
         if not step.verdict.passed:
             break
-    history = History.from_entries(flow.ledger.read(flow.cluster))
+    history = flow.history()
     return Standing(
         cluster=flow.cluster,
         iteration=iteration,
@@ -89,7 +95,7 @@ def iterate(flow: Flow) -> Standing:
 
 def advance(flow: Flow, run: Run, phase: Phase, iteration: str) -> Step:
     """Bring one phase about: from the ledger, from the branch, or by running it."""
-    history = History.from_entries(flow.ledger.read(flow.cluster))
+    history = flow.history()
     recorded = history.passed(iteration)
     if phase.name in recorded:
         return _step_of(recorded[phase.name])
@@ -104,18 +110,15 @@ def advance(flow: Flow, run: Run, phase: Phase, iteration: str) -> Step:
     return committed
 
 
-def _begin(flow: Flow, iteration: str) -> History:
-    """Queue the iteration if it is new, and supersede those of the cluster that it overtakes."""
-    history = History.from_entries(flow.ledger.read(flow.cluster))
-    for other in history.unfinished():
-        if other != iteration:
+def _begin(flow: Flow, iteration: str) -> None:
+    """Queue the iteration if it is new, and supersede the one in flight that it overtakes."""
+    history = flow.history()
+    for other, run in history.runs.items():
+        if run.in_flight and other != iteration:
             reason = Reason(step="supersede", problem=f"main moved on: {iteration} is pinned to the newer tree")
-            history = _append(
-                flow, EntryKind.SUPERSEDED, other, verdict=Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
-            )
-    if not history.knows(iteration):
-        history = _append(flow, EntryKind.QUEUED, iteration)
-    return history
+            _append(flow, EntryKind.SUPERSEDED, other, verdict=Verdict(outcome=Outcome.REFUSE, reasons=(reason,)))
+    if iteration not in history.runs or history.runs[iteration].superseded:
+        _append(flow, EntryKind.QUEUED, iteration)
 
 
 def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Mapping[str, Entry]) -> Step:
@@ -125,7 +128,7 @@ def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Map
     run.restore({name: known[name] for name in reads if name in known})
     if phase.name == "triage" and iteration in flow.workspace.triage:
         path = f"clusters/{flow.cluster}/triage/{iteration}.yaml"
-        run.bring(path, flow.dump_yaml(flow.workspace.triage[iteration]))
+        run.bring(path, flow.reader.read(path))
     inputs: dict[str, str] = {}
     outputs: dict[str, str] = {}
     measured: dict[str, object] = {}
@@ -170,7 +173,7 @@ def _looks_exhausted(flow: Flow, phase: Phase) -> Verdict | None:
 
 
 def _record(flow: Flow, step: Step) -> None:
-    history = History.from_entries(flow.ledger.read(flow.cluster))
+    history = flow.history()
     last = history.last(step.iteration)
     if last is not None and _step_of(last) == step.model_copy(update={"measured": last.measured}):
         return
@@ -186,12 +189,19 @@ def _record(flow: Flow, step: Step) -> None:
     )
 
 
-def _append(flow: Flow, kind: EntryKind, iteration: str, **content: object) -> History:
-    history = History.from_entries(flow.ledger.read(flow.cluster))
-    entry = history.draft(cluster=flow.cluster, kind=kind, iteration=iteration, **content)
-    after = history.append(entry)
+def _append(flow: Flow, kind: EntryKind, iteration: str, **content: Any) -> None:
+    """Draft the next entry, let the history judge it, and only then write it."""
+    history = flow.history()
+    entry = Entry(
+        cluster=flow.cluster,
+        sequence=history.size + 1,
+        previous=history.head,
+        kind=kind,
+        iteration=iteration,
+        **content,
+    )
+    history.append(entry)
     flow.ledger.append(entry)
-    return after
 
 
 def _step_of(entry: Entry) -> Step:

@@ -100,7 +100,7 @@ PHASES: tuple[Phase, ...] = (
                 "baseline",
                 p04_baseline.run,
                 ("base", "incumbent"),
-                ("core-answers", "baseline-answers", "baseline"),
+                ("core-answers", "dev-answers", "baseline-answers", "baseline"),
                 sets=EVERY_SET,
                 reviewed=("rubrics",),
                 params=("seed", "threads"),
@@ -196,7 +196,7 @@ PHASES: tuple[Phase, ...] = (
             Stage(
                 "train",
                 p11_train.run,
-                ("base", "mixture", "arms", "sweep", "baseline-answers"),
+                ("base", "mixture", "arms", "sweep", "dev-answers"),
                 ("training", "adapter"),
                 sets=(DEV,),
                 reviewed=("rubrics",),

@@ -9,8 +9,9 @@ import click
 
 from runner import wiring
 from runner.cli.progress import Progress
-from runner.errors import ExitCode
-from runner.flywheel import Standing, iterate as turn
+from runner.errors import ExitCode, HallmarkError, exit_code
+from runner.flywheel import Standing
+from runner.flywheel import iterate as turn
 from runner.records.verdict import Outcome
 
 EXITS = {Outcome.PASS: ExitCode.DONE, Outcome.REFUSE: ExitCode.REFUSED, Outcome.WAIT: ExitCode.WAITING}
@@ -31,17 +32,35 @@ def iterate(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bo
     """
     if every == bool(clusters):
         raise click.UsageError("name a cluster, or give --all")
-    names = wiring.cluster_names(directory) if every else clusters
-    standings = []
-    for name in names:
-        with Progress(name, quiet=as_json) as progress:
-            flow = wiring.flow(directory, name, progress=progress.update, tell=progress.done)
-            standings.append(turn(flow))
-        if not as_json:
-            click.echo(_words(standings[-1]))
+    if clusters:
+        standings = [_turn(directory, name, quiet=as_json) for name in clusters]
+        code = max((EXITS[standing.verdict.outcome] for standing in standings), default=ExitCode.DONE)
+    else:
+        standings, code = _turn_all(directory, quiet=as_json)
     if as_json:
         click.echo(json.dumps([standing.model_dump(mode="json") for standing in standings], indent=1))
-    return max((EXITS[standing.verdict.outcome] for standing in standings), default=ExitCode.DONE)
+    return code
+
+
+def _turn(directory: Path, name: str, *, quiet: bool) -> Standing:
+    with Progress(name, quiet=quiet) as progress:
+        standing = turn(wiring.flow(directory, name, progress=progress.update, tell=progress.done))
+    if not quiet:
+        click.echo(_words(standing))
+    return standing
+
+
+def _turn_all(directory: Path, *, quiet: bool) -> tuple[list[Standing], ExitCode]:
+    """Every cluster, whatever became of the others: a cluster that waits for people is no failure of the run."""
+    standings, codes = [], [ExitCode.DONE]
+    for name in wiring.cluster_names(directory):
+        try:
+            standings.append(_turn(directory, name, quiet=quiet))
+        except HallmarkError as error:
+            click.echo(f"hallmark: {name}: {error}", err=True)
+            codes.append(exit_code(error))
+    codes += [ExitCode.REFUSED for standing in standings if standing.verdict.outcome is Outcome.REFUSE]
+    return standings, min(codes, key=(ExitCode.BUG, ExitCode.COULD_NOT, ExitCode.REFUSED, ExitCode.DONE).index)
 
 
 def _words(standing: Standing) -> str:

@@ -50,18 +50,3 @@ def resolve(root: Path, revision: str) -> str | None:
     """The commit a revision names, or None."""
     done = attempt(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     return done.stdout.decode().strip() or None
-
-
-def commit_files(root: Path, base: str, files: Mapping[str, bytes], message: str) -> str:
-    """A commit on `base` with `files` added or replaced, made without touching any work tree. Returns its id."""
-    index = Path(git(root, "rev-parse", "--path-format=absolute", "--git-dir")) / f"hallmark-index-{os.getpid()}"
-    env = {"GIT_INDEX_FILE": str(index)}
-    try:
-        git(root, "read-tree", base, env=env)
-        for path, data in files.items():
-            blob = git(root, "hash-object", "-w", "--stdin", stdin=data)
-            git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=env)
-        tree = git(root, "write-tree", env=env)
-    finally:
-        index.unlink(missing_ok=True)
-    return git(root, "commit-tree", tree, "-p", base, "-m", message)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from runner.edges import dvc_run
 from runner.edges.artifacts import DirectoryArtifacts, record_bytes
-from runner.edges.git_command import attempt, commit_files, git, has_remote, resolve
+from runner.edges.git_command import attempt, git, has_remote, resolve
+from runner.edges.git_write import GitRepository, RefUpdate
 from runner.edges.readers import DirectoryReader
 from runner.errors import DataError, GitError
 from runner.ports import Reader, Tree
@@ -142,20 +143,16 @@ class BranchPullRequests:
         self.main, self.commit = main, commit
 
     def open(self, branch: str, files: Mapping[str, bytes], *, title: str, body: str) -> str:
-        there = self._tip(branch)
-        if there is None:
-            made = commit_files(self.main, self.commit, files, f"{title}\n\n{body}\n")
-            if has_remote(self.main):
-                git(self.main, "push", "--quiet", "origin", f"{made}:refs/heads/{branch}")
-            else:
-                git(self.main, "update-ref", f"refs/heads/{branch}", made, "")
+        ref = f"refs/heads/{branch}"
+        with GitRepository(self.main) as repository:
+            there = has_remote(self.main)
+            if (repository.remote_ref("origin", ref) if there else repository.resolve(ref)) is None:
+                made = repository.commit_files([self.commit], files, f"{title}\n\n{body}\n")
+                if there:
+                    repository.push("origin", {ref: made})
+                else:
+                    repository.update_refs([RefUpdate(ref, made, None)])
         return branch
-
-    def _tip(self, branch: str) -> str | None:
-        if not has_remote(self.main):
-            return resolve(self.main, f"refs/heads/{branch}")
-        listed = git(self.main, "ls-remote", "origin", f"refs/heads/{branch}")
-        return listed.split()[0] if listed else None
 
 
 def _message(step: Step) -> str:

@@ -45,6 +45,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "deduplicate": Artifact("run/deduplicate.json", Form.RECORD, Keeper.GIT),
     # 4 baseline: core apart, because diagnosis may read core and nothing else
     "core-answers": Artifact("run/core-answers.jsonl", Form.ROWS, Keeper.DVC),
+    "dev-answers": Artifact("run/dev-answers.jsonl", Form.ROWS, Keeper.DVC),
     "baseline-answers": Artifact("run/baseline-answers.jsonl", Form.ROWS, Keeper.DVC),
     "baseline": Artifact("run/baseline.json", Form.RECORD, Keeper.GIT),
     # 5 diagnose

@@ -1,0 +1,111 @@
+"""Settings to edges: the only module that knows which implementation stands behind which port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import workspace as workspaces
+from runner.edges.artifacts import DirectoryArtifacts
+from runner.edges.classifier import LinearTextClassifier
+from runner.edges.git_command import git, has_remote, resolve
+from runner.edges.ledger_store import GitLedgerStore
+from runner.edges.machine import SystemClock, ThisMachine
+from runner.edges.readers import CommitReader, DirectoryReader
+from runner.edges.run_branch import BranchPullRequests, BranchRuns
+from runner.edges.transformers_models import TransformersModels
+from runner.edges.yaml_dump import dump
+from runner.edges.yaml_files import parse
+from runner.errors import GitError
+from runner.flywheel import Flow
+from runner.pipeline import Phase
+from runner.ports import LedgerStore, Ports, Progress, Reader, silent
+from runner.records.base import Record
+from runner.records.step import Step
+from runner.workspace import Workspace
+
+
+def root(path: Path) -> Path:
+    """The top of the work tree that `path` is in. Raises `GitError` outside of one."""
+    return Path(git(path, "rev-parse", "--show-toplevel"))
+
+
+def commit(path: Path, revision: str = "HEAD") -> str:
+    """The commit that `revision` names. Raises `GitError` where there is none."""
+    found = resolve(path, revision)
+    if found is None:
+        raise GitError(f"{path}: there is no commit {revision}")
+    return found
+
+
+def reader(path: Path, revision: str | None = None) -> Reader:
+    """The reviewed files of a work tree, or of a revision."""
+    return DirectoryReader(root(path)) if revision is None else CommitReader(path, commit(path, revision))
+
+
+def workspace(path: Path, cluster: str, revision: str | None = None) -> Workspace:
+    return workspaces.load(reader(path, revision), cluster, parse=parse)
+
+
+def cluster_names(path: Path, revision: str | None = None) -> tuple[str, ...]:
+    return workspaces.clusters(reader(path, revision))
+
+
+def ledger_store(path: Path) -> LedgerStore:
+    top = root(path)
+    return GitLedgerStore(top, remote="origin" if has_remote(top) else None)
+
+
+def ports(progress: Progress = silent) -> Ports:
+    return Ports(
+        models=TransformersModels(),
+        classifier=LinearTextClassifier(),
+        machine=ThisMachine(),
+        clock=SystemClock(),
+        progress=progress,
+    )
+
+
+def dump_record(record: Record) -> bytes:
+    """A record as a reviewed file says it; what has its default is left out."""
+    return dump(record.model_dump(mode="json", exclude_defaults=True))
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What one phase needs in the work tree at hand."""
+
+    workspace: Workspace
+    artifacts: DirectoryArtifacts
+    ports: Ports
+
+
+def workbench(path: Path, cluster: str) -> Workbench:
+    top = root(path)
+    return Workbench(workspace(top, cluster), DirectoryArtifacts(top / "clusters" / cluster), ports())
+
+
+def flow(
+    path: Path,
+    cluster: str,
+    *,
+    progress: Progress = silent,
+    tell: Callable[[Phase, Step], None] = lambda phase, step: None,
+) -> Flow:
+    """The flywheel of a cluster, pinned to HEAD of the repository at `path`."""
+    top = root(path)
+    head = commit(top)
+    tree = CommitReader(top, head)
+    return Flow(
+        reader=tree,
+        workspace=workspaces.load(tree, cluster, parse=parse),
+        load=lambda reader: workspaces.load(reader, cluster, parse=parse),
+        source=DirectoryArtifacts(top / "clusters" / cluster),
+        ledger=ledger_store(top),
+        runs=BranchRuns(top, head),
+        pulls=BranchPullRequests(top, head),
+        ports=ports(progress),
+        dump_yaml=dump_record,
+        tell=tell,
+    )
