@@ -1,0 +1,39 @@
+"""`policy/trust.yaml`: who may approve what, pinned together with the two OpenSSH files beside it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Slug, Text
+from runner.records.change import ChangeClass
+
+Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+"""ISO 8601 in UTC to the second, so that comparing texts compares times."""
+
+
+class Requirement(Record):
+    """How many distinct people of a role must sign."""
+
+    role: Slug
+    people: Annotated[int, Field(ge=0, le=20)]
+
+
+class Trust(Record):
+    version: Annotated[int, Field(ge=1)]
+    repository: Text
+    """The name that every statement binds to, so that an approval cannot be carried to another repository."""
+    ref: Text = "refs/heads/main"
+    expires: Timestamp
+    allowed_signers: Sha256
+    revoked: Sha256
+    people: dict[Slug, tuple[Slug, ...]]
+    """Person to roles."""
+    ci: Slug
+    """Who signs evidence. Never counts as a person."""
+    gate: Slug
+    """Who signs receipts and tags. Never counts as a person."""
+    changes: dict[ChangeClass, tuple[Requirement, ...]]
+    approval_days: Annotated[int, Field(ge=1, le=366)] = 30
+    """How long a signed decision holds."""

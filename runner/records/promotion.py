@@ -1,0 +1,95 @@
+"""A promotion: `clusters/<cluster>/promotions/<seq>/record.yaml`, append-only."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.intake import Incumbent
+from runner.records.pointer import PointerOut
+
+Sequence = Annotated[int, Field(ge=1, le=999_999)]
+
+
+class PromotionKind(StrEnum):
+    PROMOTION = "promotion"
+    ROLLBACK = "rollback"
+
+
+class ServingStage(StrEnum):
+    SHADOW = "shadow"
+    CANARY = "canary"
+    PRODUCTION = "production"
+    DEPRECATED = "deprecated"
+
+
+class FileDigest(Record):
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0)]
+
+
+class AdapterRecord(Record):
+    """The adapter's bytes: the digest of its tree, of every file, and the pointer DVC moves them by."""
+
+    sha256: Sha256
+    files: dict[Text, FileDigest] = Field(min_length=1)
+    dvc: PointerOut | None = None
+
+
+class BenchmarkId(Record):
+    id: Slug
+    version: Annotated[int, Field(ge=1)]
+    sha256: Sha256
+
+
+class BaseId(Record):
+    kind: Literal["tiny", "path", "hub"]
+    sha256: Sha256
+    """Of the base's files; of a hub base, of its id and revision."""
+
+
+class RunSource(Record):
+    """Where the iteration stands: its branch, and the adapter's path on it."""
+
+    branch: str
+    iteration: str
+
+
+class PromotionRecord(Record):
+    version: Literal[1] = 1
+    kind: PromotionKind = PromotionKind.PROMOTION
+    cluster: Slug
+    sequence: Sequence
+    stage: ServingStage = ServingStage.PRODUCTION
+    restores: Annotated[int, Field(ge=0)] | None = None
+    """With `rollback`: the earlier sequence whose adapter comes back; 0 is the bare base."""
+    benchmark: BenchmarkId
+    base: BaseId
+    adapter: AdapterRecord | None
+    """None only where a rollback goes back to the bare base."""
+    incumbent: Incumbent
+    evidence: dict[Text, Sha256]
+    """Every file under `evidence/`, the attestation among them."""
+    run: RunSource
+    human_share: Share
+
+
+class ListedRun(Record):
+    """One ledger entry of the iteration."""
+
+    sequence: int
+    kind: Slug
+    phase: str
+    outcome: Slug
+    sha256: Sha256
+
+
+class RunList(Record):
+    """The evidence's `runs.json`: every entry of the iteration before its bundle, failed attempts among them."""
+
+    cluster: Slug
+    iteration: Slug
+    runs: tuple[ListedRun, ...]

@@ -1,0 +1,172 @@
+"""Which class a change belongs to, what that class may do, and the manifest of what changed (PROTOCOL.md, The gate)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from runner.records.change import ChangeClass, Operation, PathChange
+from runner.records.verdict import Reason
+from runner.rules.canonical import digest, sha256
+
+MAX_FILE = 5 * 1024 * 1024
+MAX_FILES = 20_000
+REGULAR = frozenset({"100644", "100755", "000000"})
+POLICY_FILES = ("policy/allowed_signers", "policy/revoked", "policy/trust.yaml")
+APPROVALS = "policy/approvals/"
+_SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+=-]*\Z")
+_PROMOTION = re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<sequence>[1-9][0-9]{{0,5}})/(?P<rest>.+)\Z")
+_REST = re.compile(rf"(?:record\.yaml|evidence/[a-z]+(?:\.[a-z]+)+|approvals/{_SLUG}\.dsse\.json)\Z")
+_PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
+    (ChangeClass.POLICY, re.compile(r"policy/(?:trust\.yaml|allowed_signers|revoked)\Z")),
+    (
+        ChangeClass.BENCHMARK,
+        re.compile(rf"(?:scenarios|rubrics)/.+|clusters/{_SLUG}/(?:cluster\.yaml|problem\.md|benchmark\.lock)\Z"),
+    ),
+    (ChangeClass.DATA, re.compile(rf"clusters/{_SLUG}/(?:data/[^/]+\.dvc|data/\.gitignore|triage/[^/]+)\Z")),
+    (ChangeClass.PROMOTION, _PROMOTION),
+    (ChangeClass.DOCS, re.compile(rf"docs/.+|[^/]+\.md\Z|LICENSE\Z|clusters/{_SLUG}/handoff\.md\Z")),
+    (
+        ChangeClass.CODE,
+        re.compile(
+            r"(?:runner|tests|benchmarks|\.github|\.ci)/.+|\.dvc/(?:config|\.gitignore)\Z|(?:dvc|params)\.yaml\Z"
+            r"|(?:Makefile|pyproject\.toml|constraints[^/]*\.txt|\.gitignore|\.gitattributes|\.dvcignore"
+            r"|\.pre-commit-config\.yaml|\.python-version)\Z"
+        ),
+    ),
+)
+
+
+class Place(NamedTuple):
+    """The promotion that a path belongs to."""
+
+    cluster: str
+    sequence: int
+    rest: str
+
+    @property
+    def directory(self) -> str:
+        return f"clusters/{self.cluster}/promotions/{self.sequence}/"
+
+
+def promotion_place(path: str) -> Place | None:
+    match = _PROMOTION.match(path)
+    return Place(match["cluster"], int(match["sequence"]), match["rest"]) if match else None
+
+
+def class_of(path: str) -> ChangeClass | None:
+    """The class that a path belongs to; None where no class has it."""
+    return next((change for change, pattern in _PATHS if pattern.match(path)), None)
+
+
+def classes(changes: Iterable[PathChange]) -> tuple[ChangeClass, ...]:
+    """The classes of a change, approvals left out. Revocation and rollback are told apart by content, later."""
+    found = {class_of(change.path) for change in changes if not change.path.startswith(APPROVALS)}
+    return tuple(sorted(change for change in found if change is not None))
+
+
+def approvals_prefix(changes: Sequence[PathChange]) -> str:
+    """Where the approvals of this very change stand."""
+    places = [place for change in changes if (place := promotion_place(change.path))]
+    return f"{places[0].directory}approvals/" if places else APPROVALS
+
+
+def manifest(changes: Iterable[PathChange], contents: Mapping[str, bytes], *, leaving_out: str) -> str:
+    """The change manifest's digest: sha256 of the canonical list of [status, path, mode, sha256], sorted by path.
+
+    A deleted path has mode 000000 and no sha256. `contents` holds every other path's bytes.
+    """
+    return digest(
+        [
+            [c.operation.value, c.path, c.mode, None if c.operation is Operation.DELETE else sha256(contents[c.path])]
+            for c in sorted(changes, key=lambda change: change.path)
+            if not c.path.startswith(leaving_out)
+        ]
+    )
+
+
+def shape_problems(changes: Sequence[PathChange], contents: Mapping[str, bytes], *, step: str) -> list[Reason]:
+    """Step 2: one class, its operations, regular files, safe names, size caps."""
+    reasons = [*_class_problems(changes, step)]
+    if len(changes) > MAX_FILES:
+        reasons.append(
+            Reason(step=step, problem=f"{len(changes)} files change", hint=f"at most {MAX_FILES} in a merge")
+        )
+    folded: dict[str, str] = {}
+    for change in changes:
+        problem = _file_problem(change, contents)
+        if problem:
+            reasons.append(Reason(step=step, problem=f"{change.path!r} {problem}", hint="remove it from the branch"))
+        twin = folded.setdefault(change.path.casefold(), change.path)
+        if twin != change.path:
+            reasons.append(Reason(step=step, problem=f"{change.path!r} and {twin!r} differ only in case"))
+    return reasons
+
+
+def _class_problems(changes: Sequence[PathChange], step: str) -> Iterable[Reason]:
+    found = classes(changes)
+    if len(found) > 1:
+        yield Reason(step=step, problem=f"several classes in one merge: {', '.join(found)}", hint="one class a merge")
+    if not found:
+        yield Reason(step=step, problem="nothing changes that belongs to a class")
+    homes = sorted({place.directory for change in changes if (place := promotion_place(change.path))})
+    if len(homes) > 1:
+        yield Reason(step=step, problem=f"several promotions in one merge: {', '.join(homes)}", hint="one a merge")
+
+
+def _file_problem(change: PathChange, contents: Mapping[str, bytes]) -> str:
+    """What is wrong with one changed path; empty where nothing is."""
+    parts = change.path.split("/")
+    if not all(_SAFE.match(part) and part not in {".", ".."} and part.lower() != ".git" for part in parts):
+        return "is not a safe name"
+    if len(change.path) > 200:
+        return "is too long a name"
+    if change.mode not in REGULAR:
+        return f"is not a regular file (mode {change.mode})"
+    if len(contents.get(change.path, b"")) > MAX_FILE:
+        return f"is larger than {MAX_FILE} bytes"
+    if change.path.startswith(APPROVALS):
+        return "" if change.operation is Operation.ADD else "is an approval, and approvals are only added"
+    kind = class_of(change.path)
+    if kind is None:
+        return "belongs to no class"
+    return _operation_problem(change, kind)
+
+
+def _operation_problem(change: PathChange, kind: ChangeClass) -> str:
+    place = promotion_place(change.path)
+    if place is not None:
+        if not _REST.match(place.rest):
+            return "is no part of a promotion"
+        return "" if change.operation is Operation.ADD else "is promoted already, and promotions are append-only"
+    if kind is ChangeClass.DATA:
+        adds_only = "/triage/" in change.path
+        if change.operation is Operation.DELETE or (adds_only and change.operation is not Operation.ADD):
+            return "is data that may be added" + ("" if adds_only else " or modified") + ", nothing else"
+    if kind is ChangeClass.POLICY and change.operation not in {Operation.ADD, Operation.MODIFY}:
+        return "is needed by the gate and may not be removed"
+    return ""
+
+
+def step_problems(old: str, new: str, parents: Sequence[str], *, step: str) -> list[Reason]:
+    """Step 1: `new` is one first-parent step from `old`."""
+    if parents and parents[0] == old:
+        return []
+    problem = f"{new[:12]} is not one first-parent step from {old[:12]}"
+    return [Reason(step=step, problem=problem, hint="merge with --no-ff, or squash to one commit, on the present main")]
+
+
+def net_problems(changes: Iterable[PathChange], touched: Mapping[str, frozenset[str]], *, step: str) -> list[Reason]:
+    """Step 5: every incoming commit touches only paths that the merge changes in the end."""
+    net = {change.path for change in changes}
+    return [
+        Reason(
+            step=step,
+            problem=f"commit {commit[:12]} touches {path!r}, which the merge does not change in the end",
+            hint="rebuild the branch from main without it",
+        )
+        for commit, paths in touched.items()
+        for path in sorted(paths - net)
+    ]

@@ -1,0 +1,107 @@
+"""What the gate knows about one step of main: everything gathered, nothing yet judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runner.records.change import ChangeClass, PathChange
+from runner.records.cluster import Cluster
+from runner.records.intake import Incumbent
+from runner.records.ledger import Entry
+from runner.records.policy import Trust
+from runner.records.promotion import PromotionRecord
+from runner.records.scenario import SetName
+from runner.records.statement import DecisionStatement, EvidenceStatement
+from runner.records.verdict import Reason
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A decision found in the tree: whose it must be, and what ssh-keygen and the parser said of it."""
+
+    path: str
+    person: str
+    statement: DecisionStatement | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class SignedEvidence:
+    statement: EvidenceStatement | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the base tip says of the promotion's cluster, and what the ledger says."""
+
+    cluster: Cluster
+    scenarios: Mapping[tuple[SetName, str], str]
+    """Every governed scenario and its capability."""
+    records: Mapping[int, PromotionRecord]
+    """The promotions already merged, by sequence."""
+    ledger: tuple[Entry, ...]
+    """This cluster's chain, already verified."""
+    ledger_digests: tuple[str, ...]
+    """The digest of every entry, in order."""
+
+    @property
+    def incumbent(self) -> Incumbent:
+        if not self.records:
+            return Incumbent(sequence=0)
+        last = self.records[max(self.records)]
+        return Incumbent(sequence=last.sequence, adapter=last.adapter.sha256 if last.adapter else None)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """The promotion that the step adds."""
+
+    record: PromotionRecord
+    record_sha256: str
+    evidence: Mapping[str, bytes]
+    attestation: SignedEvidence
+    before: Before
+    adapter_problem: str
+    """What fetching and re-hashing the adapter's bytes found; empty where they are the recorded ones."""
+
+
+@dataclass(frozen=True)
+class NextPolicy:
+    """The policy that the step would put in place, with the decisions read again under its keys."""
+
+    trust: Trust | None
+    problems: tuple[Reason, ...]
+    proposal: Signed | None = None
+    approvals: tuple[Signed, ...] = ()
+    revocation_only: bool = False
+    """Nothing changes but lines added to `policy/revoked`, its pin and the version."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    old: str
+    new: str
+    parents: tuple[str, ...]
+    changes: tuple[PathChange, ...]
+    contents: Mapping[str, bytes]
+    touched: Mapping[str, frozenset[str]]
+    """Each incoming commit and the paths it changes itself."""
+    change: ChangeClass | None
+    """None where the step has no one class."""
+    manifest: str
+    trust: Trust
+    policy_problems: tuple[Reason, ...]
+    revoked: frozenset[str]
+    """Digests that the policy revokes."""
+    now: str
+    context: str
+    proposal: Signed | None = None
+    approvals: tuple[Signed, ...] = ()
+    promotion: Promotion | None = None
+    unreadable: tuple[Reason, ...] = ()
+    """Why parts of a promotion could not be read as records."""
+    next_policy: NextPolicy | None = None
+    place: tuple[str, int] = field(default=("", 0))
+    """Cluster and sequence; empty for what is no promotion."""

@@ -1,0 +1,114 @@
+"""The gate: may main go from `old` to `new`?
+
+A pure function of what was gathered. Policy, keys and limits in the facts are those of `old`; nothing that the pull
+request brings can weaken what it is judged by. Every step is taken, and the verdict lists every reason:
+
+0. The policy at the base tip holds: pins, lint, expiry.
+1. Exactly one first-parent step: the first parent of `new` is `old`.
+2. One change class, its operations, regular files, safe names, size caps.
+3. A promotion's sequence is the last plus one; a policy's version is the last plus one.
+4. The diff equals the signed change manifest plus the approvals of this very change.
+5. Every incoming commit touches only paths that the merge changes in the end.
+6. The evidence is signed by CI, its composites follow from the per-scenario scores, every run of the iteration is
+   listed, and the ledger recorded this adapter and this bundle.
+7. Proposal and approvals are signed by people of the policy, unexpired, unrevoked, and bound to this repository, ref,
+   cluster, sequence and context; nobody eligible rejects; enough distinct people approve, the proposer not counted.
+8. Thresholds, regressions, human floor, operational limits and the rollback contract hold.
+9. Every subject's bytes were fetched and are the recorded ones, and none is revoked.
+
+What could not be gathered is an exception of the caller's, not a verdict, and nothing merges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runner.records.change import ChangeClass, Operation
+from runner.records.promotion import PromotionKind
+from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.approvals import approval_problems
+from runner.rules.change import APPROVALS, net_problems, promotion_place, shape_problems, step_problems
+from runner.rules.evidence import evidence_problems
+from runner.rules.facts import Facts
+from runner.rules.gate import limit_problems
+
+
+def verify(facts: Facts) -> Verdict:
+    """Pass, or refuse with every reason."""
+    reasons = [
+        *_policy(facts),
+        *step_problems(facts.old, facts.new, facts.parents, step="1 one step"),
+        *shape_problems(facts.changes, facts.contents, step="2 one class"),
+        *_sequence(facts),
+        *_manifest(facts),
+        *net_problems(facts.changes, facts.touched, step="5 net paths"),
+        *facts.unreadable,
+        *(evidence_problems(facts.promotion) if facts.promotion else ()),
+        *approval_problems(facts),
+        *(limit_problems(facts.promotion) if facts.promotion else ()),
+        *_bytes(facts),
+    ]
+    outcome = Outcome.REFUSE if reasons or facts.change is None else Outcome.PASS
+    return Verdict(outcome=outcome, reasons=tuple(reasons))
+
+
+def _policy(facts: Facts) -> Iterable[Reason]:
+    """Step 0, and for a policy change the policy that would follow."""
+    yield from facts.policy_problems
+    renewing = facts.change in (ChangeClass.POLICY, ChangeClass.REVOCATION)
+    if facts.now > facts.trust.expires and not renewing:
+        yield Reason(step="0 policy", problem=f"the policy expired at {facts.trust.expires}", hint="renew it first")
+    if facts.next_policy is not None:
+        yield from facts.next_policy.problems
+
+
+def _sequence(facts: Facts) -> Iterable[Reason]:
+    step = "3 sequence"
+    promotion = facts.promotion
+    if promotion is not None:
+        expected = promotion.before.incumbent.sequence + 1
+        if facts.place[1] != expected:
+            yield Reason(step=step, problem=f"sequence {facts.place[1]} is proposed", hint=f"{expected} is next")
+        if (promotion.record.cluster, promotion.record.sequence) != facts.place:
+            yield Reason(step=step, problem="record.yaml is of another cluster or sequence", hint="propose again")
+    following = facts.next_policy
+    if following is not None and following.trust is not None and following.trust.version != facts.trust.version + 1:
+        problem = f"policy version {following.trust.version} follows {facts.trust.version}"
+        yield Reason(step=step, problem=problem, hint=f"set `version: {facts.trust.version + 1}`")
+
+
+def _manifest(facts: Facts) -> Iterable[Reason]:
+    """Step 4. Each decision's own subjects are compared in step 7; here stands what no decision can say."""
+    step = "4 manifest"
+    if facts.proposal is not None and facts.proposal.statement is not None:
+        signed = facts.proposal.statement.digests().get("change-manifest")
+        if signed != facts.manifest:
+            problem = f"the diff's manifest is {facts.manifest[:16]}…, and {str(signed)[:16]}… was proposed"
+            yield Reason(step=step, problem=problem, hint="something was added, removed or changed after signing")
+    home = f"{APPROVALS}{facts.manifest}/"
+    for change in facts.changes:
+        if change.path.startswith(APPROVALS) and (facts.promotion or not change.path.startswith(home)):
+            yield Reason(step=step, problem=f"{change.path} is no approval of this change", hint="remove it")
+        place = promotion_place(change.path)
+        if place and place.rest.startswith("approvals/") and change.operation is not Operation.ADD:
+            yield Reason(step=step, problem=f"{change.path} changes an approval that was merged", hint="remove it")
+
+
+def _bytes(facts: Facts) -> Iterable[Reason]:
+    step = "9 bytes"
+    promotion = facts.promotion
+    if promotion is None:
+        return
+    if promotion.adapter_problem:
+        yield Reason(step=step, problem=promotion.adapter_problem, hint="push the adapter's bytes again from its run")
+    adapter = promotion.record.adapter
+    if adapter is None and promotion.record.kind is PromotionKind.PROMOTION:
+        yield Reason(step=step, problem="a promotion has an adapter", hint="propose again")
+    named = {
+        "record": promotion.record_sha256,
+        "adapter": adapter.sha256 if adapter else "",
+        **promotion.record.evidence,
+    }
+    for name, digest in named.items():
+        if digest in facts.revoked:
+            yield Reason(step=step, problem=f"{name} is revoked by its digest", hint="promote something else")
