@@ -59,6 +59,13 @@ class RecordParser(Protocol):
         """Raises `RecordErrors` with every problem of the file, each with its line, field and fix."""
 
 
+class FieldLocator(Protocol):
+    """Finds a field in a file that parses."""
+
+    def __call__(self, data: bytes, field: str, *, path: str) -> int:
+        """The line of the field, or of the nearest one above it that the file has."""
+
+
 class Artifacts(Protocol):
     """An iteration's files by name (`records.artifact.ARTIFACTS`). Reads verify nothing twice; a missing one is a `DataError`."""
 

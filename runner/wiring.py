@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from runner.edges.readers import CommitReader, DirectoryReader
 from runner.edges.run_branch import BranchPullRequests, BranchRuns
 from runner.edges.transformers_models import TransformersModels
 from runner.edges.yaml_dump import dump
-from runner.edges.yaml_files import parse
+from runner.edges.yaml_files import line_of, parse
 from runner.errors import GitError
 from runner.flywheel import Flow
 from runner.pipeline import Phase
 from runner.ports import LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
 from runner.records.step import Step
-from runner.workspace import Workspace
+from runner.workspace import Survey, Workspace
 
 
 def root(path: Path) -> Path:
@@ -50,6 +50,11 @@ def workspace(path: Path, cluster: str, revision: str | None = None) -> Workspac
 
 def cluster_names(path: Path, revision: str | None = None) -> tuple[str, ...]:
     return workspaces.clusters(reader(path, revision))
+
+
+def survey(top: Path, paths: Sequence[str] = ()) -> Survey:
+    """What `check` finds in the directory `top`, or in the files `paths` of it (relative, POSIX)."""
+    return workspaces.survey(DirectoryReader(top), parse=parse, locate=line_of, paths=paths)
 
 
 def ledger_store(path: Path) -> LedgerStore:

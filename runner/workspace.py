@@ -11,20 +11,24 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from runner.errors import RecordError, RecordErrors
-from runner.ports import Artifacts, Reader, RecordParser
+from runner.ports import Artifacts, FieldLocator, Reader, RecordParser
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
 from runner.records.intake import Incumbent
 from runner.records.params import ClusterParams, Params
 from runner.records.pointer import DataPointer
+from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import TriageFile
-from runner.rules.scenario_sets import set_digest
+from runner.rules import crossref
 from runner.rules.canonical import digest, sha256
-from runner.rules.layout import PARAMS, place
+from runner.rules.layout import PARAMS, PLACES, misplaced, place
+from runner.rules.scenario_sets import set_digest
 
 R = TypeVar("R", bound=Record)
+GOVERNED = ("clusters/", PARAMS, "policy/", "rubrics/", "scenarios/")
+_SHAPES = f"governed files: {', '.join(candidate.shape for candidate in PLACES)}"
 POLICY = ("policy/allowed_signers", "policy/revoked", "policy/trust.yaml")
 
 BASE_ALONE = Incumbent(sequence=0)
@@ -83,6 +87,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     every_rubric = tray.all("rubrics/", Rubric)
     triage = {_stem(path): file for path, file in tray.all(home + "triage/", TriageFile).items()}
     pointers = {_stem(path): pointer for path, pointer in tray.all(home + "data/", DataPointer).items()}
+    promotions = tray.all(home + "promotions/", PromotionRecord)
     params = tray.one(PARAMS, Params)
     if params is not None and cluster not in params.clusters:
         hint = f"add `{cluster}: {{}}` below `clusters:` for the defaults"
@@ -108,8 +113,76 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
         triage=triage,
         params=params.clusters[cluster],
         digests=digests,
-        incumbent=_incumbent(reader, home),
+        incumbent=_incumbent(promotions.values()),
     )
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What `check` found: how many files were read, and every problem, sorted by path and line."""
+
+    files: int
+    problems: tuple[RecordError, ...]
+
+
+def survey(reader: Reader, *, parse: RecordParser, locate: FieldLocator, paths: Sequence[str] = ()) -> Survey:
+    """Check every governed file of a tree, or those in `paths`, cross-references included.
+
+    A few scenarios outside the frozen sets are checked against their cluster's files alone, which takes no longer
+    in a large repository; anything else is checked with everything that names it.
+    """
+    tray = _Tray(reader, parse)
+    governed = [path for top in GOVERNED for path in reader.paths(top)]
+    wanted = set(paths)
+    given = [path for path in governed if path in wanted] if paths else governed
+    unknown = [RecordError("is no governed file", path=path, hint=_SHAPES) for path in sorted(wanted - set(governed))]
+    records = tray.these(given)
+    if paths and all(_alone(path, tray) for path in given):
+        touched = {found.cluster for path in given if (found := place(path)) is not None}
+        beside = [f"clusters/{name}/cluster.yaml" for name in sorted(touched)] + list(reader.paths("rubrics/"))
+        quiet = _Tray(reader, parse)
+        context = quiet.these([path for path in beside if path in governed])
+        findings = crossref.few(records, context, governed, broken=quiet.broken)
+    else:
+        rest = _Tray(reader, parse)
+        everything = {**records, **rest.these([path for path in governed if path not in records])}
+        findings = crossref.check(everything, broken=tray.broken | rest.broken)
+        findings = [finding for finding in findings if not paths or _concerns(finding, given)]
+    problems = [*unknown, *tray.errors, *(_located(finding, reader, locate) for finding in findings)]
+    for path in given:
+        if shape := misplaced(path):
+            problems.append(RecordError("stands where no record is looked for", path=path, hint=f"move it to {shape}"))
+    problems.sort(key=lambda problem: (problem.path, problem.line or 0, problem.field))
+    return Survey(files=sum(place(path) is not None for path in given), problems=tuple(problems))
+
+
+def _alone(path: str, tray: _Tray) -> bool:
+    """Whether the file is a scenario of a set that its cluster's lock does not freeze."""
+    found = place(path)
+    if found is None or found.kind is not Scenario:
+        return False
+    lock = tray.quietly(f"clusters/{found.cluster}/benchmark.lock", BenchmarkLock)
+    return lock is None or found.set not in lock.sets
+
+
+def _concerns(finding: crossref.Finding, given: Sequence[str]) -> bool:
+    """Whether a finding is about one of the files given: in it, or about the frozen set that it stands in."""
+    if finding.path in given:
+        return True
+    home, _, name = finding.path.rpartition("/")
+    if name != "benchmark.lock":
+        return False
+    sets = {(found.cluster, found.set) for path in given if (found := place(path)) is not None and found.set}
+    parts = finding.field.split(".")
+    return len(parts) > 1 and (home.rpartition("/")[2], parts[1]) in sets
+
+
+def _located(finding: crossref.Finding, reader: Reader, locate: FieldLocator) -> RecordError:
+    try:
+        line = locate(reader.read(finding.path), finding.field, path=finding.path)
+    except RecordError:  # a folder, or a file that is not there: the finding says so
+        line = None
+    return RecordError(finding.problem, path=finding.path, line=line, field=finding.field, hint=finding.hint)
 
 
 def relevant_rubrics(
@@ -128,6 +201,27 @@ class _Tray:
         self._reader = reader
         self._parse = parse
         self.errors: list[RecordError] = []
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """The files whose problems were kept."""
+        return frozenset(error.path for error in self.errors)
+
+    def these(self, paths: Iterable[str]) -> dict[str, Record]:
+        """The records among `paths`, by path."""
+        found = {}
+        for path in paths:
+            what = place(path)
+            if what is not None and (record := self.one(path, what.kind)) is not None:
+                found[path] = record
+        return found
+
+    def quietly(self, path: str, kind: type[R]) -> R | None:
+        """The record at `path`, or None; its problems are not kept."""
+        try:
+            return self._parse(self._reader.read(path), kind, path=path)
+        except RecordError:
+            return None
 
     def one(self, path: str, kind: type[R]) -> R | None:
         """The record at `path`, or None with its problems kept."""
@@ -149,9 +243,12 @@ class _Tray:
         return found
 
 
-def _incumbent(reader: Reader, home: str) -> Incumbent:
-    """What is promoted now: the last sequence's adapter."""
-    return BASE_ALONE
+def _incumbent(records: Iterable[PromotionRecord]) -> Incumbent:
+    """What is promoted now: the last sequence's adapter (of a rollback, the one that came back)."""
+    last = max(records, key=lambda record: record.sequence, default=None)
+    if last is None:
+        return BASE_ALONE
+    return Incumbent(sequence=last.sequence, adapter=last.adapter.sha256 if last.adapter is not None else None)
 
 
 def _by_id(scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:

@@ -17,8 +17,8 @@ from runner.records.params import Params
 from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Choice, TriageFile
-from runner.rules.scenario_sets import set_digest
 from runner.rules.layout import PARAMS, place
+from runner.rules.scenario_sets import set_digest
 
 R = TypeVar("R", bound=Record)
 
@@ -35,8 +35,8 @@ class Finding(NamedTuple):
 class Records:
     """A tree's records by path, and by what they are."""
 
-    def __init__(self, by_path: Mapping[str, Record]) -> None:
-        self.by_path = by_path
+    def __init__(self, by_path: Mapping[str, Record], broken: frozenset[str]) -> None:
+        self._broken = broken
         self._of: dict[tuple[type[Record], str], dict[str, Record]] = defaultdict(dict)
         for path, record in by_path.items():
             found = place(path)
@@ -46,13 +46,18 @@ class Records:
         """Every record of `kind` (of a cluster), by path."""
         return {path: record for path, record in self._of[kind, cluster].items() if isinstance(record, kind)}
 
+    def lacks(self, path: str) -> bool:
+        """Whether there is no file at `path`, readable or not. For paths of which no record was found."""
+        return path not in self._broken
+
     def clusters(self) -> list[str]:
         return sorted({cluster for (_, cluster), found in self._of.items() if cluster and found})
 
 
-def check(records: Mapping[str, Record]) -> list[Finding]:
-    """Every finding over a whole tree's records, sorted by path."""
-    tree = Records(records)
+def check(records: Mapping[str, Record], *, broken: frozenset[str] = frozenset()) -> list[Finding]:
+    """Every finding over a whole tree's records, sorted by path. `broken` are files that are there but could not be
+    read as records; their own problems have been told."""
+    tree = Records(records, broken)
     found: list[Finding] = []
     rubrics = {rubric.id: rubric for rubric in tree.of(Rubric).values()}
     found += names(records)
@@ -88,7 +93,7 @@ def _cluster(tree: Records, name: str, rubrics: Mapping[str, Rubric]) -> Iterato
     home = f"clusters/{name}"
     cluster = tree.of(Cluster, name).get(f"{home}/cluster.yaml")
     if cluster is None:
-        if f"{home}/cluster.yaml" not in tree.by_path and not _broken(tree, f"{home}/cluster.yaml"):
+        if tree.lacks(f"{home}/cluster.yaml"):
             path = next(iter(sorted([*scenarios, *tree.of(Problem, name), *tree.of(BenchmarkLock, name)])), home)
             yield Finding(path, "", f"there is no cluster {name}", f"write {home}/cluster.yaml")
         return
@@ -100,18 +105,13 @@ def _cluster(tree: Records, name: str, rubrics: Mapping[str, Rubric]) -> Iterato
     yield from _problem(tree.of(Problem, name).get(f"{home}/problem.md"), cluster, home, tree)
     if lock is not None:
         yield from _lock(lock, cluster, f"{home}/benchmark.lock", scenarios)
-    elif not _broken(tree, f"{home}/benchmark.lock"):
+    elif tree.lacks(f"{home}/benchmark.lock"):
         hint = f"hallmark benchmark lock {name}"
         yield Finding(f"{home}/cluster.yaml", "benchmark_version", "the benchmark has no lock", hint)
     for params in tree.of(Params).values():
         if name not in params.clusters:
             hint = f"add `{name}: {{}}` there for the defaults"
             yield Finding(PARAMS, "clusters", f"has no parameters for the cluster {name}", hint)
-
-
-def _broken(tree: Records, path: str) -> bool:
-    """Whether a file is there but could not be read: its own problems have been told."""
-    return path in tree.by_path and type(tree.by_path[path]) is Record
 
 
 def _scenarios(
@@ -175,10 +175,47 @@ def _capabilities(cluster: Cluster, path: str, scenarios: Iterable[Scenario]) ->
         seen.add(capability.id)
 
 
+def few(
+    given: Mapping[str, Record],
+    context: Mapping[str, Record],
+    paths: Iterable[str],
+    *,
+    broken: frozenset[str] = frozenset(),
+) -> list[Finding]:
+    """Findings on the scenarios in `given`, with only `context` (cluster files, rubrics) read besides.
+
+    `paths` are those of every scenario of their clusters: ids are compared by file name, and texts not at all.
+    """
+    tree = Records({**context, **given}, broken)
+    stems: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in paths:
+        where = place(path)
+        if where is not None and where.kind is Scenario:
+            stems[where.cluster, where.stem.casefold()].append(path)
+    found = list(names(given))
+    rubrics = {rubric.id: rubric for rubric in tree.of(Rubric).values()}
+    for path, record in given.items():
+        where = place(path)
+        if where is None or not isinstance(record, Scenario):
+            continue
+        for other in stems[where.cluster, record.id.casefold()]:
+            if other != path:
+                found.append(
+                    Finding(path, "id", f"the scenario {record.id} also stands in {other}", "give it another id")
+                )
+        cluster = tree.of(Cluster, where.cluster).get(f"clusters/{where.cluster}/cluster.yaml")
+        if cluster is not None:
+            found += _scenarios({path: record}, cluster, rubrics, frozenset())
+        elif tree.lacks(f"clusters/{where.cluster}/cluster.yaml"):
+            hint = f"write clusters/{where.cluster}/cluster.yaml"
+            found.append(Finding(path, "", f"there is no cluster {where.cluster}", hint))
+    return sorted(found)
+
+
 def _problem(problem: Problem | None, cluster: Cluster, home: str, tree: Records) -> Iterator[Finding]:
     """The problem statement is there, and its threshold is the one the gate holds."""
     if problem is None:
-        if not _broken(tree, f"{home}/problem.md"):
+        if tree.lacks(f"{home}/problem.md"):
             hint = f"write {home}/problem.md: gap, why_not_real_data, metric, threshold and real_only_baseline"
             yield Finding(f"{home}/cluster.yaml", "", "the cluster has no problem statement", hint)
         return

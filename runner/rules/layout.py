@@ -9,6 +9,8 @@ from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
+from runner.records.policy import Trust
+from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import TriageFile
@@ -50,6 +52,12 @@ PLACES = (
         DataPointer,
         "clusters/<cluster>/data/<name>.jsonl.dvc",
     ),
+    Place(
+        re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<stem>[0-9]+)/record\.yaml\Z"),
+        PromotionRecord,
+        "clusters/<cluster>/promotions/<seq>/record.yaml",
+    ),
+    Place(re.compile(r"policy/(?P<stem>trust)\.yaml\Z"), Trust, "policy/trust.yaml"),
     Place(re.compile(r"params\.yaml\Z"), Params, PARAMS),
 )
 
