@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from runner.records.base import Record
+from runner.records.change import Commit, File, PathChange
 from runner.records.cluster import Base
 from runner.records.conversation import Conversation
 from runner.records.dataset import Example
 from runner.records.ledger import Entry
 from runner.records.params import BaseRecipe, TrainRecipe
+from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.training import TrainingRow
 from runner.records.verdict import Verdict
@@ -268,3 +270,71 @@ class Runs(Protocol):
 class PullRequests(Protocol):
     def open(self, branch: str, files: Mapping[str, bytes], *, title: str, body: str) -> str:
         """Push `branch`, the tree that is read plus `files`. Opening it again with the same files changes nothing."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A policy's keys, in OpenSSH's own formats."""
+
+    allowed_signers: bytes
+    revoked: bytes
+
+    @cached_property
+    def digest(self) -> str:
+        return tree_digest({"allowed_signers": self.allowed_signers, "revoked": self.revoked})
+
+
+class Signer(Protocol):
+    """One private key."""
+
+    @property
+    def public_key(self) -> str:
+        """`<type> <base64>`."""
+
+    def sign(self, payload: bytes, *, payload_type: str, namespace: str) -> bytes:
+        """A DSSE envelope. Raises `SigningError`."""
+
+    def signature(self, message: bytes, *, namespace: str) -> bytes:
+        """An armored SSH signature. Raises `SigningError`."""
+
+
+class Verifier(Protocol):
+    def open(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> bytes:
+        """The payload that `person` signed. Raises `VerificationError` with why it does not hold."""
+
+    def check(self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str) -> None:
+        """The same for a bare signature."""
+
+
+class AdapterStore(Protocol):
+    """Where promoted adapters' bytes are: transport, whose every byte is checked by whoever asks."""
+
+    def fetch(self, record: PromotionRecord) -> Mapping[str, bytes]:
+        """The adapter's files by relative path. Raises `DataError` where they cannot be had."""
+
+
+class Objects(Protocol):
+    """A repository's objects and refs, read without work tree, index or configuration."""
+
+    def resolve(self, ref: str) -> str | None: ...
+
+    def refs(self, prefix: str) -> Mapping[str, str]: ...
+
+    def commit(self, oid: str) -> Commit: ...
+
+    def object(self, oid: str) -> tuple[str, bytes]: ...
+
+    def blob(self, oid: str) -> bytes: ...
+
+    def read(self, commit: str, path: str) -> bytes:
+        """Raises `RecordError` where there is no such file."""
+
+    def files(self, commit: str, prefix: str = "") -> Mapping[str, File]: ...
+
+    def diff(self, old: str | None, new: str) -> tuple[PathChange, ...]: ...
+
+    def touched(self, commit: str) -> frozenset[str]: ...
+
+    def incoming(self, old: str, new: str) -> tuple[str, ...]: ...
+
+    def graph(self, tip: str) -> Mapping[str, tuple[str, ...]]: ...

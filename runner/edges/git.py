@@ -209,6 +209,11 @@ class GitObjects:
         old_tree = self.commit(old).tree if old else ""
         return tuple(sorted(self._diff(old_tree, self.commit(new).tree, ""), key=lambda change: change.path))
 
+    def touched(self, commit: str) -> frozenset[str]:
+        """The paths that a commit itself changes; of a merge, those that differ from every parent (`diff-tree -c`)."""
+        parents: Sequence[str | None] = self.commit(commit).parents or (None,)
+        return frozenset.intersection(*(frozenset(c.path for c in self.diff(parent, commit)) for parent in parents))
+
     def _diff(self, old: str, new: str, prefix: str) -> Iterator[PathChange]:
         if old == new:
             return
@@ -225,13 +230,6 @@ class GitObjects:
             left, right = (None if side and side.mode == TREE else side for side in (left, right))
             if left or right:
                 yield _change(path, left, right)
-
-
-def touched(repository: GitObjects, commit: str) -> frozenset[str]:
-    """The paths that a commit itself changes; of a merge, those that differ from every parent (`diff-tree -c`)."""
-    parents: Sequence[str | None] = repository.commit(commit).parents or (None,)
-    paths = [frozenset(change.path for change in repository.diff(parent, commit)) for parent in parents]
-    return frozenset.intersection(*paths)
 
 
 def _change(path: str, left: File | None, right: File | None) -> PathChange:

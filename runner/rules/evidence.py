@@ -152,7 +152,7 @@ def _recomputed(promotion: Promotion) -> Iterable[str]:
     if spoken != (record.cluster, record.run.iteration, record.benchmark.version, record.benchmark.sha256):
         yield "the scorecard is of another cluster, iteration or benchmark"
     if record.benchmark.version != before.cluster.benchmark_version:
-        yield f"benchmark version {record.benchmark.version} is not the governed one, {before.cluster.benchmark_version}"
+        yield f"benchmark version {record.benchmark.version} is not the governed {before.cluster.benchmark_version}"
     yield from _adapters(card, promotion)
     weights = capability_weights(before.cluster)
     for model, scores in card.models.items():
@@ -164,7 +164,7 @@ def _recomputed(promotion: Promotion) -> Iterable[str]:
             value, _ = composite(known, weights)
             passed = sum(row.passed.get(model, False) for row in rows if row.set is name)
             if abs(value - stated.composite) > TOLERANCE or (len(pairs), passed) != (stated.scenarios, stated.passed):
-                yield f"the composite of {model} on {name} is {value:.6f} by its grades, and stated as {stated.composite:.6f}"
+                yield f"the composite of {model} on {name} is {value:.6f} by its grades, not {stated.composite:.6f}"
 
 
 def _adapters(card: Scorecard, promotion: Promotion) -> Iterable[str]:

@@ -58,7 +58,7 @@ def _composite(promotion: Promotion, rows: tuple[ScoredScenario, ...], name: Set
 
 
 def _pairs(rows: Iterable[ScoredScenario], other: str) -> tuple[int, int]:
-    """How many the candidate gained and lost against `other`; a model that is absent passed nothing, but see callers."""
+    """How many the candidate gained and lost against `other`. A model that is absent passed nothing."""
     rows = tuple(rows)
     gained = sum(row.passed.get(CANDIDATE, False) and not row.passed.get(other, False) for row in rows)
     lost = sum(row.passed.get(other, False) and not row.passed.get(CANDIDATE, False) for row in rows)
@@ -74,7 +74,7 @@ def _significance(promotion: Promotion, rows: tuple[ScoredScenario, ...]) -> Ite
         gained, lost = _pairs(held, other)
         p_value = mcnemar(gained, lost)
         if gained <= lost or p_value > limit:
-            yield f"on held-out {gained} gained and {lost} lost against the {other}: p = {p_value:.2g}, at most {limit:g}"
+            yield f"held-out: {gained} gained, {lost} lost against the {other}, p = {p_value:.2g}, at most {limit:g} is borne"
 
 
 def _regressions(promotion: Promotion, rows: tuple[ScoredScenario, ...]) -> Iterable[str]:
@@ -88,7 +88,8 @@ def _regressions(promotion: Promotion, rows: tuple[ScoredScenario, ...]) -> Iter
     if not isinstance(card, str):
         stated = card.regressions
         if (sorted(stated.scenarios), stated.count, stated.of) != (lost, len(lost), len(before)):
-            yield f"the scorecard states {stated.count} regressions of {stated.of}, the grades say {len(lost)} of {len(before)}"
+            said = f"{stated.count} regressions of {stated.of}"
+            yield f"the scorecard states {said}, and the grades say {len(lost)} of {len(before)}"
 
 
 def _capabilities(promotion: Promotion, rows: tuple[ScoredScenario, ...]) -> Iterable[str]:
@@ -143,7 +144,9 @@ def _rollback_contract(promotion: Promotion) -> Iterable[str]:
 def _restored(promotion: Promotion) -> Iterable[str]:
     """A rollback names an earlier approved adapter, or the bare base."""
     record, earlier = promotion.record, promotion.before.records
-    if record.restores == 0:
+    if record.restores is None:
+        yield "a rollback names the sequence that it restores"
+    elif record.restores == 0:
         if record.adapter is not None:
             yield "a rollback to the bare base has no adapter"
     elif record.restores not in earlier:

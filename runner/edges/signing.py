@@ -1,0 +1,163 @@
+"""ssh-keygen as signer and verifier, and DSSE envelopes around what it signs.
+
+A signature is made over the envelope's PAE (securesystemslib), in the namespace of its purpose. The revocation file is
+always given, and who signed is decided by `-Y verify -I <person>` alone (PROTOCOL.md, facts 2 to 4).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import Signature
+
+from runner.edges import sshsig
+from runner.errors import SigningError, VerificationError
+from runner.ports import Keys
+from runner.rules.canonical import canonical, sha256
+
+MAX_ENVELOPE = 1024 * 1024
+ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
+
+
+@lru_cache(maxsize=1)
+def ssh_keygen() -> str:
+    """The absolute path of ssh-keygen. Raises `SigningError` where there is none."""
+    found = shutil.which("ssh-keygen")
+    if found is None:
+        raise SigningError("ssh-keygen is not installed")
+    return os.path.abspath(found)
+
+
+def _run(*arguments: str, data: bytes, agent: bool = False) -> subprocess.CompletedProcess[bytes]:
+    kept = {name: os.environ[name] for name in ("SSH_AUTH_SOCK", "HOME", "TMPDIR") if name in os.environ and agent}
+    try:
+        return subprocess.run(
+            [ssh_keygen(), *arguments], input=data, capture_output=True, check=False, env={**ENVIRONMENT, **kept}
+        )
+    except OSError as error:
+        raise SigningError(f"ssh-keygen cannot be run: {error}") from error
+
+
+class SshSigner:
+    """Signs with one private key (or, through ssh-agent, with the private half of a public key file)."""
+
+    def __init__(self, key: Path) -> None:
+        self.key = Path(key)
+        if not self.key.is_file():
+            raise SigningError(f"there is no key at {key}")
+
+    @property
+    def public_key(self) -> str:
+        """`<type> <base64>`, without the comment."""
+        public = self.key if self.key.suffix == ".pub" else self.key.with_name(self.key.name + ".pub")
+        if public.is_file():
+            text = public.read_text()
+        else:
+            done = _run("-y", "-P", "", "-f", str(self.key), data=b"")
+            if done.returncode:
+                raise SigningError(f"the public half of {self.key} cannot be read: {_said(done)}")
+            text = done.stdout.decode()
+        return " ".join(text.split()[:2])
+
+    def signature(self, message: bytes, *, namespace: str) -> bytes:
+        """The armored signature of `message`."""
+        done = _run("-q", "-Y", "sign", "-n", namespace, "-f", str(self.key), data=message, agent=True)
+        if done.returncode or not done.stdout:
+            raise SigningError(f"ssh-keygen did not sign with {self.key}: {_said(done)}")
+        return done.stdout
+
+    def sign(self, payload: bytes, *, payload_type: str, namespace: str) -> bytes:
+        """A DSSE envelope around `payload`, in the one form that `SshVerifier` accepts."""
+        envelope = Envelope(payload, payload_type, {})
+        blob = sshsig.dearmor(self.signature(envelope.pae(), namespace=namespace))
+        keyid = sshsig.parse(blob).fingerprint
+        envelope.signatures[keyid] = Signature(keyid, blob.hex())
+        return _bytes(envelope)
+
+
+class SshVerifier:
+    """Verifies envelopes and bare signatures against a policy's keys. Results are kept: the same question has one answer."""
+
+    def __init__(self) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="hallmark-keys-")
+        self._known: dict[tuple[str, ...], str] = {}
+
+    def open(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> bytes:
+        """The payload that `person` signed. Raises `VerificationError` with why it does not hold.
+
+        `at` is the time (ISO 8601, UTC) at which the key must be valid.
+        """
+        envelope, blob = _envelope(data, payload_type)
+        found = sshsig.parse(blob)
+        if found.fingerprint != next(iter(envelope.signatures)):
+            raise VerificationError("the key id is not the signing key's")
+        if found.namespace != namespace:
+            raise VerificationError(f"was signed for {found.namespace}, not for {namespace}")
+        self.check(envelope.pae(), sshsig.armor(blob), namespace=namespace, person=person, keys=keys, at=at)
+        payload: bytes = envelope.payload
+        return payload
+
+    def check(self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str) -> None:
+        """Raises `VerificationError` unless `person` signed `message` with a key that counts at that time."""
+        question = (sha256(message), sha256(signature), namespace, person, keys.digest, at)
+        if question not in self._known:
+            self._known[question] = self._verify(message, signature, namespace, person, keys, at)
+        if self._known[question]:
+            raise VerificationError(self._known[question])
+
+    def _verify(self, message: bytes, signature: bytes, namespace: str, person: str, keys: Keys, at: str) -> str:
+        """Why the signature does not hold; empty where it does."""
+        allowed = self._file(keys.allowed_signers)
+        revoked = self._file(keys.revoked)
+        moment = at.translate({ord(sign): None for sign in "-:TZ"})
+        with tempfile.NamedTemporaryFile(dir=self._scratch.name, suffix=".sig") as file:
+            file.write(sshsig.armor(sshsig.dearmor(signature)))
+            file.flush()
+            arguments = ["-Y", "verify", "-f", allowed, "-r", revoked, "-I", person, "-n", namespace, "-s", file.name]
+            done = _run(*arguments, "-O", f"verify-time={moment}", data=message)
+        return f"is not signed by {person}: {_said(done)}" if done.returncode else ""
+
+    def _file(self, data: bytes) -> str:
+        path = Path(self._scratch.name) / sha256(data)
+        if not path.exists():
+            part = path.with_suffix(f".{os.getpid()}.{id(data)}")
+            part.write_bytes(data)
+            part.rename(path)
+        return str(path)
+
+
+def _envelope(data: bytes, payload_type: str) -> tuple[Envelope, bytes]:
+    """The envelope and its one signature. Raises `VerificationError` for any bytes but the one form of an envelope."""
+    if len(data) > MAX_ENVELOPE:
+        raise VerificationError(f"is larger than {MAX_ENVELOPE} bytes")
+    try:
+        document: Any = json.loads(data)
+        envelope = Envelope.from_dict(document)
+        said = _bytes(envelope)
+    except Exception as error:
+        raise VerificationError(f"is not a DSSE envelope: {type(error).__name__}") from error
+    if said != data:
+        raise VerificationError("is not the canonical form of its envelope")
+    if envelope.payload_type != payload_type:
+        raise VerificationError(f"its payload is {envelope.payload_type}, not {payload_type}")
+    if len(envelope.signatures) != 1:
+        raise VerificationError("has not exactly one signature")
+    return envelope, bytes.fromhex(next(iter(envelope.signatures.values())).signature)
+
+
+def _bytes(envelope: Envelope) -> bytes:
+    document: Any = envelope.to_dict()
+    return canonical(document) + b"\n"
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit {done.returncode}"
