@@ -107,7 +107,9 @@ def scorecard() -> Scorecard:
         ),
         capability_comparisons=per_capability,
         worse_capabilities=(),
-        regressions=Regressions(count=4, of=371, scenarios=("heldout-gift-card-07", "core-invoice-02", "lost-1", "r-2")),
+        regressions=Regressions(
+            count=4, of=371, scenarios=("heldout-gift-card-07", "core-invoice-02", "lost-1", "r-2")
+        ),
     )
 
 
@@ -146,7 +148,7 @@ def sweep() -> Sweep:
         shape=CurveShape.PLATEAU,
         chosen="s25",
         human_share=0.75,
-        explanation="Dev composite stays within .01 from 0 to 25 % synthetic and falls beyond: 25 % is as good as none.",
+        explanation="Dev composite stays within .01 from 0 to 25 % synthetic and falls beyond it.",
         verdict=Verdict(),
     )
 
@@ -278,7 +280,9 @@ def evidence() -> dict[str, bytes]:
     risks = Risks(
         risks=(
             Risk(title="Gift cards stay weak", detail="No rubric covers them; a draft waits for the domain owners."),
-            Risk(title="The benchmark is in English only", detail="What it does with other languages was not measured."),
+            Risk(
+                title="The benchmark is in English only", detail="What it does with other languages was not measured."
+            ),
         )
     )
     rollback = RollbackContract(

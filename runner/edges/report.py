@@ -1,4 +1,4 @@
-"""The evidence bundle as one self-contained HTML page: no script, nothing loaded, the same bytes for the same evidence."""
+"""The evidence bundle as one self-contained HTML page: no script, nothing loaded, same evidence, same bytes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from runner.records.score import Scorecard, ScoredScenario
 from runner.records.training import Sweep, Training
 from runner.records.validation import ValidationReport
 from runner.rules.canonical import sha256
+from runner.rules.limits import limits
+from runner.rules.limits import summary as summarise
 from runner.rules.lineage import short
 
 R = TypeVar("R", bound=Record)
@@ -46,9 +48,11 @@ def render(
     """
     if EvidenceFile.SCORECARD not in files:
         raise RecordError("the evidence has no scorecard", path=EvidenceFile.SCORECARD)
-    scorecard = _record(files, EvidenceFile.SCORECARD, Scorecard)
-    assert scorecard is not None
-    head = summary or view.summarise(scorecard, cluster)
+    scorecard = _parse(files[EvidenceFile.SCORECARD], EvidenceFile.SCORECARD, Scorecard)
+    try:
+        head = summary or summarise(scorecard, cluster)
+    except KeyError as error:
+        raise RecordError(f"it has no figures for {error}", path=EvidenceFile.SCORECARD) from error
     context = {
         "cluster": cluster,
         "title": title or cluster.title,
@@ -59,7 +63,8 @@ def render(
         "digests": _digests(files, scorecard),
         "commands": tuple(commands) or _commands(cluster.id, sequence),
     }
-    return _template().render(context).encode()
+    page: str = _template().render(context)
+    return page.encode()
 
 
 def _evidence(
@@ -76,7 +81,12 @@ def _evidence(
     return {
         "models": view.present(scorecard),
         "comparisons": [one for one in scorecard.comparisons if one.against in view.present(scorecard)],
-        "before": view.before(scorecard),
+        "reasons": limits(
+            scorecard,
+            cluster,
+            human_share=sweep.human_share if sweep else None,
+            latency_p95_ms=operations.latency_p95_ms if operations else None,
+        ),
         "limits": view.limits(scorecard, cluster, head, sweep, operations),
         "heldout": {name: view.score(scorecard, name, SetName.HELDOUT) for name in view.present(scorecard)},
         "sets": [name for name in SetName if any(name in model.sets for model in scorecard.models.values())],

@@ -1,4 +1,4 @@
-"""What the report shows, computed from the evidence: limits held or not, models side by side, what became of failures."""
+"""What the report shows, computed from the evidence: limits held or not, models side by side, fate of failures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from runner.records.scenario import SetName
 from runner.records.score import Comparison, Scorecard, ScoredScenario, SetScore
 from runner.records.training import Sweep
 from runner.records.validation import BatchValidation, ValidationReport
+from runner.rules.limits import COMPARED
 from runner.rules.lineage import kinds
 
 MODELS = ("base", "incumbent", "control", "candidate")
@@ -65,7 +66,7 @@ def p_text(value: float) -> str:
     if value <= 0.0:
         return "0"
     mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+    return f"{mantissa} \N{MULTIPLICATION SIGN} 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
 def present(scorecard: Scorecard) -> tuple[str, ...]:
@@ -76,42 +77,16 @@ def present(scorecard: Scorecard) -> tuple[str, ...]:
     return (*shown, *sorted(set(models) - set(MODELS)))
 
 
-def before(scorecard: Scorecard) -> str:
-    """The model that the candidate would replace."""
-    return "incumbent" if "incumbent" in scorecard.models else "base"
-
-
 def score(scorecard: Scorecard, model: str, name: SetName) -> SetScore | None:
     found = scorecard.models.get(model)
     return found.sets.get(name) if found else None
 
 
-def composite(scorecard: Scorecard, model: str, name: SetName) -> float:
-    """The composite; 0 where the model was not run on that set, so that no limit holds by absence."""
-    found = score(scorecard, model, name)
-    return found.composite if found else 0.0
-
-
-def summarise(scorecard: Scorecard, cluster: Cluster) -> CandidateSummary:
-    """The headline: composite on core and on held-out, before and after, against the cluster's thresholds."""
-    old, floor = before(scorecard), cluster.gate.thresholds
-    return CandidateSummary(
-        composite_before=composite(scorecard, old, SetName.CORE),
-        composite_after=composite(scorecard, "candidate", SetName.CORE),
-        composite_threshold=floor.composite,
-        heldout_before=composite(scorecard, old, SetName.HELDOUT),
-        heldout_after=composite(scorecard, "candidate", SetName.HELDOUT),
-        heldout_threshold=floor.heldout,
-        regressions=scorecard.regressions.count,
-        regressions_of=scorecard.regressions.of,
-        p_value=max((c.p_value for c in scorecard.comparisons if c.against == old), default=1.0),
-    )
-
-
 def limits(
     scorecard: Scorecard, cluster: Cluster, head: CandidateSummary, sweep: Sweep | None, operations: Operations | None
 ) -> tuple[Limit, ...]:
-    """Everything the cluster's gate limits ask, in words, with what was measured."""
+    """Everything the cluster's gate limits ask, in words, with what was measured. They hold where `rules.limits` says
+    so: this table adds the figures of those that do."""
     gate = cluster.gate
     rows = [
         _floor("Composite on core", head.composite_after, head.composite_threshold),
@@ -119,20 +94,15 @@ def limits(
         *_comparison_limits(scorecard, gate.max_p_value),
         _regressions(scorecard, gate.max_regressions),
         _worse(scorecard, gate.capability_alpha),
+        _robustness(scorecard, gate.max_robustness_drop),
     ]
-    drop = robustness_drop(scorecard)
-    if drop is not None:
-        asked = f"at most {gate.max_robustness_drop:.1%} of the composite"
-        rows.append(Limit("Worst drop under perturbation", f"{drop:.1%}", asked, drop <= gate.max_robustness_drop))
     if sweep is not None:
         holds = sweep.human_share >= cluster.human_floor
         asked = f"at least {cluster.human_floor:.0%}"
         rows.append(Limit("Human share of the new rows", f"{sweep.human_share:.0%}", asked, holds))
-    if gate.max_latency_p95_ms is not None:
-        measured = operations.latency_p95_ms if operations else None
-        said = "not measured" if measured is None else f"{measured:.1f} ms"
-        holds = measured is not None and measured <= gate.max_latency_p95_ms
-        rows.append(Limit("Latency, 95th percentile", said, f"at most {gate.max_latency_p95_ms:g} ms", holds))
+    if gate.max_latency_p95_ms is not None and operations is not None:
+        measured, most = operations.latency_p95_ms, gate.max_latency_p95_ms
+        rows.append(Limit("Latency, 95th percentile", f"{measured:.1f} ms", f"at most {most:g} ms", measured <= most))
     return tuple(rows)
 
 
@@ -144,13 +114,13 @@ def _comparison_limits(scorecard: Scorecard, most: float) -> list[Limit]:
     asked = f"better, p at most {most:g}"
     found = {c.against: c for c in scorecard.comparisons}
     rows = []
-    for other in [name for name in present(scorecard) if name != "candidate"]:
-        name = f"Held-out against {'the control arm' if other == 'control' else f'the {other}'}"
+    for other in COMPARED:
+        name = f"Held-out against the {'control arm' if other == 'control' else other}"
         if other not in found:
             rows.append(Limit(name, "not compared", asked, False))
             continue
         one = found[other]
-        holds = one.p_value <= most and one.difference > 0
+        holds = one.p_value <= most and one.gained > one.lost
         rows.append(Limit(name, f"{one.gained} gained, {one.lost} lost, p = {p_text(one.p_value)}", asked, holds))
     return rows
 
@@ -158,8 +128,9 @@ def _comparison_limits(scorecard: Scorecard, most: float) -> list[Limit]:
 def _regressions(scorecard: Scorecard, most: float) -> Limit:
     found = scorecard.regressions
     share = found.count / found.of if found.of else 0.0
+    holds = found.count <= most * found.of
     measured = f"{found.count} of {found.of} ({share:.1%})"
-    return Limit("Regressions", measured, f"at most {most:.1%} of those passed before", share <= most)
+    return Limit("Regressions", measured, f"at most {most:.1%} of those passed before", holds)
 
 
 def _worse(scorecard: Scorecard, alpha: float) -> Limit:
@@ -168,13 +139,16 @@ def _worse(scorecard: Scorecard, alpha: float) -> Limit:
     return Limit("Capabilities significantly worse", ", ".join(worse) or "none", asked, not worse)
 
 
-def robustness_drop(scorecard: Scorecard) -> float | None:
-    """The candidate's largest loss of core composite under a perturbation, as a share of it; none where not measured."""
-    found = scorecard.models.get("candidate")
-    if found is None or not found.robustness:
-        return None
-    whole = composite(scorecard, "candidate", SetName.CORE)
-    return max(0.0, (whole - min(found.robustness.values())) / whole) if whole else 0.0
+def _robustness(scorecard: Scorecard, most: float) -> Limit:
+    """The candidate's largest loss of core composite under a perturbation."""
+    name, asked = "Largest drop under perturbation", f"at most {figure(most)}"
+    found = scorecard.models["candidate"]
+    core = found.sets.get(SetName.CORE)
+    if core is None or not found.robustness:
+        return Limit(name, "not measured", asked, False)
+    worst = min(found.robustness, key=lambda perturbation: found.robustness[perturbation])
+    drop = core.composite - found.robustness[worst]
+    return Limit(name, f"{figure(max(0.0, drop))} ({worst})", asked, drop <= most)
 
 
 def cards(
@@ -185,7 +159,7 @@ def cards(
         return ()
     order = {name: place for place, name in enumerate(diagnosis.targets)}
     titles = {capability.id: capability.title for capability in cluster.capabilities}
-    old, new = (score(scorecard, model, SetName.HELDOUT) for model in (before(scorecard), "candidate"))
+    old, new = (score(scorecard, model, SetName.HELDOUT) for model in ("incumbent", "candidate"))
     found = []
     for failure in sorted(diagnosis.failures, key=lambda f: (order.get(f.id, len(order)), -f.frequency, f.id)):
         own = [batch for batch in batches if batch.provenance.target == failure.id]

@@ -1,0 +1,139 @@
+"""What `status` and `why` read of a repository: clusters, promotions and run branches, through `wiring` alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from runner import wiring
+from runner.errors import GitError, RecordError
+from runner.ledger import PHASES, History
+from runner.ports import Reader
+from runner.records.base import Record
+from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage
+from runner.records.score import Scorecard
+from runner.rules.limits import summary
+from runner.rules.status import ClusterStatus, cluster_status
+from runner.workspace import Workspace
+
+R = TypeVar("R", bound=Record)
+Source = tuple[Reader, str]
+"""A tree, and the directory in it where evidence stands."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A lineage, and where it stands."""
+
+    source: str
+    cluster: str
+    sequence: int | None
+    adapter: str
+    lineage: Lineage
+
+
+def read_record(reader: Reader, path: str, kind: type[R]) -> R:
+    """A JSON record of a tree. Raises `RecordError` that names the file."""
+    try:
+        return kind.model_validate_json(reader.read(path))
+    except ValidationError as error:
+        raise RecordError(error.errors()[0]["msg"], path=f"{reader.name}:{path}") from error
+
+
+def sequences(reader: Reader, cluster: str) -> tuple[int, ...]:
+    """The promotions on main, oldest first."""
+    home = f"clusters/{cluster}/promotions/"
+    found = {path[len(home) :].partition("/")[0] for path in reader.paths(home) if path.endswith("/record.yaml")}
+    return tuple(sorted(int(name) for name in found if name.isdecimal()))
+
+
+def run_branch(directory: Path, cluster: str, iteration: str) -> Reader | None:
+    """The iteration's branch: the remote's where there is one here, else the local one; None for neither."""
+    for name in (f"refs/remotes/origin/runs/{cluster}/{iteration}", f"refs/heads/runs/{cluster}/{iteration}"):
+        try:
+            return wiring.reader(directory, name)
+        except GitError:
+            continue
+    return None
+
+
+def promoted(reader: Reader, cluster: str, sequence: int) -> Source:
+    """Where the evidence of a promotion stands; the directory's name may have leading noughts."""
+    home = f"clusters/{cluster}/promotions/"
+    for path in reader.paths(home):
+        name = path[len(home) :].partition("/")[0]
+        if name.isdecimal() and int(name) == sequence:
+            return reader, f"{home}{name}/evidence/"
+    known = ", ".join(str(number) for number in sequences(reader, cluster)) or "none yet"
+    raise RecordError(f"{cluster} has no promotion {sequence}", path=reader.name, hint=f"promotions: {known}")
+
+
+def read_status(directory: Path, cluster: str) -> ClusterStatus:
+    """One cluster, from the work tree's reviewed files, the ledger, and the evidence of its run or last promotion."""
+    reader, space = wiring.reader(directory), wiring.workspace(directory, cluster)
+    history = History.from_entries(cluster, wiring.ledger_store(directory).read(cluster))
+    iteration, done = history.current or "", sequences(reader, cluster)
+    figures, figures_of = None, ""
+    if done:
+        where, home = promoted(reader, cluster, done[-1])
+        figures, figures_of = _figures(where, home + EvidenceFile.SCORECARD, space), f"promotion {done[-1]}"
+    run = run_branch(directory, cluster, iteration) if "assess" in history.passed(iteration) else None
+    path = f"clusters/{cluster}/run/scorecard.json"
+    if run is not None and (own := _figures(run, path, space)) is not None:
+        figures, figures_of = own, f"iteration {iteration}"
+    return cluster_status(
+        space.cluster,
+        phases=PHASES,
+        scenarios={name: len(found) for name, found in space.scenarios.items()},
+        entries=history.of(iteration) if iteration else (),
+        iteration=iteration,
+        state=history.state(iteration) if iteration else None,
+        promoted=done[-1] if done else 0,
+        figures=figures,
+        figures_of=figures_of,
+    )
+
+
+def _figures(reader: Reader, path: str, space: Workspace) -> CandidateSummary | None:
+    """The headline of a scorecard; None where there is no such file, as after a rollback."""
+    if path not in reader.paths(path):
+        return None
+    try:
+        return summary(read_record(reader, path, Scorecard), space.cluster)
+    except KeyError as error:
+        raise RecordError(f"it has no figures for {error}", path=f"{reader.name}:{path}") from error
+
+
+def lineages(directory: Path, *, cluster: str = "", iteration: str = "") -> list[Evidence]:
+    """Every lineage to look through, newest promotion first; with `iteration`, that of its run branch alone."""
+    reader = wiring.reader(directory)
+    names = (cluster,) if cluster else wiring.cluster_names(directory)
+    found = []
+    for name in names:
+        sources: list[tuple[Reader, str, int | None]] = []
+        if iteration:
+            run = run_branch(directory, name, iteration)
+            sources += [(run, f"clusters/{name}/run/bundle/", None)] if run else []
+        else:
+            sources += [(*promoted(reader, name, number), number) for number in reversed(sequences(reader, name))]
+        found += [_lineage(where, home, name, number) for where, home, number in sources if _has_lineage(where, home)]
+    return found
+
+
+def _has_lineage(reader: Reader, home: str) -> bool:
+    return home + EvidenceFile.LINEAGE in reader.paths(home)
+
+
+def _lineage(reader: Reader, home: str, cluster: str, sequence: int | None) -> Evidence:
+    lineage = read_record(reader, home + EvidenceFile.LINEAGE, Lineage)
+    adapters = [node.id for node in lineage.nodes if node.kind == "adapter"]
+    adapter = adapters[0] if adapters else ""
+    if len(adapters) > 1 and home + EvidenceFile.SCORECARD in reader.paths(home):
+        card = json.loads(reader.read(home + EvidenceFile.SCORECARD))
+        adapter = card.get("models", {}).get("candidate", {}).get("adapter") or adapter
+    source = f"promotion {cluster}/{sequence}" if sequence else f"iteration on {reader.name}"
+    return Evidence(source, cluster, sequence, adapter, lineage)
