@@ -302,6 +302,9 @@ class Verifier(Protocol):
     def open(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> bytes:
         """The payload that `person` signed. Raises `VerificationError` with why it does not hold."""
 
+    def claimed(self, data: bytes) -> str:
+        """The person that an envelope's statement names. Unverified: it says whom to ask `open` about."""
+
     def check(self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str) -> None:
         """The same for a bare signature."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ from runner.ports import Keys
 from runner.rules.canonical import canonical, sha256
 
 MAX_ENVELOPE = 1024 * 1024
+PERSON = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -84,7 +86,7 @@ class SshSigner:
 
 
 class SshVerifier:
-    """Verifies envelopes and bare signatures against a policy's keys. Results are kept: the same question has one answer."""
+    """Verifies envelopes and bare signatures against a policy's keys. The same question is asked once."""
 
     def __init__(self) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="hallmark-keys-")
@@ -95,7 +97,9 @@ class SshVerifier:
 
         `at` is the time (ISO 8601, UTC) at which the key must be valid.
         """
-        envelope, blob = _envelope(data, payload_type)
+        envelope, blob = _envelope(data)
+        if envelope.payload_type != payload_type:
+            raise VerificationError(f"its payload is {envelope.payload_type}, not {payload_type}")
         found = sshsig.parse(blob)
         if found.fingerprint != next(iter(envelope.signatures)):
             raise VerificationError("the key id is not the signing key's")
@@ -104,6 +108,17 @@ class SshVerifier:
         self.check(envelope.pae(), sshsig.armor(blob), namespace=namespace, person=person, keys=keys, at=at)
         payload: bytes = envelope.payload
         return payload
+
+    def claimed(self, data: bytes) -> str:
+        """The person that an envelope's statement names. Unverified: it says whom to ask `open` about."""
+        envelope, _ = _envelope(data)
+        try:
+            person = json.loads(envelope.payload)["predicate"]["person"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise VerificationError("its statement names no person") from error
+        if not isinstance(person, str) or not PERSON.match(person):
+            raise VerificationError("its statement names no person")
+        return person
 
     def check(self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str) -> None:
         """Raises `VerificationError` unless `person` signed `message` with a key that counts at that time."""
@@ -134,7 +149,7 @@ class SshVerifier:
         return str(path)
 
 
-def _envelope(data: bytes, payload_type: str) -> tuple[Envelope, bytes]:
+def _envelope(data: bytes) -> tuple[Envelope, bytes]:
     """The envelope and its one signature. Raises `VerificationError` for any bytes but the one form of an envelope."""
     if len(data) > MAX_ENVELOPE:
         raise VerificationError(f"is larger than {MAX_ENVELOPE} bytes")
@@ -146,8 +161,6 @@ def _envelope(data: bytes, payload_type: str) -> tuple[Envelope, bytes]:
         raise VerificationError(f"is not a DSSE envelope: {type(error).__name__}") from error
     if said != data:
         raise VerificationError("is not the canonical form of its envelope")
-    if envelope.payload_type != payload_type:
-        raise VerificationError(f"its payload is {envelope.payload_type}, not {payload_type}")
     if len(envelope.signatures) != 1:
         raise VerificationError("has not exactly one signature")
     return envelope, bytes.fromhex(next(iter(envelope.signatures.values())).signature)

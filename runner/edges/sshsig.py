@@ -50,7 +50,7 @@ def dearmor(text: bytes) -> bytes:
 
 
 def parse(blob: bytes) -> SshSignature:
-    """The signature's fields. Raises `VerificationError` for another version, for a field cut short, for junk after it."""
+    """The signature's fields. Raises `VerificationError` for another version, a field cut short, junk after it."""
     if not blob.startswith(b"SSHSIG\x00\x00\x00\x01"):
         raise VerificationError("is not an SSH signature, version 1")
     key, rest = _string(blob[10:])

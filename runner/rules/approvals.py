@@ -12,6 +12,8 @@ from runner.rules.facts import Facts, Signed
 from runner.rules.policy import eligible, quorum
 
 STEP = "7 approvals"
+QUORUM = "7 quorum"
+"""Only that too few have approved yet: what the next approver is there to mend."""
 
 
 def subject_digests(facts: Facts) -> dict[str, str]:
@@ -63,7 +65,8 @@ def _under(
     if not quorum(trust, asked, counted):
         wanted = " and ".join(f"{one.people} of role {one.role}" for one in asked)
         problem = f"{len(counted)} of the people asked for have approved ({', '.join(counted) or 'nobody'}){said}"
-        reasons.append(_reason(problem, f"the policy asks for {wanted}, the proposer not counted"))
+        hint = f"the policy asks for {wanted}, the proposer not counted"
+        reasons.append(Reason(step=QUORUM, problem=problem, hint=hint))
     return reasons
 
 

@@ -80,6 +80,16 @@ class NextPolicy:
 
 
 @dataclass(frozen=True)
+class Frozen:
+    """A cluster whose scenarios the step changes: its frozen sets, and its benchmark version before and after."""
+
+    cluster: str
+    sets: frozenset[str]
+    version: int
+    next_version: int
+
+
+@dataclass(frozen=True)
 class Facts:
     old: str
     new: str
@@ -103,5 +113,6 @@ class Facts:
     unreadable: tuple[Reason, ...] = ()
     """Why parts of a promotion could not be read as records."""
     next_policy: NextPolicy | None = None
+    frozen: tuple[Frozen, ...] = ()
     place: tuple[str, int] = field(default=("", 0))
     """Cluster and sequence; empty for what is no promotion."""

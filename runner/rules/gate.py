@@ -74,7 +74,8 @@ def _significance(promotion: Promotion, rows: tuple[ScoredScenario, ...]) -> Ite
         gained, lost = _pairs(held, other)
         p_value = mcnemar(gained, lost)
         if gained <= lost or p_value > limit:
-            yield f"held-out: {gained} gained, {lost} lost against the {other}, p = {p_value:.2g}, at most {limit:g} is borne"
+            said = f"{gained} gained, {lost} lost, p = {p_value:.2g}"
+            yield f"held-out against the {other}: {said}, and at most {limit:g} is borne"
 
 
 def _regressions(promotion: Promotion, rows: tuple[ScoredScenario, ...]) -> Iterable[str]:

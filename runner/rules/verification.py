@@ -39,6 +39,7 @@ def verify(facts: Facts) -> Verdict:
         *_policy(facts),
         *step_problems(facts.old, facts.new, facts.parents, step="1 one step"),
         *shape_problems(facts.changes, facts.contents, step="2 one class"),
+        *_frozen(facts),
         *_sequence(facts),
         *_manifest(facts),
         *net_problems(facts.changes, facts.touched, step="5 net paths"),
@@ -60,6 +61,15 @@ def _policy(facts: Facts) -> Iterable[Reason]:
         yield Reason(step="0 policy", problem=f"the policy expired at {facts.trust.expires}", hint="renew it first")
     if facts.next_policy is not None:
         yield from facts.next_policy.problems
+
+
+def _frozen(facts: Facts) -> Iterable[Reason]:
+    """Step 2 for a benchmark: frozen sets change only with a new benchmark version."""
+    for one in facts.frozen:
+        touched = {c.path.split("/")[2] for c in facts.changes if c.path.startswith(f"scenarios/{one.cluster}/")}
+        if touched & one.sets and one.next_version <= one.version:
+            problem = f"{one.cluster}: {', '.join(sorted(touched & one.sets))} is frozen at version {one.version}"
+            yield Reason(step="2 one class", problem=problem, hint="raise benchmark_version and freeze the sets again")
 
 
 def _sequence(facts: Facts) -> Iterable[Reason]:

@@ -1,0 +1,265 @@
+"""Gather what the gate judges: one step of main as `Facts`. Nothing is judged here but signatures and parsing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from runner.errors import HallmarkError, RecordError, VerificationError
+from runner.ports import Keys
+from runner.promotion.sources import Policy, Sources
+from runner.records.base import Record
+from runner.records.change import ChangeClass, Operation, PathChange
+from runner.records.cluster import BenchmarkLock, Cluster
+from runner.records.promotion import PromotionKind, PromotionRecord
+from runner.records.statement import PAYLOAD_TYPE, DecisionStatement, EvidenceStatement, Namespace
+from runner.records.verdict import Reason
+from runner.rules.canonical import sha256, tree_digest
+from runner.rules.change import approvals_prefix, classes, manifest, promotion_place
+from runner.rules.facts import Before, Facts, Frozen, NextPolicy, Promotion, Signed, SignedEvidence
+from runner.rules.policy import revoked_digests
+
+S = TypeVar("S", bound=Record)
+PROPOSAL = "proposal.dsse.json"
+WORKERS = 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of main and when it is judged."""
+
+    old: str
+    new: str
+    now: str
+    incoming: tuple[str, ...] | None = None
+    """The commits that `new` brings; asked of git where none."""
+    parents: tuple[str, ...] | None = None
+    """The first parent and the rest; a draft that is no merge yet names the base itself."""
+
+
+def gather(sources: Sources, step: Step) -> Facts:
+    """The facts of one step. Raises `HallmarkError` where something could not be read at all: nothing merges."""
+    objects = sources.objects
+    policy = sources.policy(step.old)
+    changes = objects.diff(step.old, step.new)
+    contents = {c.path: objects.blob(c.blob) for c in changes if c.operation is not Operation.DELETE and _is_file(c)}
+    found = [promotion_place(change.path) for change in changes]
+    places = {(one.cluster, one.sequence) for one in found if one is not None}
+    place = next(iter(places)) if len(places) == 1 else ("", 0)
+    prefix = approvals_prefix(changes)
+    complete = all(c.operation is Operation.DELETE or c.path in contents for c in changes)
+    digest = manifest(changes, contents, leaving_out=prefix) if complete else "0" * 64
+    following = _next_policy(sources, step, policy, changes)
+    promotion, unreadable = _promotion(sources, step, policy, place, contents)
+    change = _change(changes, following, promotion)
+    incoming = objects.incoming(step.old, step.new) if step.incoming is None else step.incoming
+    decisions = {c.path: contents[c.path] for c in changes if c.path.startswith(prefix) and c.path in contents}
+    if not place[0]:
+        decisions = {path: data for path, data in decisions.items() if path.startswith(f"{prefix}{digest}/")}
+    proposal, approvals = _decisions(sources, decisions, policy.keys, step.now)
+    next_policy = None
+    if following is not None and following[0] is not None:
+        theirs = _decisions(sources, decisions, following[0].keys, step.now)
+        next_policy = NextPolicy(following[0].trust, following[0].problems, *theirs, revocation_only=following[2])
+    elif following is not None:
+        next_policy = NextPolicy(None, following[1])
+    return Facts(
+        old=step.old,
+        new=step.new,
+        parents=objects.commit(step.new).parents if step.parents is None else step.parents,
+        changes=changes,
+        contents=contents,
+        touched={commit: objects.touched(commit) for commit in incoming},
+        change=change,
+        manifest=digest,
+        trust=policy.trust,
+        policy_problems=policy.problems,
+        revoked=revoked_digests(policy.keys.revoked),
+        now=step.now,
+        context=sources.context(step.old, place[0] if sources.exists(step.old, _cluster_file(place[0])) else ""),
+        proposal=proposal,
+        approvals=approvals,
+        promotion=promotion,
+        unreadable=unreadable,
+        next_policy=next_policy,
+        frozen=_frozen(sources, step, changes),
+        place=place,
+    )
+
+
+def _is_file(change: PathChange) -> bool:
+    """A submodule's object is a commit of another repository, and a symlink's is a path."""
+    return change.mode in ("100644", "100755")
+
+
+def _cluster_file(cluster: str) -> str:
+    return f"clusters/{cluster}/cluster.yaml"
+
+
+def _change(
+    changes: tuple[PathChange, ...],
+    following: tuple[Policy | None, tuple[Reason, ...], bool] | None,
+    promotion: Promotion | None,
+) -> ChangeClass | None:
+    """The one class; a revocation and a rollback are told from their kin by what they say."""
+    found = classes(changes)
+    if len(found) != 1:
+        return None
+    if found[0] is ChangeClass.POLICY and following is not None and following[2]:
+        return ChangeClass.REVOCATION
+    if promotion is not None and promotion.record.kind is PromotionKind.ROLLBACK:
+        return ChangeClass.ROLLBACK
+    return found[0]
+
+
+def _next_policy(
+    sources: Sources, step: Step, policy: Policy, changes: tuple[PathChange, ...]
+) -> tuple[Policy | None, tuple[Reason, ...], bool] | None:
+    """The policy that a policy change would put in place: it, why it cannot be read, and whether it only revokes."""
+    touched = {c.path for c in changes if c.path.startswith("policy/") and not c.path.startswith("policy/approvals/")}
+    if not touched:
+        return None
+    try:
+        following = sources.policy(step.new)
+    except HallmarkError as error:
+        return None, (Reason(step="0 policy", problem=f"the next policy cannot be read: {error}"),), False
+    same = {"version": following.trust.version, "revoked": following.trust.revoked}
+    revokes = (
+        touched == {"policy/revoked", "policy/trust.yaml"}
+        and policy.trust.model_copy(update=same) == following.trust
+        and following.keys.revoked.startswith(policy.keys.revoked)
+    )
+    return following, (), revokes
+
+
+def statement(kind: type[S], payload: bytes) -> S:
+    """A signed payload as its statement. Raises `VerificationError`."""
+    try:
+        return kind.model_validate_json(payload)
+    except ValidationError as error:
+        raise VerificationError(f"its statement says {error.errors()[0]['msg']}") from error
+
+
+def _decisions(
+    sources: Sources, files: Mapping[str, bytes], keys: Keys, now: str
+) -> tuple[Signed | None, tuple[Signed, ...]]:
+    """The proposal and the approvals among `files`, verified in parallel: ssh-keygen is a process each."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        read = list(pool.map(lambda item: _decision(sources, item[0], item[1], keys, now), sorted(files.items())))
+    proposals = [signed for signed in read if signed.path.endswith(f"/{PROPOSAL}")]
+    return (proposals[0] if proposals else None), tuple(signed for signed in read if signed not in proposals)
+
+
+def _decision(sources: Sources, path: str, data: bytes, keys: Keys, now: str) -> Signed:
+    """One envelope. An approval is its file name's; a proposal says who signed it, and then has to be theirs."""
+    person = path.rpartition("/")[2].removesuffix(".dsse.json")
+    proposes = path.endswith(f"/{PROPOSAL}")
+    try:
+        if proposes:
+            person = sources.verifier.claimed(data)
+        payload = sources.verifier.open(
+            data,
+            payload_type=PAYLOAD_TYPE,
+            namespace=Namespace.PROPOSAL if proposes else Namespace.APPROVAL,
+            person=person,
+            keys=keys,
+            at=now,
+        )
+        return Signed(path, person, statement(DecisionStatement, payload))
+    except VerificationError as error:
+        return Signed(path, person, None, str(error))
+
+
+def _promotion(
+    sources: Sources, step: Step, policy: Policy, place: tuple[str, int], contents: Mapping[str, bytes]
+) -> tuple[Promotion | None, tuple[Reason, ...]]:
+    """The promotion in the step, if it can be read, and why not."""
+    cluster, sequence = place
+    if not cluster:
+        return None, ()
+    home = f"clusters/{cluster}/promotions/{sequence}/"
+    said = "6 evidence"
+    try:
+        data = contents[f"{home}record.yaml"]
+        record = sources.parse(data, PromotionRecord, path=f"{home}record.yaml")
+        before = read_before(sources, step.old, cluster)
+    except KeyError:
+        return None, (Reason(step=said, problem=f"{home}record.yaml is not in this change", hint="propose again"),)
+    except RecordError as error:
+        return None, (Reason(step=said, problem=str(error), hint="propose again"),)
+    start = f"{home}evidence/"
+    evidence = {path.removeprefix(start): blob for path, blob in contents.items() if path.startswith(start)}
+    attestation = _attestation(sources, evidence, policy, step.now)
+    problem = adapter_problem(sources, record)
+    return Promotion(record, sha256(data), evidence, attestation, before, problem), ()
+
+
+def _attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy, now: str) -> SignedEvidence:
+    data = evidence.get("attestation.dsse.json")
+    if data is None:
+        return SignedEvidence(None, "is missing")
+    try:
+        payload = sources.verifier.open(
+            data,
+            payload_type=PAYLOAD_TYPE,
+            namespace=Namespace.EVIDENCE,
+            person=policy.trust.ci,
+            keys=policy.keys,
+            at=now,
+        )
+        return SignedEvidence(statement(EvidenceStatement, payload))
+    except VerificationError as error:
+        return SignedEvidence(None, str(error))
+
+
+def read_before(sources: Sources, commit: str, cluster: str) -> Before:
+    """What the base tip and the ledger say of a cluster. Raises `RecordError` where a file of it cannot be read."""
+    path = _cluster_file(cluster)
+    home = f"clusters/{cluster}/promotions"
+    records = {}
+    for file in sources.objects.files(commit, home):
+        place = promotion_place(file)
+        if place is not None and place.rest == "record.yaml":
+            records[place.sequence] = sources.parse(sources.objects.read(commit, file), PromotionRecord, path=file)
+    chain = sources.chain(cluster)
+    return Before(
+        cluster=sources.parse(sources.objects.read(commit, path), Cluster, path=path),
+        scenarios=sources.scenarios(commit, cluster),
+        records=records,
+        ledger=chain.history.entries,
+        ledger_digests=chain.digests,
+    )
+
+
+def adapter_problem(sources: Sources, record: PromotionRecord) -> str:
+    """Fetch the adapter and hash every byte; empty where they are the recorded ones, or are not asked for.
+
+    Raises `DataError` where the bytes cannot be had: that is no judgement.
+    """
+    if sources.adapters is None or record.adapter is None:
+        return ""
+    if record.kind is PromotionKind.ROLLBACK and record.restores == 0:
+        return ""
+    files = sources.adapters.fetch(record)
+    stated = {name: (file.sha256, file.size) for name, file in record.adapter.files.items()}
+    if {name: (sha256(data), len(data)) for name, data in files.items()} != stated:
+        return "the adapter's files are not the recorded ones"
+    return "" if tree_digest(files) == record.adapter.sha256 else "the adapter's digest is not that of its files"
+
+
+def _frozen(sources: Sources, step: Step, changes: tuple[PathChange, ...]) -> tuple[Frozen, ...]:
+    """The clusters whose governed scenarios change, with their frozen sets and benchmark versions."""
+    found = []
+    for cluster in sorted({c.path.split("/")[1] for c in changes if c.path.startswith("scenarios/")}):
+        lock_path, path = f"clusters/{cluster}/benchmark.lock", _cluster_file(cluster)
+        if sources.exists(step.old, lock_path) and sources.exists(step.old, path) and sources.exists(step.new, path):
+            lock = sources.parse(sources.objects.read(step.old, lock_path), BenchmarkLock, path=lock_path)
+            old, new = (
+                sources.parse(sources.objects.read(at, path), Cluster, path=path) for at in (step.old, step.new)
+            )
+            found.append(Frozen(cluster, frozenset(lock.sets), old.benchmark_version, new.benchmark_version))
+    return tuple(found)
