@@ -163,11 +163,10 @@ def _grouped(window: _Window) -> bool:
 def _joined(window: _Window, text: str) -> bool:
     """Whether the window is part of something longer: a word, a decimal number, a path."""
     before, after = text[max(0, window.start - 2) : window.start], text[window.end : window.end + 2]
-    glued_before = (
-        before[-1:].isalnum() or before[-1:] in {"_", "@", "="}
-    glued_before |= len(before) == 2 and _sticks(before[::-1])
-    )
-    return glued_before or after[:1].isalnum() or after[:1] == "_" or (len(after) == 2 and _sticks(after))
+    glued_before = before[-1:].isalnum() or before[-1:] in {"_", "@", "="}
+    glued_after = after[:1].isalnum() or after[:1] == "_"
+    sticks_before = len(before) == 2 and _sticks(before[::-1])
+    return glued_before or glued_after or sticks_before or (len(after) == 2 and _sticks(after))
 
 
 def _sticks(pair: str) -> bool:
