@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from runner.phases.common import Stopwatch, ask, base_model
 from runner.ports import Model, Output, Ports
@@ -60,7 +61,8 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     targets = [by_id[name] for name in diagnosis.targets]
     book = answerbook(space.cluster, space.scenarios[SetName.CORE], space.rubrics)
     signals = {one.signal.id: one for one in inputs.artifacts.rows("unique", UniqueSignal)}
-    logs = [_log(inputs, target, signals, book) for target in targets]
+    seen: set[str] = set()
+    logs = [_log(inputs, target, signals, book, seen) for target in targets]
     material = _material(inputs, targets, [row for _, rows in logs for row in rows], book)
     made = [
         *logs,
@@ -74,18 +76,25 @@ def run(inputs: Inputs, ports: Ports) -> Output:
 
 
 def _log(
-    inputs: Inputs, target: FailureCluster, signals: Mapping[str, UniqueSignal], book: Answerbook
+    inputs: Inputs, target: FailureCluster, signals: Mapping[str, UniqueSignal], book: Answerbook, seen: set[str]
 ) -> tuple[Batch, list[Candidate]]:
-    """The target's answered signals as human rows. A conversation without a user message is no training row."""
+    """The target's answered signals as human rows, each message and answer once over all targets (`seen`)."""
     name, rows = _batch_id(target, Channel.LOG), []
+    rejected: Counter[str] = Counter()
     for one in (signals[key] for key in target.signals):
         trace = one.signal.trace
         answer, found = trace.feedback.correct_answer, without_system(trace.input)
-        if answer and found:
-            right = book.canonical(answer)
-            key = content_id("cand", [Channel.LOG, [message.content for message in found], right])
-            example = Example(id=key, capability=target.capability, input=found, answer=right, origin=Origin.HUMAN)
-            rows.append(Candidate(example=example, batch=name, parents=(one.signal.id,)))
+        if not answer or not found:
+            rejected["unanswered"] += 1
+            continue
+        right = book.canonical(answer)
+        key = content_id("cand", [Channel.LOG, [message.content for message in found], right])
+        if key in seen:
+            rejected["duplicate"] += 1
+            continue
+        seen.add(key)
+        example = Example(id=key, capability=target.capability, input=found, answer=right, origin=Origin.HUMAN)
+        rows.append(Candidate(example=example, batch=name, parents=(one.signal.id,)))
     generator = Generator(name="production-traces", version="1", sha256=inputs.artifacts.digest("unique"))
     made = Provenance(
         channel=Channel.LOG,
@@ -96,7 +105,7 @@ def _log(
         parents=tuple(row.parents[0] for row in rows),
         count=len(rows),
     )
-    return Batch(id=name, provenance=made, rejected=_counts({"unanswered": len(target.signals) - len(rows)})), rows
+    return Batch(id=name, provenance=made, rejected=_counts(rejected)), rows
 
 
 def _material(
@@ -128,11 +137,8 @@ def _sampled(
             break
         labels, seed = [material.labels[name] for name in wanted], space.params.seed + turn
         ports.progress(f"sampling {len(labels)} messages", turn / knobs.attempts)
-        drawn = watch.time(
-            lambda labels=labels, seed=seed: ports.models.sample(
-                model, labels, temperature=knobs.temperature, seed=seed, max_new_tokens=LONGEST
-            )
-        )
+        draw = partial(ports.models.sample, model, labels, temperature=knobs.temperature, seed=seed)
+        drawn = watch.time(partial(draw, max_new_tokens=LONGEST))
         admitted = [(name, text) for name, text in zip(wanted, drawn, strict=True) if sieves[name].admits(text)]
         _keep_consistent(inputs, ports, watch, model, admitted, sieves=sieves, material=material, book=book)
     return [_sampled_batch(inputs, material, name, found, generator) for name, found in sieves.items()]
@@ -188,11 +194,10 @@ def _sampled_batch(
 ) -> tuple[Batch, list[Candidate]]:
     knobs, target = inputs.workspace.params.expand, material.targets[capability]
     name, label = _batch_id(target, Channel.LLM), material.labels[capability]
-    learnt = tuple(sorted(row.id for row in material.human.get(capability, ()))) or target.scenarios
+    learnt = tuple(sorted(row.id for row in material.human.get(capability, ()))) or ("base-data",)
     rows = [
         candidate(text, channel=Channel.LLM, capability=capability, answer=label, batch=name, parents=learnt)
         for text in found.kept
-        if learnt
     ]
     made = Provenance(
         channel=Channel.LLM,

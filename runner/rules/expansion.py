@@ -35,22 +35,21 @@ class Sieve:
         return self.wanted - len(self.kept)
 
     def admits(self, text: str) -> bool:
-        """Whether `text` may go on; if not, its cause is counted. A text is judged as a duplicate once it was admitted."""
+        """Whether `text` may go on; if not, its cause is counted. What was admitted once is a duplicate afterwards."""
         plain = normal_text(text)
-        cause = (
-            "short"
-            if len(words(text)) < FEWEST_WORDS
-            else "copy"
-            if plain in self.known
-            else "duplicate"
-            if plain in self._seen
-            else ""
-        )
+        cause = self._cause(plain)
         if cause:
             self.rejected[cause] += 1
             return False
         self._seen.add(plain)
         return True
+
+    def _cause(self, plain: str) -> str:
+        if len(words(plain)) < FEWEST_WORDS:
+            return "short"
+        if plain in self.known:
+            return "copy"
+        return "duplicate" if plain in self._seen else ""
 
     def keep(self, text: str, *, consistent: bool = True) -> None:
         """Keep an admitted text, unless enough are kept (`surplus`) or its label does not hold (`inconsistent`)."""
@@ -68,7 +67,7 @@ def sieve(known: Iterable[Example], *, wanted: int) -> Sieve:
 
 
 def perturbations(sources: Sequence[Example], found: Sieve, *, attempts: int, seed: int) -> list[tuple[str, Example]]:
-    """(text, source) pairs from seeded rewrites of `sources`, in turn, until enough passed or the attempts are spent."""
+    """(text, source) pairs from seeded rewrites of `sources`, in turn, until enough passed or attempts are spent."""
     random_ = random.Random(seed)
     ordered = sorted(sources, key=lambda example: example.id)
     made: list[tuple[str, Example]] = []

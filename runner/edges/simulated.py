@@ -1,0 +1,126 @@
+"""Every port in memory, so that all thirteen phases run in a second in tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from runner.edges.artifacts import record_bytes, rows_bytes
+from runner.edges.simulated_models import NaiveBayes, SimulatedModels
+from runner.errors import DataError
+from runner.ports import MachineFacts, Ports, Tree
+from runner.records.artifact import ARTIFACTS
+from runner.records.base import Record
+from runner.rules.canonical import sha256
+
+R = TypeVar("R", bound=Record)
+Value = Record | Sequence[Record] | Tree
+FACTS = MachineFacts(host="simulated", cpus=2, memory_gib=24.0, gpu=False)
+
+
+class MemoryArtifacts:
+    """`ports.Artifacts` over a mapping of names to values. Records go through their bytes, as files would."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        unknown = sorted(set(values) - set(ARTIFACTS))
+        if unknown:
+            raise DataError(f"no such artifact: {', '.join(unknown)}")
+        self.values = values
+
+    def record(self, name: str, kind: type[R]) -> R:
+        value = self._value(name)
+        if not isinstance(value, Record):
+            raise DataError(f"{name} is no record")
+        return kind.model_validate_json(record_bytes(value))
+
+    def rows(self, name: str, kind: type[R]) -> tuple[R, ...]:
+        value = self._value(name)
+        if isinstance(value, Record | Tree):
+            raise DataError(f"{name} has no rows")
+        return tuple(row if type(row) is kind else kind.model_validate_json(row.model_dump_json()) for row in value)
+
+    def tree(self, name: str) -> Tree:
+        value = self._value(name)
+        if not isinstance(value, Tree):
+            raise DataError(f"{name} is no tree")
+        return value
+
+    def digest(self, name: str) -> str:
+        value = self._value(name)
+        if isinstance(value, Tree):
+            return value.digest
+        return sha256(record_bytes(value) if isinstance(value, Record) else rows_bytes(value))
+
+    def _value(self, name: str) -> Value:
+        if name not in self.values:
+            raise DataError(f"{name} is missing: run the phase that writes it")
+        return self.values[name]
+
+
+class SimulatedClock:
+    """Time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def now(self) -> str:
+        return f"2026-01-01T{int(self.seconds) // 3600 % 24:02d}:{int(self.seconds) // 60 % 60:02d}:00Z"
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class SimulatedMachine:
+    def __init__(self, facts: MachineFacts = FACTS) -> None:
+        self._facts = facts
+
+    def facts(self) -> MachineFacts:
+        return self._facts
+
+
+class SimulatedClassifier:
+    """`ports.TextClassifier` by naive Bayes."""
+
+    def accuracy(self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int) -> float:
+        texts: dict[str, list[tuple[str, float]]] = {}
+        for text, label in train:
+            texts.setdefault(label, []).append((text, 1.0))
+        model = NaiveBayes.of(texts)
+        return sum(model.answer(text) == label for text, label in test) / len(test) if test else 0.0
+
+
+class MemoryAdapters:
+    """`ports.Adapters` over a mapping of sequences to trees."""
+
+    def __init__(self, promoted: Mapping[int, Tree] | None = None) -> None:
+        self.promoted = promoted or {}
+
+    def fetch(self, sequence: int) -> Tree:
+        try:
+            return self.promoted[sequence]
+        except KeyError:
+            raise DataError(f"sequence {sequence} was never promoted") from None
+
+
+def dump_json(value: Any) -> bytes:
+    """JSON, which is YAML too."""
+    return json.dumps(value, indent=1).encode() + b"\n"
+
+
+def simulated_ports(
+    *, facts: MachineFacts = FACTS, promoted: Mapping[int, Tree] | None = None, models: SimulatedModels | None = None
+) -> Ports:
+    """Every port in memory; the clock advances by what the models would have taken."""
+    clock = SimulatedClock()
+    return Ports(
+        models=models or SimulatedModels(clock.advance),
+        classifier=SimulatedClassifier(),
+        machine=SimulatedMachine(facts),
+        clock=clock,
+        adapters=MemoryAdapters(promoted),
+        dump_yaml=dump_json,
+    )

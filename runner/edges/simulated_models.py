@@ -1,0 +1,207 @@
+"""Language models in memory that really learn, in a trivial way, so that all thirteen phases run in a second.
+
+A model is the texts it was shown, by answer; it answers with multinomial naive Bayes over their words. A capability
+with a handful of texts is really missed, more texts of it really help, and texts of others really pull away from it.
+Weights and adapters are safetensors files with one tensor of JSON bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from runner.errors import ModelError
+from runner.ports import Answers, Fitted, Latency, Model, Pretrained, Progress, Tree, silent
+from runner.records.conversation import Conversation, last_user_text
+from runner.records.dataset import Example
+from runner.records.params import BaseRecipe, TrainRecipe
+from runner.records.training import TrainingRow
+from runner.rules.conversations import generation_prompt
+from runner.rules.similarity import words
+
+WEIGHTS, ADAPTER = "model.safetensors", "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+SMOOTHING = 0.3
+Texts = Mapping[str, Sequence[tuple[str, float]]]
+"""Answer to (text, weight) pairs."""
+Array = npt.NDArray[np.float64]
+
+
+def pack(value: object) -> bytes:
+    """A safetensors file with one U8 tensor: the JSON of `value`."""
+    data = json.dumps(value, sort_keys=True).encode()
+    header = json.dumps({"texts": {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}}).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def unpack(data: bytes) -> dict[str, list[tuple[str, float]]]:
+    """What `pack` wrote. Raises `ModelError` for anything else."""
+    try:
+        (size,) = struct.unpack("<Q", data[:8])
+        value = json.loads(data[8 + size :])
+        return {answer: [(str(text), float(weight)) for text, weight in shown] for answer, shown in value.items()}
+    except (struct.error, ValueError, AttributeError, TypeError) as error:
+        raise ModelError("not a simulated model's file") from error
+
+
+@dataclass(frozen=True)
+class NaiveBayes:
+    """Multinomial naive Bayes over words, with the class prior."""
+
+    answers: tuple[str, ...]
+    columns: Mapping[str, int]
+    logs: Array
+    """Shape (words, answers): log-likelihoods. The last row is of an unknown word."""
+    prior: Array
+
+    @classmethod
+    def of(cls, texts: Texts) -> NaiveBayes:
+        answers = tuple(sorted(texts))
+        split = {answer: [(words(text), weight) for text, weight in texts[answer]] for answer in answers}
+        known = sorted({word for shown in split.values() for found, _ in shown for word in found})
+        columns = {word: position for position, word in enumerate(known)}
+        counts = np.full((len(known) + 1, len(answers)), SMOOTHING)
+        prior = np.full(len(answers), 1e-9)
+        for position, answer in enumerate(answers):
+            for found, weight in split[answer]:
+                prior[position] += weight
+                for word in found:
+                    counts[columns[word], position] += weight
+        return cls(answers, columns, np.log(counts / counts.sum(axis=0)), np.log(prior / prior.sum()))
+
+    def answer(self, text: str) -> str:
+        """The likeliest answer; the first in order where equal; none where nothing was learnt."""
+        if not self.answers:
+            return ""
+        rows = [self.columns.get(word, len(self.columns)) for word in words(text)]
+        return self.answers[int(np.argmax(np.round(self.prior + self.logs[rows].sum(axis=0), 9)))]
+
+
+class SimulatedModels:
+    """`ports.LanguageModels` in memory. `clock` is advanced by what each call would take."""
+
+    version = "simulated-1"
+
+    def __init__(self, advance: Callable[[float], None] = lambda seconds: None) -> None:
+        self._advance = advance
+        self.calls: list[str] = []
+
+    def pretrain(
+        self,
+        examples: Sequence[Example],
+        dev: Sequence[Example],
+        *,
+        instruction: str,
+        recipe: BaseRecipe,
+        seed: int,
+        threads: int,
+        progress: Progress = silent,
+    ) -> Pretrained:
+        """Learns every example; each step count sees that share of them, and the best on dev is kept."""
+        self._call("pretrain", 1.0)
+        ordered = sorted(examples, key=lambda example: example.id)
+        random.Random(seed).shuffle(ordered)
+        most = max(recipe.steps)
+        tried: dict[int, tuple[float, dict[str, list[tuple[str, float]]]]] = {}
+        for steps in sorted(recipe.steps):
+            texts = _texts((example, 1.0) for example in ordered[: max(1, len(ordered) * steps // most)])
+            model = NaiveBayes.of(texts)
+            right = sum(model.answer(last_user_text(one.input)) == one.answer for one in dev)
+            tried[steps] = (right / len(dev) if dev else 0.0, texts)
+        best = max(tried, key=lambda steps: (tried[steps][0], -steps))
+        weights = Tree({WEIGHTS: pack(tried[best][1]), "config.json": b'{"model_type": "simulated"}\n'})
+        dev_by_steps = {steps: round(value, 9) for steps, (value, _) in tried.items()}
+        parameters = sum(len(shown) for shown in tried[best][1].values())
+        return Pretrained(weights, parameters, best, dev_by_steps, (1.0, 0.5))
+
+    def answer(
+        self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int, progress: Progress = silent
+    ) -> Answers:
+        self._call("answer", 0.001 * len(prompts))
+        bayes = NaiveBayes.of(_learnt(model))
+        texts = tuple(bayes.answer(last_user_text(prompt)) for prompt in prompts)
+        return Answers(texts, tuple(len(text.split()) for text in texts), 0.001 * len(prompts))
+
+    def sample(
+        self, model: Model, labels: Sequence[str], *, temperature: float, seed: int, max_new_tokens: int
+    ) -> tuple[str, ...]:
+        """Splices of two texts of the label; a label it has never seen gives nothing."""
+        self._call("sample", 0.001 * len(labels))
+        learnt = _learnt(model)
+        random_ = random.Random(seed)
+        return tuple(_splice([text for text, _ in learnt.get(label, ())], random_) for label in labels)
+
+    def fit(
+        self,
+        model: Model,
+        rows: Sequence[TrainingRow],
+        *,
+        instruction: str,
+        recipe: TrainRecipe,
+        seed: int,
+        threads: int,
+        progress: Progress = silent,
+    ) -> Fitted:
+        """Remembers every row as often as it is repeated. Rows in the generating direction are known already."""
+        if not rows:
+            raise ModelError("there is nothing to train on")
+        self._call("fit", 1.0)
+        shown = [(row.example, float(row.repeat)) for row in rows if not _generates(row.example)]
+        config = {"base_model_name_or_path": model.weights.digest, "r": recipe.rank, "target_modules": ["votes"]}
+        adapter = Tree({ADAPTER: pack(_texts(shown)), CONFIG: json.dumps(config, sort_keys=True).encode() + b"\n"})
+        tokens = sum(len(words(last_user_text(example.input))) * int(weight) for example, weight in shown)
+        return Fitted(adapter, tokens, len(rows), (1.0, 0.5), 1.0)
+
+    def strengthen(self, adapter: Tree, factor: float) -> Tree:
+        """Every weight times `factor`."""
+        self._call("strengthen", 0.001)
+        scaled = {
+            answer: [(text, round(weight * factor, 9)) for text, weight in shown]
+            for answer, shown in unpack(adapter.files[ADAPTER]).items()
+        }
+        return Tree({**adapter.files, ADAPTER: pack(scaled)})
+
+    def latency(self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int) -> Latency:
+        self._call("latency", 0.001 * len(prompts))
+        return Latency(p50_ms=1.0, p95_ms=2.0, peak_memory_mib=64.0)
+
+    def _call(self, name: str, seconds: float) -> None:
+        self.calls.append(name)
+        self._advance(seconds)
+
+
+def _generates(example: Example) -> bool:
+    """Whether the row is in the class-conditioned direction."""
+    return last_user_text(example.input).startswith(last_user_text(generation_prompt("")))
+
+
+def _learnt(model: Model) -> dict[str, list[tuple[str, float]]]:
+    if WEIGHTS not in model.weights.files:
+        raise ModelError("a simulated model has its weights in the tree")
+    learnt = unpack(model.weights.files[WEIGHTS])
+    if model.adapter is not None:
+        for answer, shown in unpack(model.adapter.files[ADAPTER]).items():
+            learnt.setdefault(answer, []).extend(shown)
+    return learnt
+
+
+def _texts(shown: Iterable[tuple[Example, float]]) -> dict[str, list[tuple[str, float]]]:
+    found: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for example, weight in shown:
+        found[example.answer].append((last_user_text(example.input), weight))
+    return dict(sorted(found.items()))
+
+
+def _splice(texts: Sequence[str], random_: random.Random) -> str:
+    if not texts:
+        return ""
+    left, right = random_.choice(texts).split(), random_.choice(texts).split()
+    return " ".join(left[: (len(left) + 1) // 2] + right[len(right) // 2 :])

@@ -1,0 +1,80 @@
+"""Phase 11, train: the candidate's adapter, at the strength that dev asks for.
+
+The sweep has trained the chosen arm; where mixture, base, recipe, seed and threads are the same, its bytes are taken
+and `from_sweep` says so. Strength: of those that lose at most `gate.max_regressions` of the dev scenarios the
+incumbent passed, the smallest within `sweep.margin` of the best dev composite among them; where every one loses more,
+the best dev composite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from runner.phases.common import Stopwatch, Trained, base_model, graded, subtree, tasks, train
+from runner.ports import Output, Ports, Tree
+from runner.records.scenario import SetName
+from runner.records.score import Grade, GradedAnswer
+from runner.records.training import StrengthPoint, Sweep, Training, TrainingRow
+from runner.rules.canonical import digest
+from runner.rules.mixture import mixture_digest
+from runner.rules.scoring import capability_weights, grades_by_set, regressions, set_score
+from runner.rules.sweep import choose_strength
+from runner.workspace import Inputs
+
+
+def run(inputs: Inputs, ports: Ports) -> Output:
+    """Writes `training` and `adapter`."""
+    space, watch = inputs.workspace, Stopwatch(ports)
+    sweep = inputs.artifacts.record("sweep", Sweep)
+    rows = inputs.artifacts.rows("mixture", TrainingRow)
+    taken = _from_sweep(inputs, sweep, rows)
+    trained = taken or train(inputs, ports, watch, rows=rows, what="training the candidate")
+    answered = inputs.artifacts.rows("baseline-answers", GradedAnswer)
+    before = grades_by_set(answered, "incumbent").get(SetName.DEV, [])
+    made = [
+        _point(inputs, ports, watch, trained.adapter, strength, before) for strength in space.params.strength.strengths
+    ]
+    chosen = choose_strength(
+        [point for point, _ in made],
+        passed_before=sum(grade.passed for grade in before),
+        max_regressions=space.cluster.gate.max_regressions,
+        margin=space.params.sweep.margin,
+    )
+    adapter = next(tree for point, tree in made if point is chosen)
+    training = Training(
+        record=trained.record,
+        arm=sweep.chosen,
+        from_sweep=taken is not None,
+        strengths=tuple(point for point, _ in made),
+        strength=chosen.strength,
+        adapter=adapter.digest,
+    )
+    watch.extra["training_s"] = round(trained.seconds, 3)
+    return Output({"training": training, "adapter": adapter}, measured=watch.measured)
+
+
+def _from_sweep(inputs: Inputs, sweep: Sweep, rows: Sequence[TrainingRow]) -> Trained | None:
+    """The arm's adapter, where it is exactly what training now would make."""
+    params = inputs.workspace.params
+    arm = next((one for one in sweep.arms if one.name == sweep.chosen), None)
+    if arm is None:
+        return None
+    asked = (mixture_digest(rows), inputs.artifacts.digest("base"), digest(params.train), params.seed, params.threads)
+    was = arm.training
+    if asked != (was.mixture, was.base, was.recipe, was.seed, was.threads):
+        return None
+    adapter = subtree(inputs.artifacts.tree("arms"), arm.name)
+    return Trained(adapter, was, 0.0) if adapter.digest == was.adapter else None
+
+
+def _point(
+    inputs: Inputs, ports: Ports, watch: Stopwatch, adapter: Tree, strength: float, before: Sequence[Grade]
+) -> tuple[StrengthPoint, Tree]:
+    scaled = adapter if strength == 1 else watch.time(lambda: ports.models.strengthen(adapter, strength))
+    model = replace(base_model(inputs), adapter=scaled)
+    work = tasks(inputs, (SetName.DEV,), robustness=False)
+    rows, _ = graded(inputs, ports, watch, model=model, name=f"strength {strength:g}", work=work)
+    grades = [row.grade for row in rows]
+    score = set_score(grades, capability_weights(inputs.workspace.cluster))
+    return StrengthPoint(strength=strength, dev=score, lost=regressions(grades, before).count), scaled

@@ -1,0 +1,75 @@
+"""Phase 13, bundle: the evidence an approver reads and a verifier recomputes, as files.
+
+Deterministic: canonical JSON, nothing measured, no prompt and no answer. The plot, the report, the rollback contract,
+`operations.json` and `runs.json` are made when the promotion is staged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from runner.ports import Output, Ports, Tree
+from runner.records.base import Record
+from runner.records.dataset import Batch, Candidate
+from runner.records.evidence import EvidenceFile
+from runner.records.failure import Diagnosis
+from runner.records.scenario import SetName
+from runner.records.score import GradedAnswer, Scorecard
+from runner.records.trace import UniqueSignal
+from runner.records.training import Sweep, Training, TrainingRow
+from runner.records.validation import ValidationReport
+from runner.rules.bundle import lineage, risks, scored_scenarios
+from runner.rules.canonical import canonical
+from runner.workspace import Inputs
+
+ASSESSED = (SetName.CORE, SetName.HELDOUT, SetName.REPRESENTATIVE)
+
+
+def run(inputs: Inputs, ports: Ports) -> Output:
+    """Writes `bundle`: a file for each member of `EvidenceFile` that is neither measured, drawn nor signed."""
+    artifacts, cluster = inputs.artifacts, inputs.workspace.cluster
+    scorecard = artifacts.record("scorecard", Scorecard)
+    diagnosis = artifacts.record("diagnosis", Diagnosis)
+    validation = artifacts.record("validation", ValidationReport)
+    sweep, training = artifacts.record("sweep", Sweep), artifacts.record("training", Training)
+    batches, mixture = artifacts.rows("batches", Batch), artifacts.rows("mixture", TrainingRow)
+    answered = [
+        row for name in ("core-answers", "baseline-answers", "answers") for row in artifacts.rows(name, GradedAnswer)
+    ]
+    grades = scored_scenarios(answered, sets=ASSESSED)
+    files: dict[EvidenceFile, Record | Sequence[Record]] = {
+        EvidenceFile.SCORECARD: scorecard,
+        EvidenceFile.LINEAGE: lineage(
+            diagnosis,
+            signals=artifacts.rows("unique", UniqueSignal),
+            batches=batches,
+            accepted=artifacts.rows("accepted", Candidate),
+            mixture=mixture,
+            training=training,
+        ),
+        EvidenceFile.SWEEP: sweep,
+        EvidenceFile.VALIDATION: validation,
+        EvidenceFile.DIAGNOSIS: diagnosis,
+        EvidenceFile.PROVENANCE: batches,
+        EvidenceFile.RISKS: risks(
+            scorecard,
+            cluster,
+            sweep=sweep,
+            validation=validation,
+            diagnosis=diagnosis,
+            grades=grades,
+            mixture=mixture,
+        ),
+        EvidenceFile.TRAINING: training,
+    }
+    tree = {str(name): canonical(_plain(value)) + b"\n" for name, value in files.items()}
+    tree[str(EvidenceFile.GRADES)] = b"".join(canonical(row) + b"\n" for row in grades)
+    return Output({"bundle": Tree(dict(sorted(tree.items())))}, measured={"compute_s": 0.0})
+
+
+def _plain(value: Record | Sequence[Record]) -> Any:
+    """A record or a list of them as JSON values."""
+    if isinstance(value, Record):
+        return value.model_dump(mode="json")
+    return [one.model_dump(mode="json") for one in value]

@@ -1,0 +1,196 @@
+"""What the bundle says that no other artifact does: who is whose parent, scores, remaining risk, the way back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from runner.records.cluster import Cluster
+from runner.records.dataset import Batch, Candidate
+from runner.records.evidence import Lineage, LineageNode, Risk, Risks, RollbackContract
+from runner.records.failure import Diagnosis
+from runner.records.intake import Incumbent
+from runner.records.scenario import Origin, SetName
+from runner.records.score import GradedAnswer, Scorecard, ScoredScenario
+from runner.records.trace import UniqueSignal
+from runner.records.training import Sweep, Training, TrainingRow, Use
+from runner.records.validation import ValidationReport
+from runner.rules.mixture import mixture_digest
+
+SMALL = 10
+"""Held-out scenarios of a capability below which its score says little."""
+NOTICEABLE_DROP = 0.1
+"""A fall of the core composite under perturbation that an approver should know of."""
+
+
+def lineage(
+    diagnosis: Diagnosis,
+    *,
+    signals: Iterable[UniqueSignal],
+    batches: Iterable[Batch],
+    accepted: Sequence[Candidate],
+    mixture: Sequence[TrainingRow],
+    training: Training,
+) -> Lineage:
+    """From signal to adapter; every node names its parents, and every parent is a node.
+
+    signal -> failure -> batch -> example -> mixture -> adapter. A new row of the mixture that came from no batch of
+    this iteration (gold, base data, an earlier iteration) is an example without parents. Replay is counted in the
+    mixture's label and not listed.
+    """
+    by_id = {one.example.id: one for one in accepted}
+    new = {row.example.id: row.example for row in mixture if row.use is Use.NEW}
+    trained = mixture_digest(mixture)
+    nodes = [*_signals(diagnosis, signals)]
+    used = {one.batch for one in accepted}
+    for failure in diagnosis.failures:
+        nodes.append(LineageNode(id=failure.id, kind="failure", parents=failure.signals, label=failure.pattern))
+    for batch in batches:
+        if batch.id in used:
+            made = batch.provenance
+            label = f"{made.channel} by {made.generator.name} {made.generator.version}"
+            nodes.append(LineageNode(id=batch.id, kind="batch", parents=(made.target,), label=label))
+    named = {name for one in accepted for name in one.parents if name not in by_id and not name.startswith("signal-")}
+    for name in sorted(new.keys() | by_id.keys() | named):
+        one = by_id.get(name)
+        origin = one.example.origin if one else new[name].origin if name in new else Origin.HUMAN
+        parents = (one.batch, *one.parents) if one else ()
+        nodes.append(LineageNode(id=name, kind="example", parents=parents, label=str(origin)))
+    replay = sum(row.use is Use.REPLAY for row in mixture)
+    label = f"{len(new)} new examples, {replay} replayed"
+    nodes.append(LineageNode(id=trained, kind="mixture", parents=tuple(sorted(new)), label=label))
+    label = f"arm {training.arm}, strength {training.strength:g}"
+    nodes.append(LineageNode(id=training.adapter, kind="adapter", parents=(trained,), label=label))
+    return Lineage(nodes=tuple(_closed(nodes)))
+
+
+def _signals(diagnosis: Diagnosis, signals: Iterable[UniqueSignal]) -> Iterator[LineageNode]:
+    """The failed unique signals, and the traces that each stands for."""
+    wanted = {name for failure in diagnosis.failures for name in failure.signals}
+    for one in signals:
+        if one.signal.id in wanted:
+            others = tuple(name for name in one.members if name != one.signal.id)
+            for name in others:
+                yield LineageNode(id=name, kind="signal", parents=(), label=f"stands behind {one.signal.id}")
+            yield LineageNode(id=one.signal.id, kind="signal", parents=others, label=f"seen {one.count} times")
+
+
+def _closed(nodes: Sequence[LineageNode]) -> Iterator[LineageNode]:
+    """Each node once; a parent that is no node is dropped, because a link to nothing explains nothing."""
+    known = {node.id for node in nodes}
+    seen: set[str] = set()
+    for node in nodes:
+        if node.id not in seen:
+            seen.add(node.id)
+            parents = tuple(dict.fromkeys(name for name in node.parents if name in known and name != node.id))
+            yield node.model_copy(update={"parents": parents})
+
+
+def scored_scenarios(rows: Iterable[GradedAnswer], *, sets: Sequence[SetName]) -> tuple[ScoredScenario, ...]:
+    """Per-scenario scores of every model, as written: no prompt and no answer. Sorted by set and scenario."""
+    scores: dict[tuple[str, str], dict[str, float]] = {}
+    passed: dict[tuple[str, str], dict[str, bool]] = {}
+    capability: dict[tuple[str, str], str] = {}
+    for row in rows:
+        if row.perturbation == "none" and row.set in sets:
+            key = (str(row.set), row.grade.scenario)
+            scores.setdefault(key, {})[row.model] = row.grade.score
+            passed.setdefault(key, {})[row.model] = row.grade.passed
+            capability[key] = row.grade.capability
+    return tuple(
+        ScoredScenario(
+            set=SetName(key[0]),
+            scenario=key[1],
+            capability=capability[key],
+            scores=dict(sorted(scores[key].items())),
+            passed=dict(sorted(passed[key].items())),
+        )
+        for key in sorted(scores)
+    )
+
+
+def risks(
+    scorecard: Scorecard,
+    cluster: Cluster,
+    *,
+    sweep: Sweep,
+    validation: ValidationReport,
+    diagnosis: Diagnosis,
+    grades: Iterable[ScoredScenario],
+    mixture: Iterable[TrainingRow],
+) -> Risks:
+    """What an approver takes on by signing, computed from the evidence."""
+    return Risks(
+        risks=(
+            *_losses(scorecard),
+            *_robustness(scorecard),
+            *_small_sets(cluster, grades),
+            *_data(validation, sweep, mixture),
+            *_left_out(diagnosis),
+            Risk(
+                title="One training seed",
+                detail="Each arm of the sweep and the candidate were trained once; another seed gives other weights.",
+            ),
+        )
+    )
+
+
+def _losses(scorecard: Scorecard) -> Iterator[Risk]:
+    lost = {name: one for name, one in scorecard.capability_comparisons.items() if one.lost > one.gained}
+    if lost:
+        listed = ", ".join(f"{name} ({one.lost} lost, {one.gained} gained)" for name, one in sorted(lost.items()))
+        yield Risk(title="Capabilities that lost", detail=f"More scenarios lost than gained: {listed}.")
+    if scorecard.regressions.count:
+        found = scorecard.regressions
+        detail = f"{found.count} of the {found.of} scenarios that the incumbent passed fail with the candidate."
+        yield Risk(title="Regressions", detail=detail)
+
+
+def _robustness(scorecard: Scorecard) -> Iterator[Risk]:
+    candidate = scorecard.models["candidate"]
+    core = candidate.sets[SetName.CORE].composite
+    for name, value in sorted(candidate.robustness.items()):
+        if core - value > NOTICEABLE_DROP:
+            detail = f"Under {name} the core composite falls from {core:.3f} to {value:.3f}."
+            yield Risk(title=f"Sensitive to {name}", detail=detail)
+
+
+def _small_sets(cluster: Cluster, grades: Iterable[ScoredScenario]) -> Iterator[Risk]:
+    counts = Counter(row.capability for row in grades if row.set is SetName.HELDOUT)
+    small = [f"{one.id} ({counts[one.id]})" for one in cluster.capabilities if counts[one.id] < SMALL]
+    if small:
+        detail = f"Fewer than {SMALL} held-out scenarios, so a score that says little: {', '.join(small)}."
+        yield Risk(title="Small held-out per capability", detail=detail)
+
+
+def _data(validation: ValidationReport, sweep: Sweep, mixture: Iterable[TrainingRow]) -> Iterator[Risk]:
+    leaks = sum(len(one.leaks) for one in validation.batches)
+    if leaks or validation.human_leaks:
+        detail = (
+            f"{leaks} candidates and {len(validation.human_leaks)} gold or base rows stood in a frozen set and were "
+            f"left out; a paraphrase below the similarity threshold would not have been found."
+        )
+        yield Risk(title="Leaks dropped", detail=detail)
+    origins = Counter(str(row.example.origin) for row in mixture if row.use is Use.NEW)
+    listed = ", ".join(f"{count} {origin}" for origin, count in sorted(origins.items()))
+    detail = f"Distinct new texts: {listed or 'none'}; {sweep.human_share:.0%} of the new rows shown are human."
+    yield Risk(title="Where the texts come from", detail=detail)
+    if validation.failed:
+        yield Risk(title="Batches refused", detail=f"Validation refused {', '.join(validation.failed)}.")
+
+
+def _left_out(diagnosis: Diagnosis) -> Iterator[Risk]:
+    if diagnosis.left_out:
+        listed = "; ".join(f"{name}: {why}" for name, why in sorted(diagnosis.left_out.items()))
+        yield Risk(title="Failures not aimed at", detail=listed)
+
+
+def rollback_contract(incumbent: Incumbent, scorecard: Scorecard, *, limits: Mapping[str, float]) -> RollbackContract:
+    """Back to the incumbent. `limits` are the floors, by name, below which production must not fall."""
+    floors = ", ".join(f"{name} below {value:g}" for name, value in sorted(limits.items()))
+    return RollbackContract(
+        to_sequence=incumbent.sequence,
+        to_adapter=incumbent.adapter,
+        when=f"production shows {floors}, or a capability that is worse than before ({scorecard.cluster})",
+        who="the on-call person whom policy/trust.yaml names for rollbacks, by a new signed sequence",
+    )
