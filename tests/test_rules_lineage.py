@@ -45,10 +45,10 @@ def test_adapter_reaches_every_trace_and_the_traces_reach_it() -> None:
 
 
 def test_shown_examples_lead_to_every_failure() -> None:
-    """Of 360 examples six are shown: they must not all come from one batch."""
-    shown = ids(explain(lineage(), A, width=6).parents)
-    batches = {name for name in shown if name in {node.id for node in lineage().nodes if node.kind == "batch"}}
-    assert len(batches) == 6
+    """Of 360 examples three are shown: they must not come from one failure, nor six from one batch."""
+    kind = {node.id: node.kind for node in lineage().nodes}
+    assert sum(kind[name] == "failure" for name in ids(explain(lineage(), A, width=3).parents)) == 3
+    assert sum(kind[name] == "batch" for name in ids(explain(lineage(), A, width=6).parents)) == 6
 
 
 def test_tree_is_bounded_and_counts_what_it_leaves_out() -> None:
@@ -86,6 +86,11 @@ def test_long_chain_does_not_exhaust_the_stack() -> None:
     answer = explain(chain, "n4999")
     assert len(answer.behind["example"]) == 4999
     assert depth(answer.parents) < 100
+
+
+def test_a_wide_and_deep_lineage_takes_no_long() -> None:
+    wide = graph(**{f"n{n}": " ".join(f"n{m}" for m in range(max(0, n - 40), n)) for n in range(400)})
+    assert nodes(explain(wide, "n399").parents) < 3000
 
 
 def test_unlisted_parent_is_named_as_such() -> None:

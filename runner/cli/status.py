@@ -15,6 +15,9 @@ from runner.cli.fleet import read_status
 from runner.errors import ExitCode
 from runner.rules.status import FLEET_HEADER, block, fleet_row
 
+WIDTH = 150
+"""Columns the fleet's table may take: a narrower terminal wraps its lines rather than lose their ends."""
+
 
 @click.command()
 @click.argument("cluster", required=False)
@@ -43,5 +46,5 @@ def status(cluster: str | None, directory: Path, as_json: bool) -> ExitCode:
         table = Table(*FLEET_HEADER, box=None, pad_edge=False)
         for one in found:
             table.add_row(*(Text(cell) for cell in fleet_row(one)))
-        console.print(table)
+        Console(highlight=False, width=max(console.width, WIDTH)).print(table)
     return ExitCode.DONE

@@ -7,9 +7,10 @@ expands every node once, and shows a bounded number of neighbours, counting the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 
 from runner.errors import RecordError
 from runner.records.evidence import Lineage, LineageNode
@@ -19,6 +20,10 @@ WIDTH = 6
 """Neighbours shown below one node unless told otherwise."""
 DEPTH = 24
 """Steps the tree goes from its start."""
+HORIZON = 200
+"""Nodes looked at beyond a neighbour when choosing which to show."""
+ROUNDS = 12
+"""Neighbours chosen for what lies beyond them; the rest follow in order."""
 SHORT = 12
 """Hex digits a long digest is shown with; at least this many also name it."""
 
@@ -119,8 +124,9 @@ def _reached(start: str, nodes: Mapping[str, LineageNode], neighbours: Neighbour
 def _tree(start: str, nodes: Mapping[str, LineageNode], neighbours: Neighbours, *, width: int) -> Branch:
     """Breadth first, so that a node is expanded where it is nearest to the start."""
     expanded, order, shown = {start}, [start], dict[str, tuple[str, ...]]()
+    beyond = cache(lambda name: _beyond(name, neighbours))
     for name in order:
-        shown[name] = _choose(neighbours.get(name, ()), neighbours, expanded, width)
+        shown[name] = _choose(neighbours.get(name, ()), beyond, expanded, width)
         fresh = [other for other in shown[name] if other not in expanded]
         expanded.update(fresh)
         order += fresh
@@ -140,18 +146,30 @@ def _tree(start: str, nodes: Mapping[str, LineageNode], neighbours: Neighbours, 
     return grow(start, 0)
 
 
-def _choose(names: Sequence[str], neighbours: Neighbours, expanded: set[str], width: int) -> tuple[str, ...]:
-    """Those that lead on to something not yet shown come first, then those that lead on at all, then the rest."""
+def _choose(
+    names: Sequence[str], beyond: Callable[[str], frozenset[str]], expanded: set[str], width: int
+) -> tuple[str, ...]:
+    """The neighbours to show: greedily those beyond which most is not yet shown, then those that lead on at all."""
     if len(names) <= width:
         return tuple(sorted(names))
-    beyond, leading = set(expanded), list[str]()
-    for name in sorted(names):
-        new = set(neighbours.get(name, ())) - beyond
-        if new and len(leading) < width:
-            leading.append(name)
-            beyond |= new
-    rest = sorted(set(names) - set(leading), key=lambda name: (not neighbours.get(name), name))
-    return tuple(sorted([*leading, *rest[: width - len(leading)]]))
+    left = {name: beyond(name) for name in sorted(names)}
+    known, chosen = set(expanded), list[str]()
+    for _ in range(min(width, ROUNDS)):
+        best = max(left, key=lambda name: len(left[name] - known))
+        known |= left.pop(best)
+        chosen.append(best)
+    rest = sorted(left, key=lambda name: (not left[name], name))
+    return tuple(sorted([*chosen, *rest[: width - len(chosen)]]))
+
+
+def _beyond(name: str, neighbours: Neighbours) -> frozenset[str]:
+    """What the walk reaches from `name`, as far as `HORIZON` nodes."""
+    seen, order = {name}, [name]
+    for one in order:
+        fresh = [other for other in neighbours.get(one, ()) if other not in seen][: HORIZON - len(seen)]
+        seen.update(fresh)
+        order += fresh
+    return frozenset(seen - {name})
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:
