@@ -55,3 +55,22 @@ class UniqueSignal(Record):
     members: tuple[Text, ...]
     first_seen: str
     last_seen: str
+
+
+class QuarantinedLine(Record):
+    """A line of a log that could not be read. Nothing of its text is kept: it was not redacted."""
+
+    line: int = Field(gt=0)
+    reason: Text
+
+
+class IngestedFile(Record):
+    """What became of a log's lines: read = kept + duplicate + quarantined. Blank lines do not count."""
+
+    cluster: str
+    read: int = Field(ge=0)
+    kept: int = Field(ge=0)
+    duplicate: int = Field(ge=0)
+    quarantined: tuple[QuarantinedLine, ...]
+    redactions: dict[str, int]
+    """Of the lines kept: `email`, `phone`, `card`."""

@@ -1,0 +1,119 @@
+"""People's data behind DVC pointers. DVC moves the bytes; the sha256 in the pointer's `meta` says which they are."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runner.edges.yaml_files import dump, parse
+from runner.errors import DataError
+from runner.records.pointer import DataPointer, PointerMeta, PointerOut
+
+_BLOCK = 1 << 20
+
+
+@contextmanager
+def _opened(top: Path) -> Iterator[Any]:
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
+    try:
+        with Repo(str(top)) as repo:
+            yield repo
+    except (DvcException, OSError) as error:
+        raise DataError(f"DVC in {top}: {error}") from error
+
+
+def pointer_path(path: Path) -> Path:
+    return path.with_name(path.name + ".dvc")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Replace a file. It is whole or as it was, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def point_at(path: Path) -> DataPointer:
+    """Write the pointer of the file at `path`, as DVC would, with its sha256. The cache is not touched."""
+    md5, sha256, size = _digests(path)
+    out = PointerOut(md5=md5, size=size, hash="md5", path=path.name)
+    pointer = DataPointer(outs=(out,), meta=PointerMeta(sha256=sha256))
+    write_file(pointer_path(path), dump(pointer.model_dump(mode="json", exclude_none=True)))
+    return pointer
+
+
+def track(top: Path, paths: Sequence[Path]) -> dict[Path, DataPointer]:
+    """Take files into the cache of the repository at `top` and write their pointers. Raises `DataError`."""
+    with _opened(top) as repo:
+        repo.add([str(path) for path in paths])
+    return {path: point_at(path) for path in paths}
+
+
+def fetch(top: Path, path: Path) -> Path:
+    """The file that a pointer names, from the work tree, the cache or the remote, its sha256 checked.
+
+    Raises `DataError` where the bytes are not to be had or are not those that were recorded.
+    """
+    pointer = parse(pointer_path(path).read_bytes(), DataPointer, path=pointer_path(path).relative_to(top).as_posix())
+    if not path.exists():
+        with _opened(top) as repo:
+            if repo.config["core"].get("remote"):
+                repo.fetch(targets=[str(path)])
+            repo.checkout(targets=[str(path)], force=True)
+    if not path.exists():
+        raise DataError(f"{path} is missing, and DVC has it neither in its cache nor at the remote")
+    if _digests(path)[1] != pointer.meta.sha256:
+        hint = f"undo the change, or take it in with `hallmark ingest`; the pointer is {pointer_path(path).name}"
+        raise DataError(f"{path}: the bytes are not those whose sha256 the pointer records ({hint})")
+    return path
+
+
+def publish(top: Path, paths: Sequence[Path]) -> bool:
+    """Push files to the default remote. False where there is none."""
+    with _opened(top) as repo:
+        if not repo.config["core"].get("remote"):
+            return False
+        repo.push(targets=[str(path) for path in paths])
+        return True
+
+
+def initialise(top: Path, remote: str) -> None:
+    """Make the git repository at `top` a DVC repository with a default remote. No analytics are sent."""
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
+    if not (top / ".dvc").exists():
+        Repo.init(str(top)).close()
+    with _opened(top) as repo, repo.config.edit("repo") as config:
+        config["core"]["analytics"] = False
+        config["core"]["remote"] = "store"
+        config["remote"]["store"] = {"url": remote}
+
+
+def _digests(path: Path) -> tuple[str, str, int]:
+    """md5, sha256 and size, in one reading."""
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            md5.update(block)
+            sha256.update(block)
+            size += len(block)
+    return md5.hexdigest(), sha256.hexdigest(), size
