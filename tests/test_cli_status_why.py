@@ -165,11 +165,11 @@ def test_why_walks_from_the_promotion_to_the_traces_and_back(repository: Path) -
     promote(repository, 1)
     output = run(why, "support-desk/1", "-C", str(repository))
     assert "adapter aaaaaaaaaaaa  candidate, in promotion support-desk/1" in output
-    assert "because of (9 batch, 360 example, 3 failure, 1 mixture, 57 signal)" in output
-    assert "… and 354 more of kind example" in output
+    assert "because of (9 batches, 360 examples, 3 failures, 1 mixture, 57 signals)" in output
+    assert "… and 354 more examples" in output
     assert "signal signal-warranty-" in output
     back = run(why, "signal-warranty-3", "-C", str(repository))
-    assert "led to (1 adapter, 3 batch, 120 example, 1 failure, 1 mixture)" in back
+    assert "led to (1 adapter, 3 batches, 120 examples, 1 failure, 1 mixture)" in back
     document = json.loads(run(why, "aaaaaaaa", "--json", "-C", str(repository)))
     assert document["node"]["id"] == A
     assert len(document["behind"]["signal"]) == 57

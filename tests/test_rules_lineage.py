@@ -56,7 +56,7 @@ def test_tree_is_bounded_and_counts_what_it_leaves_out() -> None:
     mixture = parents.branches[0]
     assert mixture.id == B
     assert len(mixture.branches) == 4
-    assert left_out(mixture) == ("… and 356 more of kind example",)
+    assert left_out(mixture) == ("… and 356 more examples",)
     assert nodes(parents) < 50
 
 
@@ -110,7 +110,7 @@ def test_exact_id_wins_over_a_longer_one() -> None:
 def test_unknown_id_names_the_nearest() -> None:
     with pytest.raises(RecordError, match=r"nearest: .*warranty-as-damaged-item"):
         find(lineage(), "waranty-as-damaged-itm")
-    with pytest.raises(RecordError, match="9 batch"):
+    with pytest.raises(RecordError, match="9 batches"):
         find(lineage(), "????")
 
 

@@ -16,9 +16,12 @@ from rich.tree import Tree
 from runner.cli.fleet import Evidence, lineages
 from runner.errors import ExitCode, RecordError
 from runner.records.evidence import Lineage
-from runner.rules.lineage import WIDTH, Answer, Branch, explain, find, left_out, line
+from runner.rules.lineage import WIDTH, Answer, Branch, explain, find, left_out, line, plural
 
 PROMOTION = re.compile(r"(?P<cluster>[a-z0-9-]+)/0*(?P<sequence>[0-9]+)\Z")
+
+PIPED = 400
+"""Columns where the output is no terminal: nothing is cut or wrapped."""
 
 
 @click.command()
@@ -44,7 +47,8 @@ def why(artifact: str, cluster: str, iteration: str, width: int, directory: Path
         document = {"source": evidence.source, **asdict(answer), "node": answer.node.model_dump(mode="json")}
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
     else:
-        _show(Console(highlight=False, soft_wrap=True), answer, evidence.source)
+        console = Console(highlight=False)
+        _show(console if console.is_terminal else Console(highlight=False, width=PIPED), answer, evidence.source)
     return ExitCode.DONE
 
 
@@ -80,7 +84,7 @@ def _show(console: Console, answer: Answer, source: str) -> None:
     for title, branch, reached in views:
         if not branch.branches:
             continue
-        counts = ", ".join(f"{len(names)} {kind}" for kind, names in reached.items())
+        counts = ", ".join(f"{len(names)} {plural(kind, len(names))}" for kind, names in reached.items())
         tree = Tree(Text(f"{title} ({counts})"), guide_style="dim")
         for other in branch.branches:
             _grow(tree, other)

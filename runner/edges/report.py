@@ -25,7 +25,7 @@ from runner.records.validation import ValidationReport
 from runner.rules.canonical import sha256
 from runner.rules.limits import limits
 from runner.rules.limits import summary as summarise
-from runner.rules.lineage import short
+from runner.rules.lineage import plural, short
 
 R = TypeVar("R", bound=Record)
 UNDIGESTED = (EvidenceFile.REPORT, EvidenceFile.ATTESTATION)
@@ -163,7 +163,12 @@ def _template() -> Any:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        figure=view.figure, p=view.p_text, signed=figures.signed, short=short, percent=lambda value: f"{value:.0%}"
+        figure=view.figure,
+        p=view.p_text,
+        signed=figures.signed,
+        short=short,
+        plural=plural,
+        percent=lambda value: f"{value:.0%}",
     )
     environment.globals.update(intervals=figures.intervals, bars=figures.bars, sweep_curve=figures.sweep_curve)
     source = resources("runner").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")

@@ -178,7 +178,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 
 def _counts(nodes: Iterable[LineageNode]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in kinds(Lineage(nodes=tuple(nodes))).items())
+    return ", ".join(f"{count} {plural(kind, count)}" for kind, count in kinds(Lineage(nodes=tuple(nodes))).items())
 
 
 def short(name: str) -> str:
@@ -195,4 +195,11 @@ def line(branch: Branch) -> str:
 
 def left_out(branch: Branch) -> tuple[str, ...]:
     """What the tree does not show below a node, a line for each kind."""
-    return tuple(f"… and {count} more of kind {kind}" for kind, count in (branch.more or {}).items())
+    return tuple(f"… and {count} more {plural(kind, count)}" for kind, count in (branch.more or {}).items())
+
+
+def plural(kind: str, count: int) -> str:
+    """The name of a kind for `count` of them; `unlisted` stays as it is."""
+    if count == 1 or kind == "unlisted":
+        return kind
+    return f"{kind}es" if kind.endswith("ch") else f"{kind}s"
