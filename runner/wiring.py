@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import workspace as workspaces
+from runner.edges import door, dvc_data
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
 from runner.edges.git_command import git, has_remote, resolve
@@ -23,6 +24,7 @@ from runner.pipeline import Phase
 from runner.ports import LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
 from runner.records.step import Step
+from runner.records.trace import IngestedFile
 from runner.workspace import Survey, Workspace
 
 
@@ -55,6 +57,15 @@ def cluster_names(path: Path, revision: str | None = None) -> tuple[str, ...]:
 def survey(top: Path, paths: Sequence[str] = ()) -> Survey:
     """What `check` finds in the directory `top`, or in the files `paths` of it (relative, POSIX)."""
     return workspaces.survey(DirectoryReader(top), parse=parse, locate=line_of, paths=paths)
+
+
+def ingest(path: Path, cluster: str, file: Path, *, push: bool) -> IngestedFile:
+    """Take the traces in `file` into the cluster's signals, redacted; `push` them to DVC's default remote."""
+    top = root(path)
+    result = door.ingest(top, cluster, file)
+    if push and result.kept:
+        dvc_data.publish(top, [top / "clusters" / cluster / "data" / "signals.jsonl"])
+    return result
 
 
 def ledger_store(path: Path) -> LedgerStore:

@@ -35,9 +35,8 @@ def ingest(cluster: str, file: Path, directory: Path, push: bool, as_json: bool)
 
 def _tell(result: IngestedFile) -> None:
     quarantined = len(result.quarantined)
-    click.echo(
-        f"read {result.read:,} = kept {result.kept:,} + quarantined {quarantined:,} + duplicate {result.duplicate:,}"
-    )
+    parts = f"kept {result.kept:,} + quarantined {quarantined:,} + duplicate {result.duplicate:,}"
+    click.echo(f"read {result.read:,} = {parts}")
     redacted = ", ".join(f"{number:,} {kind}" for kind, number in result.redactions.items()) or "nothing"
     click.echo(f"redacted: {redacted}")
     for line in result.quarantined[:10]:

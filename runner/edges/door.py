@@ -30,7 +30,7 @@ def ingest(top: Path, cluster: str, file: Path) -> IngestedFile:
         raise RecordError("is empty", path=str(file), hint="give a file of JSON lines, one request and response a line")
     with _only_one(top):
         target = home / _SIGNALS
-        if dvc_data.pointer_path(target).exists() and not target.exists():
+        if dvc_data.pointer_path(target).exists():
             dvc_data.fetch(top, target)
         before = target.read_bytes().splitlines() if target.exists() else []
         result, rows = _sort(file, cluster, dict.fromkeys(before))

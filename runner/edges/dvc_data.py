@@ -61,28 +61,39 @@ def point_at(path: Path) -> DataPointer:
 
 
 def track(top: Path, paths: Sequence[Path]) -> dict[Path, DataPointer]:
-    """Take files into the cache of the repository at `top` and write their pointers. Raises `DataError`."""
+    """Write the pointers of files and take their bytes into the cache of the repository at `top`. Raises `DataError`.
+
+    The pointer comes first: killed in between, it is right, and running this again fills the cache.
+    """
+    for path in paths:
+        point_at(path)
     with _opened(top) as repo:
         repo.add([str(path) for path in paths])
-    return {path: point_at(path) for path in paths}
+    return {path: point_at(path) for path in paths}  # DVC has written its own form over them
 
 
 def fetch(top: Path, path: Path) -> Path:
     """The file that a pointer names, from the work tree, the cache or the remote, its sha256 checked.
 
-    Raises `DataError` where the bytes are not to be had or are not those that were recorded.
+    Another file that stands in its place is set aside in `.hallmark/`, not lost. Raises `DataError` where the bytes
+    are not to be had or are not those that were recorded.
     """
     pointer = parse(pointer_path(path).read_bytes(), DataPointer, path=pointer_path(path).relative_to(top).as_posix())
-    if not path.exists():
-        with _opened(top) as repo:
-            if repo.config["core"].get("remote"):
-                repo.fetch(targets=[str(path)])
-            repo.checkout(targets=[str(path)], force=True)
+    if path.exists():
+        sha256 = _digests(path)[1]
+        if sha256 == pointer.meta.sha256:
+            return path
+        aside = top / ".hallmark" / "set-aside" / f"{path.name}.{sha256[:12]}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(aside)
+    with _opened(top) as repo:
+        if repo.config["core"].get("remote"):
+            repo.fetch(targets=[str(path)])
+        repo.checkout(targets=[str(path)], force=True)
     if not path.exists():
         raise DataError(f"{path} is missing, and DVC has it neither in its cache nor at the remote")
     if _digests(path)[1] != pointer.meta.sha256:
-        hint = f"undo the change, or take it in with `hallmark ingest`; the pointer is {pointer_path(path).name}"
-        raise DataError(f"{path}: the bytes are not those whose sha256 the pointer records ({hint})")
+        raise DataError(f"{path}: the bytes are not those whose sha256 {pointer_path(path).name} records")
     return path
 
 

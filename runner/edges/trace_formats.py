@@ -31,26 +31,12 @@ _ROLES = {
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
 }
+_GOOD = ("good", "up", "thumbs_up", "thumbs-up", "thumbsup", "positive", "like", "liked", "correct", "1", "true")
+_BAD = ("bad", "down", "thumbs_down", "thumbs-down", "thumbsdown", "negative", "dislike", "disliked", "wrong")
 _RATINGS = {
-    Rating.GOOD: set(
-        ["good", "up", "thumbs_up", "thumbs-up", "thumbsup", "positive", "like", "liked", "correct", "1", "true"]
-    ),
-    Rating.BAD: set(
-        [
-            "bad",
-            "down",
-            "thumbs_down",
-            "thumbs-down",
-            "thumbsdown",
-            "negative",
-            "dislike",
-            "disliked",
-            "wrong",
-            "incorrect",
-        ]
-    )
-    | {"-1", "0", "false"},
-    Rating.NONE: {"", "none", "null", "neutral"},
+    Rating.GOOD: _GOOD,
+    Rating.BAD: (*_BAD, "incorrect", "-1", "0", "false"),
+    Rating.NONE: ("", "none", "null", "neutral"),
 }
 _CORRECTIONS = ("correct_answer", "correction", "corrected", "expected")
 
