@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from evidence_fixture import A, B, C, cluster, evidence, lineage
 
 from runner import wiring
 from runner.cli.status import status
@@ -24,6 +23,7 @@ from runner.records.params import ClusterParams, Params
 from runner.records.promotion import AdapterRecord, BaseId, BenchmarkId, FileDigest, PromotionRecord, RunSource
 from runner.records.rubric import Criterion, Exact, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
+from tests.evidence_fixture import A, B, C, cluster, evidence, lineage
 
 PROBLEM = """\
 ---

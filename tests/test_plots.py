@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from evidence_fixture import WEAK, set_score, sweep
-
 from runner.edges.plots import sweep_svg
+from tests.evidence_fixture import WEAK, set_score, sweep
 
 
 def words(svg: bytes) -> list[str]:

@@ -5,7 +5,6 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from evidence_fixture import A, cluster, comparison, evidence, scorecard, sweep
 
 from runner.edges.report import render
 from runner.edges.report_figures import ticks
@@ -17,6 +16,7 @@ from runner.records.evidence import EvidenceFile
 from runner.records.score import Scorecard
 from runner.rules.canonical import sha256
 from runner.rules.limits import limits
+from tests.evidence_fixture import A, cluster, comparison, evidence, scorecard, sweep
 
 VOID = {"meta", "br", "line", "circle", "rect"}
 

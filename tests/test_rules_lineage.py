@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from evidence_fixture import A, B, lineage
 
 from runner.errors import RecordError
 from runner.records.evidence import Lineage, LineageNode
 from runner.rules.lineage import Branch, explain, find, kinds, left_out, line
+from tests.evidence_fixture import A, B, lineage
 
 
 def graph(**parents: str) -> Lineage:

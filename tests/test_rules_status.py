@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from evidence_fixture import cluster
 
 from runner.ledger import PHASES, History
 from runner.records.cluster import Cluster, HubBase
@@ -10,6 +9,7 @@ from runner.records.ledger import Entry, EntryKind
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.status import FLEET_HEADER, ClusterStatus, block, cluster_status, duration, fleet_row, phase_line
+from tests.evidence_fixture import cluster
 
 FIGURES = CandidateSummary(
     composite_before=0.78,
