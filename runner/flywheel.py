@@ -175,8 +175,9 @@ def _looks_exhausted(flow: Flow, phase: Phase) -> Verdict | None:
 def _record(flow: Flow, step: Step) -> None:
     history = flow.history()
     last = history.last(step.iteration)
-    if last is not None and _step_of(last) == step.model_copy(update={"measured": last.measured}):
-        return
+    if last is not None and last.kind is EntryKind.PHASE:
+        if _step_of(last) == step.model_copy(update={"measured": last.measured}):
+            return
     _append(
         flow,
         EntryKind.PHASE,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner import workspace as workspaces
 from runner.edges import door, dvc_data
+from runner.edges.adapter_store import DvcAdapterStore, PromotedAdapters
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
 from runner.edges.git_command import git, has_remote, resolve
@@ -23,6 +24,7 @@ from runner.flywheel import Flow
 from runner.pipeline import Phase
 from runner.ports import LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
+from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
 from runner.workspace import Survey, Workspace
@@ -73,12 +75,28 @@ def ledger_store(path: Path) -> LedgerStore:
     return GitLedgerStore(top, remote="origin" if has_remote(top) else None)
 
 
-def ports(progress: Progress = silent) -> Ports:
+def adapter_store(path: Path) -> DvcAdapterStore:
+    """The adapters that the repository at `path` has in its DVC cache or default remote."""
+    top = root(path)
+    texts = [file.read_bytes() for name in ("config", "config.local") if (file := top / ".dvc" / name).is_file()]
+    return DvcAdapterStore(b"\n".join(texts), home=top, caches=(top / ".dvc" / "cache",))
+
+
+def ports(path: Path, cluster: str, progress: Progress = silent) -> Ports:
+    """Everything a phase of `cluster` may use of the outside, for the repository at `path`."""
+    tree = reader(path)
+
+    def promotion(sequence: int) -> PromotionRecord:
+        file = f"clusters/{cluster}/promotions/{sequence}/record.yaml"
+        return parse(tree.read(file), PromotionRecord, path=file)
+
     return Ports(
         models=TransformersModels(),
         classifier=LinearTextClassifier(),
         machine=ThisMachine(),
         clock=SystemClock(),
+        adapters=PromotedAdapters(promotion, adapter_store(path)),
+        dump_yaml=dump,
         progress=progress,
     )
 
@@ -99,7 +117,7 @@ class Workbench:
 
 def workbench(path: Path, cluster: str) -> Workbench:
     top = root(path)
-    return Workbench(workspace(top, cluster), DirectoryArtifacts(top / "clusters" / cluster), ports())
+    return Workbench(workspace(top, cluster), DirectoryArtifacts(top / "clusters" / cluster), ports(top, cluster))
 
 
 def flow(
@@ -121,7 +139,7 @@ def flow(
         ledger=ledger_store(top),
         runs=BranchRuns(top, head),
         pulls=BranchPullRequests(top, head),
-        ports=ports(progress),
+        ports=ports(top, cluster, progress),
         dump_yaml=dump_record,
         tell=tell,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from runner.edges import dvc_run
+from runner.edges import dvc_data, dvc_run
 from runner.edges.artifacts import DirectoryArtifacts, record_bytes
 from runner.edges.git_command import attempt, git, has_remote, resolve
 from runner.edges.git_write import GitRepository, RefUpdate
@@ -132,8 +132,8 @@ class BranchRuns:
         folder = run.home / "run"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("".join(f"/{path}\n" for path in ignored))
-        pointers = sorted(run.home.glob("data/*.dvc"))
-        dvc_run.bring(run.root, [str(path.relative_to(run.root)) for path in pointers])
+        for pointer in sorted(run.home.glob("data/*.dvc")):
+            dvc_data.fetch(run.root, pointer.with_suffix(""))
 
 
 class BranchPullRequests:

@@ -1,0 +1,121 @@
+"""The main acceptance run: BANKING77 from two CSV files to an assessed candidate, through the commands of the README."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import shutil
+import subprocess
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from runner.edges.artifacts import DirectoryArtifacts
+from runner.records.evidence import EvidenceFile
+from runner.records.scenario import SetName
+from runner.records.score import ScoredScenario
+from runner.rules.statistics import bootstrap_interval, mcnemar
+from tests.acceptance.conftest import hallmark
+
+pytestmark = pytest.mark.acceptance
+SEED = 1
+WEAK, BASE, GOLD, TRAFFIC, DEV, CORE = 20, 5, 25, 20, 8, 5
+COLUMNS = ("text", "label")
+
+
+def rows(path: Path) -> list[tuple[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [(row["text"].strip(), row["category"]) for row in csv.DictReader(file)]
+
+
+def split(train: list[tuple[str, str]], *, seed: int) -> tuple[set[str], dict[str, list[tuple[str, str]]]]:
+    """A seeded choice of weak intents, and who gets which training text. Held-out is the visible test set."""
+    by_intent = defaultdict(list)
+    for text, label in train:
+        by_intent[label].append(text)
+    rng = random.Random(seed)
+    weak = set(rng.sample(sorted(by_intent), WEAK))
+    parts = defaultdict(list)
+    for label in sorted(by_intent):
+        texts = list(by_intent[label])
+        rng.shuffle(texts)
+        sizes = {"dev": DEV, "core": CORE}
+        sizes |= {"base": BASE, "gold": GOLD, "traffic": TRAFFIC} if label in weak else {"base": len(texts)}
+        for part, size in sizes.items():
+            parts[part] += [(text, label) for text in texts[:size]]
+            texts = texts[size:]
+    return weak, parts
+
+
+def write(path: Path, content: list[tuple[str, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([COLUMNS, *content])
+    return path
+
+
+def side(scored: list[ScoredScenario], weak: set[str], *, inside: bool, against: str) -> dict[str, object]:
+    """One half of held-out, candidate against another model: accuracies, exact p and a paired interval."""
+    chosen = [row for row in scored if (row.capability in weak) == inside]
+    before = [row.passed[against] for row in chosen]
+    after = [row.passed["candidate"] for row in chosen]
+    gained = sum(b and not a for a, b in zip(before, after, strict=True))
+    lost = sum(a and not b for a, b in zip(before, after, strict=True))
+    differences = [int(b) - int(a) for a, b in zip(before, after, strict=True)]
+    interval = bootstrap_interval(differences, resamples=5000, seed=SEED)
+    return {
+        "scenarios": len(chosen),
+        "before": sum(before) / len(chosen),
+        "after": sum(after) / len(chosen),
+        "difference": sum(differences) / len(chosen),
+        "interval": [interval.low, interval.high],
+        "p_value": mcnemar(gained, lost),
+    }
+
+
+def test_banking77(data, build):
+    home = build / "banking77"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    weak, parts = split(rows(data / "banking77" / "train.csv"), seed=SEED)
+    files = {part: write(home / f"{part}.csv", content) for part, content in parts.items()}
+    files["heldout"] = write(home / "heldout.csv", rows(data / "banking77" / "test_visible.csv"))
+    started = time.monotonic()
+    hallmark("init", str(home / "desk"), cwd=home)
+    desk = home / "desk"
+    named = [part for name in files for part in (f"--{name}", str(files[name]))]
+    columns = ["--text-column", "text", "--label-column", "label", "--real-only", "0.914"]
+    hallmark("import", "labelled", "--cluster", "banking77", *named, *columns, cwd=desk)
+    hallmark("check", cwd=desk)
+    subprocess.run(["git", "add", "--all"], cwd=desk, check=True)
+    who = ["-c", "user.name=owner", "-c", "user.email=owner@example.com"]
+    subprocess.run(["git", *who, "commit", "-qm", "banking77: first benchmark"], cwd=desk, check=True)
+    turned = hallmark("iterate", "banking77", "--json", cwd=desk, check=False)
+    seconds = time.monotonic() - started
+    standing = json.loads(turned.stdout)[0]
+    run = DirectoryArtifacts(
+        desk / ".hallmark" / "runs" / "banking77" / standing["iteration"] / "clusters" / "banking77"
+    )
+    bundle = run.tree("bundle").files
+    lines = bundle[EvidenceFile.GRADES].splitlines()
+    scored = [row for row in map(ScoredScenario.model_validate_json, lines) if row.set is SetName.HELDOUT]
+    slugs = {label.replace("_", "-").lower().strip("?") for label in weak}
+    result = {
+        "weak_intents": sorted(weak),
+        "seconds": round(seconds, 1),
+        "weak_over_base": side(scored, slugs, inside=True, against="base"),
+        "weak_over_control": side(scored, slugs, inside=True, against="control"),
+        "others_over_base": side(scored, slugs, inside=False, against="base"),
+        "verdict": standing["verdict"],
+    }
+    (build / "banking77.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+    assert result["weak_over_base"]["scenarios"] == WEAK * 20
+    assert result["weak_over_base"]["before"] < 0.40
+    assert result["weak_over_base"]["after"] >= 0.70
+    assert result["weak_over_base"]["p_value"] < 0.001
+    assert result["weak_over_control"]["p_value"] < 0.001
+    assert result["others_over_base"]["difference"] >= -0.025
+    assert seconds < 600
