@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from runner.phases.common import Stopwatch, base_model, graded, model_scores, tasks
 from runner.ports import Output, Ports, Tree
+from runner.records.base import Record
 from runner.records.scenario import SetName
-from runner.records.score import Baseline, GradedAnswer
+from runner.records.score import Baseline
 from runner.workspace import Inputs
 
+Made = dict[str, Record | Sequence[Record] | Tree]
 BASE, INCUMBENT = "base", "incumbent"
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:
-    """Writes `core-answers` (core, as written and perturbed), `baseline-answers` (the other sets) and `baseline`.
+    """Writes `core-answers` (as written and perturbed), `dev-answers`, `baseline-answers` (the other two sets) and
+    `baseline`. Diagnosis is handed the first file, training the second, and neither of them the third.
 
     The incumbent is the base where nothing was promoted; its answers are then the base's, and asked for once.
     """
@@ -38,10 +42,9 @@ def run(inputs: Inputs, ports: Ports) -> Output:
             INCUMBENT: model_scores(inputs, more, INCUMBENT, adapter=adapter),
         }
     )
-    core, others = _apart(everything)
-    return Output({"core-answers": core, "baseline-answers": others, "baseline": baseline}, measured=watch.measured)
-
-
-def _apart(rows: list[GradedAnswer]) -> tuple[list[GradedAnswer], list[GradedAnswer]]:
-    """Core's rows, and the rest: diagnosis is handed the first file and never the second."""
-    return [row for row in rows if row.set is SetName.CORE], [row for row in rows if row.set is not SetName.CORE]
+    core, dev, others = (
+        [row for row in everything if row.set in wanted]
+        for wanted in ((SetName.CORE,), (SetName.DEV,), (SetName.HELDOUT, SetName.REPRESENTATIVE))
+    )
+    artifacts: Made = {"core-answers": core, "dev-answers": dev, "baseline-answers": others, "baseline": baseline}
+    return Output(artifacts, measured=watch.measured)

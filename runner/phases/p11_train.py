@@ -1,9 +1,9 @@
 """Phase 11, train: the candidate's adapter, at the strength that dev asks for.
 
 The sweep has trained the chosen arm; where mixture, base, recipe, seed and threads are the same, its bytes are taken
-and `from_sweep` says so. Strength: of those that lose at most `gate.max_regressions` of the dev scenarios the
-incumbent passed, the smallest within `sweep.margin` of the best dev composite among them; where every one loses more,
-the best dev composite.
+and `from_sweep` says so. Strength: of those that lose at most `gate.max_regressions` of the dev scenarios the incumbent
+passed, the smallest within `strength.margin` of the best dev composite among them; where every one loses more, the
+best dev composite.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     rows = inputs.artifacts.rows("mixture", TrainingRow)
     taken = _from_sweep(inputs, sweep, rows)
     trained = taken or train(inputs, ports, watch, rows=rows, what="training the candidate")
-    answered = inputs.artifacts.rows("baseline-answers", GradedAnswer)
+    answered = inputs.artifacts.rows("dev-answers", GradedAnswer)
     before = grades_by_set(answered, "incumbent").get(SetName.DEV, [])
     made = [
         _point(inputs, ports, watch, trained.adapter, strength, before) for strength in space.params.strength.strengths
@@ -39,7 +39,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         [point for point, _ in made],
         passed_before=sum(grade.passed for grade in before),
         max_regressions=space.cluster.gate.max_regressions,
-        margin=space.params.sweep.margin,
+        margin=space.params.strength.margin,
     )
     adapter = next(tree for point, tree in made if point is chosen)
     training = Training(
@@ -74,7 +74,7 @@ def _point(
     scaled = adapter if strength == 1 else watch.time(lambda: ports.models.strengthen(adapter, strength))
     model = replace(base_model(inputs), adapter=scaled)
     work = tasks(inputs, (SetName.DEV,), robustness=False)
-    rows, _ = graded(inputs, ports, watch, model=model, name=f"strength {strength:g}", work=work)
+    rows, _ = graded(inputs, ports, watch, model=model, name="candidate", work=work)
     grades = [row.grade for row in rows]
     score = set_score(grades, capability_weights(inputs.workspace.cluster))
     return StrengthPoint(strength=strength, dev=score, lost=regressions(grades, before).count), scaled

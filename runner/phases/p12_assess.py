@@ -41,7 +41,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     beside, _ = graded(inputs, ports, watch, model=control, name=CONTROL, work=plain)
     before = (
         *artifacts.rows("core-answers", GradedAnswer),
-        *(row for row in artifacts.rows("baseline-answers", GradedAnswer) if row.set in ASSESSED),
+        *artifacts.rows("baseline-answers", GradedAnswer),
     )
     models = {
         **{name: _assessed(scores) for name, scores in artifacts.record("baseline", Baseline).models.items()},

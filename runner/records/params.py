@@ -66,6 +66,8 @@ class SweepKnobs(Record):
 
 class StrengthKnobs(Record):
     strengths: tuple[Rate, ...] = (0.6, 0.8, 1.0)
+    margin: Share = 0.01
+    """Dev composites closer than this count as equal, and the smaller strength is taken."""
 
 
 class AssessKnobs(Record):
