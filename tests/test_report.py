@@ -120,7 +120,7 @@ def test_the_other_evidence_is_there() -> None:
         "57 signals",
         "9 batches",
         "1,210 MiB",
-        "1.9e-07 EUR",
+        "a thousand cost 0.00019 EUR",
         "Gift cards stay weak",
         "any confirmed misroute of a payment case",
         "hallmark why support-desk/1",

@@ -152,7 +152,7 @@ def _commands(cluster: str, sequence: int | None) -> tuple[str, ...]:
     promotion = f"{cluster}/{sequence}" if sequence else f"{cluster}/<sequence>"
     return (
         f"hallmark why {promotion}",
-        f"hallmark fetch {promotion}",
+        "sha256sum evidence/*",
         "hallmark verify --root <sha256 of the first trust.yaml>",
     )
 
