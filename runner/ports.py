@@ -302,6 +302,9 @@ class Verifier(Protocol):
     def open(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> bytes:
         """The payload that `person` signed. Raises `VerificationError` with why it does not hold."""
 
+    def peek(self, data: bytes) -> bytes:
+        """An envelope's payload, unverified."""
+
     def claimed(self, data: bytes) -> str:
         """The person that an envelope's statement names. Unverified: it says whom to ask `open` about."""
 
@@ -341,3 +344,22 @@ class Objects(Protocol):
     def incoming(self, old: str, new: str) -> tuple[str, ...]: ...
 
     def graph(self, tip: str) -> Mapping[str, tuple[str, ...]]: ...
+
+
+class Repository(Objects, Protocol):
+    """A repository that commits are made in and refs moved in, by compare-and-swap."""
+
+    def write(self, kind: str, content: bytes) -> str: ...
+
+    def commit_files(
+        self, parents: Sequence[str], files: Mapping[str, bytes | File | None], message: str, *, base: str | None = None
+    ) -> str: ...
+
+    def merge_base(self, one: str, other: str) -> str: ...
+
+    def move(self, refs: Mapping[str, tuple[str, str | None]]) -> None:
+        """`{ref: (new, old)}`, all or none. Raises `GitError` where another writer was first."""
+
+    def remote_ref(self, remote: str, ref: str) -> str | None: ...
+
+    def push(self, remote: str, updates: Mapping[str, str], *, atomic: bool = False) -> None: ...

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from runner.edges.git import GitObjects, git_program
 from runner.errors import GitError
+from runner.records.change import File
 
 ABSENT = "0" * 40
 RACES = ("[rejected]", "failed to update ref", "cannot lock ref", "incorrect old value", "reference already exists")
@@ -45,23 +46,32 @@ class GitRepository(GitObjects):
         return self.run("hash-object", "-t", kind, "-w", "--stdin", data=content).decode().strip()
 
     def commit_files(
-        self, parents: Sequence[str], files: Mapping[str, bytes | None], message: str, *, base: str | None = None
+        self, parents: Sequence[str], files: Mapping[str, bytes | File | None], message: str, *, base: str | None = None
     ) -> str:
         """A commit on `parents` whose tree is that of `base` (the first parent where none) with `files` written over
-        it (None deletes). No ref moves."""
+        it: bytes, an object that is here already, or None to delete. No ref moves."""
         base = base or (parents[0] if parents else None)
         with tempfile.TemporaryDirectory(prefix="hallmark-") as scratch:
             index = {"GIT_INDEX_FILE": os.path.join(scratch, "index")}
             self.run("read-tree", *([base] if base else ["--empty"]), environment=index)
             lines = []
             for path, content in files.items():
-                blob = ABSENT if content is None else self.write("blob", content)
-                lines.append(f"{'0' if content is None else '100644'} {blob}\t{path}\0".encode())
+                file = File("100644", self.write("blob", content)) if isinstance(content, bytes) else content
+                mode, blob = file or ("0", ABSENT)
+                lines.append(f"{mode} {blob}\t{path}\0".encode())
             self.run("update-index", "-z", "--index-info", data=b"".join(lines), environment=index)
             tree = self.run("write-tree", environment=index).decode().strip()
         chosen = [argument for parent in parents for argument in ("-p", parent)]
         made = self.run("commit-tree", tree, *chosen, "-F", "-", data=message.encode(), environment=self._identity)
         return made.decode().strip()
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The best common ancestor. Raises `GitError` where the two share no history."""
+        return self.run("merge-base", one, other).decode().strip()
+
+    def move(self, refs: Mapping[str, tuple[str, str | None]]) -> None:
+        """Move refs from old to new, all or none: `{ref: (new, old)}`. Raises `RefMovedError`."""
+        self.update_refs([RefUpdate(ref, new, old) for ref, (new, old) in refs.items()])
 
     def update_refs(self, updates: Sequence[RefUpdate]) -> None:
         """Move every ref or none. Raises `RefMovedError` where one is not at its old value."""

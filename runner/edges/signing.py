@@ -109,11 +109,15 @@ class SshVerifier:
         payload: bytes = envelope.payload
         return payload
 
+    def peek(self, data: bytes) -> bytes:
+        """An envelope's payload, unverified."""
+        payload: bytes = _envelope(data)[0].payload
+        return payload
+
     def claimed(self, data: bytes) -> str:
         """The person that an envelope's statement names. Unverified: it says whom to ask `open` about."""
-        envelope, _ = _envelope(data)
         try:
-            person = json.loads(envelope.payload)["predicate"]["person"]
+            person = json.loads(self.peek(data))["predicate"]["person"]
         except (ValueError, KeyError, TypeError) as error:
             raise VerificationError("its statement names no person") from error
         if not isinstance(person, str) or not PERSON.match(person):

@@ -1,0 +1,126 @@
+"""An approver's minute: verify everything, show what is signed from the bytes that are signed, sign one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from runner.errors import VerificationError
+from runner.ports import Repository, Signer
+from runner.promotion import decide
+from runner.promotion.decide import Proposal
+from runner.promotion.propose import refuse
+from runner.promotion.sources import Sources
+from runner.records.evidence import EvidenceFile, Operations, Risks, RollbackContract
+from runner.records.score import Scorecard
+from runner.records.statement import Choice
+from runner.rules.approvals import QUORUM
+from runner.rules.evidence import parse
+from runner.rules.facts import Facts
+
+Confirm = Callable[[dict[str, Any]], bool]
+
+
+def consider(
+    sources: Sources, repository: Repository, target: str, *, now: str, remote: str | None, person: str = ""
+) -> Proposal:
+    """The target's branch as the remote has it, judged as if merged now, without the person's own older decision."""
+    branch = decide.branch_of(target)
+    main, tip = decide.tips(repository, branch, remote=remote)
+    return decide.consider(sources, repository, main=main, branch=branch, tip=tip, now=now, leaving_out=person)
+
+
+def sign(
+    sources: Sources,
+    repository: Repository,
+    target: str,
+    *,
+    choice: Choice,
+    signer: Signer,
+    now: str,
+    remote: str | None,
+    confirm: Confirm,
+    person: str = "",
+    reason: str = "",
+) -> tuple[Proposal, str] | None:
+    """Approve or reject a target: sign, and push one file. Says the proposal as it was judged, and who signed.
+
+    None where `confirm`, told what would be signed, says no. Raises `VerificationError` where an approval would put a
+    name under something that the gate refuses for more than missing approvals; a rejection is always taken.
+    """
+    branch = decide.branch_of(target)
+    main, tip = decide.tips(repository, branch, remote=remote)
+    found = decide.person_of(signer, sources.policy(main).keys.allowed_signers)
+    if person and person != found:
+        raise VerificationError(f"this key is {found}'s, not {person}'s")
+    proposal = decide.consider(sources, repository, main=main, branch=branch, tip=tip, now=now, leaving_out=found)
+    if choice is Choice.APPROVE:
+        refuse(proposal, but_for=(QUORUM,), check=True)
+        _may_approve(proposal.facts, found)
+    if not confirm(summary(proposal.facts, choice=choice, person=found, reason=reason)):
+        return None
+    envelope = decide.decide(sources, proposal.facts, signer, choice=choice, person=found, now=now, reason=reason)
+    path = f"{proposal.approvals_at}{found}.dsse.json"
+    commit = repository.commit_files([tip], {path: envelope}, f"{found}: {choice.value} {target}\n")
+    decide.publish(repository, branch, commit, old=tip, remote=remote)
+    return proposal, found
+
+
+def _may_approve(facts: Facts, person: str) -> None:
+    if person in (facts.trust.ci, facts.trust.gate):
+        raise VerificationError(f"{person} is a machine, and machines do not approve")
+    proposer = facts.proposal.person if facts.proposal else ""
+    if person == proposer:
+        raise VerificationError(f"{person} proposed this, so {person}'s approval would not count")
+
+
+def summary(facts: Facts, *, choice: Choice, person: str, reason: str = "") -> dict[str, Any]:
+    """What is signed, in plain values, read from the exact bytes that the signature binds."""
+    told: dict[str, Any] = {
+        "decision": choice.value,
+        "person": person,
+        "change": str(facts.change),
+        "manifest": facts.manifest,
+        "context": facts.context,
+        "policy_version": facts.trust.version,
+        "signed_already": [signed.person for signed in facts.approvals if signed.statement],
+        "proposed_by": facts.proposal.person if facts.proposal else None,
+    }
+    if reason:
+        told["reason"] = reason
+    if facts.promotion is not None:
+        told |= _promotion(facts)
+    else:
+        told["paths"] = [f"{change.operation} {change.path}" for change in facts.changes]
+    return told
+
+
+def _promotion(facts: Facts) -> dict[str, Any]:
+    promotion = facts.promotion
+    if promotion is None:
+        return {}
+    record = promotion.record
+    told: dict[str, Any] = {
+        "cluster": record.cluster,
+        "sequence": record.sequence,
+        "kind": record.kind.value,
+        "stage": record.stage.value,
+        "adapter": record.adapter.sha256 if record.adapter else None,
+        "incumbent": record.incumbent.sequence,
+        "benchmark": record.benchmark.model_dump(mode="json"),
+        "human_share": record.human_share,
+    }
+    card = parse(promotion.evidence, EvidenceFile.SCORECARD, Scorecard)
+    if not isinstance(card, str):
+        told["scores"] = {
+            name: {model: scores.sets[name].composite for model, scores in card.models.items() if name in scores.sets}
+            for name in sorted({name for scores in card.models.values() for name in scores.sets})
+        }
+        told["comparisons"] = [one.model_dump(mode="json") for one in card.comparisons]
+        told["regressions"] = card.regressions.model_dump(mode="json")
+    for name, kind in ((EvidenceFile.OPERATIONS, Operations), (EvidenceFile.ROLLBACK, RollbackContract)):
+        found = parse(promotion.evidence, name, kind)
+        told[name.removesuffix(".json")] = found if isinstance(found, str) else found.model_dump(mode="json")
+    risks = parse(promotion.evidence, EvidenceFile.RISKS, Risks)
+    told["risks"] = [] if isinstance(risks, str) else [f"{risk.title}: {risk.detail}" for risk in risks.risks]
+    return told

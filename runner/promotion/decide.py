@@ -1,0 +1,173 @@
+"""Make the statements that people, CI and the gate sign, and the merge that they sign about."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from runner.errors import RecordError, VerificationError
+from runner.ports import Repository, Signer
+from runner.promotion.gather import Step, gather
+from runner.promotion.judge import Judgement
+from runner.promotion.sources import Sources
+from runner.records.change import File
+from runner.records.policy import Trust
+from runner.records.statement import (
+    PAYLOAD_TYPE,
+    Choice,
+    Decision,
+    DecisionStatement,
+    LedgerPoint,
+    Namespace,
+    subjects,
+)
+from runner.rules.approvals import subject_digests
+from runner.rules.canonical import canonical
+from runner.rules.change import APPROVALS
+from runner.rules.facts import Facts
+from runner.rules.policy import read_signers
+from runner.rules.verification import verify
+
+MAIN = "refs/heads/main"
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A branch with what it would change, merged on the main of this moment, and the gate's judgement of that."""
+
+    branch: str
+    """The full ref name."""
+    tip: str
+    main: str
+    judgement: Judgement
+
+    @property
+    def facts(self) -> Facts:
+        return self.judgement.facts
+
+    @property
+    def approvals_at(self) -> str:
+        """The directory of this change's approvals."""
+        return approvals_directory(self.facts)
+
+
+def branch_of(target: str) -> str:
+    """The ref of a target: `CLUSTER/SEQ` is a promotion's branch, `promote/<cluster>/<seq>`; all else is a branch."""
+    cluster, _, sequence = target.partition("/")
+    if cluster and sequence.isdigit():
+        return f"refs/heads/promote/{cluster}/{sequence}"
+    return target if target.startswith("refs/") else f"refs/heads/{target}"
+
+
+def approvals_directory(facts: Facts) -> str:
+    cluster, sequence = facts.place
+    return f"clusters/{cluster}/promotions/{sequence}/approvals/" if cluster else f"{APPROVALS}{facts.manifest}/"
+
+
+def consider(
+    sources: Sources, repository: Repository, *, main: str, branch: str, tip: str, now: str, leaving_out: str = ""
+) -> Proposal:
+    """What merging `tip` on `main` would be, judged. The older decision of `leaving_out`, a person, is not read."""
+    merged = draft_merge(repository, main=main, tip=tip)
+    incoming = (tip, *repository.incoming(main, tip))
+    facts = gather(sources, Step(main, merged, now, incoming=incoming, parents=(main, tip)))
+    if leaving_out:
+        others = tuple(signed for signed in facts.approvals if signed.person != leaving_out)
+        facts = replace(facts, approvals=others)
+    return Proposal(branch, tip, main, Judgement(verify(facts), facts))
+
+
+def draft_merge(repository: Repository, *, main: str, tip: str) -> str:
+    """A merge of `tip` on `main` that takes, of every path, the side that changed it. No ref moves.
+
+    Raises `VerificationError` where both sides changed a path: the branch has to be brought up to date.
+    """
+    base = repository.merge_base(main, tip)
+    theirs = {change.path: change for change in repository.diff(base, tip)}
+    ours = {change.path for change in repository.diff(base, main)}
+    both = sorted(path for path in theirs if path in ours)
+    if both:
+        raise VerificationError(f"main and the branch both change {both[0]}: rebuild the branch from main")
+    files = {path: File(change.mode, change.blob) if change.blob else None for path, change in theirs.items()}
+    return repository.commit_files((main, tip), files, f"Merge {tip[:12]}\n")
+
+
+def person_of(signer: Signer, allowed_signers: bytes) -> str:
+    """Whose key this is under a policy. Raises `VerificationError` where it is nobody's."""
+    lines, _ = read_signers(allowed_signers)
+    own = signer.public_key
+    for line in lines:
+        if f"{line.key_type} {line.key}" == own:
+            return line.principal
+    raise VerificationError("this key is nobody's in policy/allowed_signers of main: ask for it to be added")
+
+
+def until(now: str, days: int) -> str:
+    """`now` plus so many days."""
+    return (datetime.strptime(now, FORMAT) + timedelta(days=days)).strftime(FORMAT)
+
+
+def decide(
+    sources: Sources, facts: Facts, signer: Signer, *, choice: Choice, person: str, now: str, reason: str = ""
+) -> bytes:
+    """The signed envelope of one decision about the change in `facts`."""
+    if facts.change is None:
+        raise VerificationError("the change is of no one class, so there is nothing to sign")
+    promotion, trust = facts.promotion, facts.trust
+    cluster, sequence = facts.place
+    ledger = None
+    if cluster:
+        chain = sources.chain(cluster)
+        ledger = LedgerPoint(size=chain.history.size, head=chain.history.head)
+    decision = Decision(
+        repository=trust.repository,
+        ref=trust.ref,
+        change=facts.change,
+        cluster=cluster,
+        sequence=sequence,
+        stage=promotion.record.stage if promotion else None,
+        decision=choice,
+        person=person,
+        role=_role(trust, facts, person),
+        policy_version=trust.version,
+        context=facts.context,
+        benchmark=promotion.record.benchmark if promotion else None,
+        incumbent=promotion.before.incumbent if promotion else None,
+        ledger=ledger,
+        rollback=promotion.record.evidence.get("rollback.json") if promotion else None,
+        reason=reason,
+        not_before=now,
+        expires=min(until(now, trust.approval_days), trust.expires),
+        nonce=secrets.token_hex(16),
+    )
+    statement = DecisionStatement(subject=subjects(subject_digests(facts)), predicate=decision)
+    namespace = Namespace.PROPOSAL if choice is Choice.PROPOSE else Namespace.APPROVAL
+    return signer.sign(canonical(statement), payload_type=PAYLOAD_TYPE, namespace=namespace)
+
+
+def _role(trust: Trust, facts: Facts, person: str) -> str:
+    """The first role of the person's that this class asks for."""
+    asked = [one.role for one in trust.changes.get(facts.change, ())] if facts.change else []
+    return next((role for role in trust.people.get(person, ()) if role in asked), "")
+
+
+def tips(repository: Repository, branch: str, *, remote: str | None) -> tuple[str, str]:
+    """Main and the branch, as they now stand at the remote (or here, where there is none)."""
+    found = []
+    for ref in (MAIN, branch):
+        tip = repository.remote_ref(remote, ref) if remote else repository.resolve(ref)
+        if tip is None:
+            where = remote or "this repository"
+            raise RecordError(f"{where} has no {ref}", hint="list the branches with `git ls-remote`")
+        found.append(tip)
+    return found[0], found[1]
+
+
+def publish(repository: Repository, branch: str, commit: str, *, old: str | None, remote: str | None) -> None:
+    """Move the branch to `commit`, at the remote or here. Raises `GitError` where another writer was first."""
+    if remote:
+        repository.push(remote, {branch: commit})
+    else:
+        repository.move({branch: (commit, old)})

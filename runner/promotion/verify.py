@@ -1,0 +1,162 @@
+"""Verify a clone, offline, from nothing but the sha256 of the first trust.yaml.
+
+Every step of main's first-parent history is judged again by the function the gate uses, under the policy of its parent.
+A promotion is judged at its receipt's time, which the gate signed; any other change at its commit's time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from runner.errors import HallmarkError, VerificationError
+from runner.promotion.gather import Step, statement
+from runner.promotion.history import Link, first_parents
+from runner.promotion.judge import judge, judge_root
+from runner.promotion.receipt import FORMAT, read_tag, receipt_subjects, resource_uri, tag_name
+from runner.promotion.sources import Policy, Sources
+from runner.records.ledger import Entry
+from runner.records.statement import PAYLOAD_TYPE, LedgerPoint, Namespace, Receipt, ReceiptStatement
+from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.canonical import canonical
+from runner.rules.facts import Promotion
+
+TAGS = "refs/tags/promotions/"
+
+
+@dataclass
+class Verified:
+    """What was verified. `commit` names the first step that does not hold; empty where all hold."""
+
+    verdict: Verdict = field(default_factory=Verdict)
+    commit: str = ""
+    commits: int = 0
+    promotions: list[str] = field(default_factory=list)
+    """`<cluster>/<seq>`, oldest first."""
+
+
+def verify(sources: Sources, *, tip: str, root: str) -> Verified:
+    """Walk from the root to `tip`, and stop at the first commit that does not hold."""
+    found = Verified()
+    links = first_parents(sources.objects, tip)
+    tags = dict(sources.objects.refs(TAGS))
+    for link in links:
+        try:
+            reasons = _link(sources, link, root, tags, found)
+        except HallmarkError as error:
+            reasons = (Reason(step="verify", problem=str(error)),)
+        if reasons:
+            found.commit = link.commit
+            found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
+            return found
+        found.commits += 1
+    leftover = [*_orphans(sources, found), *(f"tag {name} is of no promotion on main" for name in sorted(tags))]
+    if leftover:
+        found.commit = tip
+        reasons = tuple(Reason(step="receipt", problem=problem) for problem in leftover)
+        found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
+    return found
+
+
+def _orphans(sources: Sources, found: Verified) -> list[str]:
+    """Receipts in the ledger for what main does not have."""
+    clusters = sorted({name.split("/")[0] for name in found.promotions})
+    merged = set(found.promotions)
+    return [
+        f"the ledger has a receipt for {cluster}/{entry.promotion}, which is not on main"
+        for cluster in clusters
+        for entry in sources.chain(cluster).history.promotions()
+        if f"{cluster}/{entry.promotion}" not in merged
+    ]
+
+
+def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: Verified) -> tuple[Reason, ...]:
+    at = datetime.fromtimestamp(sources.objects.commit(link.commit).time, UTC).strftime(FORMAT)
+    if link.parent is None:
+        return judge_root(sources, link.commit, root, now=at).reasons
+    place = link.place(sources.objects)
+    if place is None:
+        return judge(sources, Step(link.parent, link.commit, at, incoming=link.incoming)).verdict.reasons
+    cluster, sequence = place
+    policy = sources.policy(link.parent)
+    entry = next((e for e in sources.chain(cluster).history.promotions() if e.promotion == sequence), None)
+    if entry is None:
+        hint = "run `hallmark reconcile` where the gate's key is; until then it is not deployable"
+        return (Reason(step="receipt", problem=f"{cluster}/{sequence} has no receipt in the ledger", hint=hint),)
+    receipt = open_receipt(sources, policy, entry)
+    step = Step(link.parent, link.commit, receipt.predicate.time_verified, incoming=link.incoming)
+    judgement = judge(sources, step)
+    problems = _receipt_problems(sources, policy, entry, receipt, link, judgement.facts.promotion)
+    problems += _tag_problems(sources, policy, link.commit, tags.pop(f"{TAGS}{cluster}/{sequence}", ""), place, receipt)
+    found.promotions.append(f"{cluster}/{sequence}")
+    reasons = tuple(Reason(step="receipt", problem=problem) for problem in problems)
+    return (*judgement.verdict.reasons, *reasons)
+
+
+def open_receipt(sources: Sources, policy: Policy, entry: Entry) -> ReceiptStatement:
+    """The receipt in a ledger entry. Raises `VerificationError` unless the policy's gate signed it.
+
+    The key must have been valid at the time that the receipt itself states, so the statement is read twice: once to
+    learn that time, and once, verified, to believe it.
+    """
+    envelope = canonical(entry.receipt) + b"\n"
+    claimed = statement(ReceiptStatement, sources.verifier.peek(envelope))
+    payload = sources.verifier.open(
+        envelope,
+        payload_type=PAYLOAD_TYPE,
+        namespace=Namespace.RECEIPT,
+        person=policy.trust.gate,
+        keys=policy.keys,
+        at=claimed.predicate.time_verified,
+    )
+    return statement(ReceiptStatement, payload)
+
+
+def _receipt_problems(
+    sources: Sources, policy: Policy, entry: Entry, receipt: ReceiptStatement, link: Link, promotion: Promotion | None
+) -> list[str]:
+    word = receipt.predicate
+    expected = Receipt(
+        verifier=policy.trust.gate,
+        time_verified=word.time_verified,
+        resource_uri=resource_uri(policy.trust.repository, policy.trust.ref),
+        policy_sha256=policy.sha256,
+        policy_version=policy.trust.version,
+        cluster=entry.cluster,
+        sequence=entry.promotion or 0,
+        stage=promotion.record.stage if promotion else word.stage,
+        commit=link.commit,
+        ledger=LedgerPoint(size=entry.sequence - 1, head=entry.previous),
+    )
+    wrong = [name for name in Receipt.model_fields if getattr(word, name) != getattr(expected, name)]
+    problems = [f"the receipt is of another {name}" for name in wrong]
+    if promotion is not None:
+        subjects = receipt_subjects(promotion.record, promotion.record_sha256)
+        if receipt.digests() != subjects or entry.outputs != subjects:
+            problems.append("the receipt names another record or adapter")
+        if entry.iteration != promotion.record.run.iteration:
+            problems.append("the receipt's entry is of another iteration")
+    return problems
+
+
+def _tag_problems(
+    sources: Sources, policy: Policy, commit: str, tag: str, place: tuple[str, int], receipt: ReceiptStatement
+) -> list[str]:
+    """The signed tag is there, names this commit, and the gate signed it."""
+    name = tag_name(*place)
+    if not tag:
+        return [f"there is no tag {name}"]
+    try:
+        kind, data = sources.objects.object(tag)
+        if kind != "tag":
+            return [f"tag {name} is not signed"]
+        target, said, body, signature = read_tag(data)
+        if (target, said) != (commit, name):
+            return [f"tag {name} names {said} at {target[:12]}"]
+        at = receipt.predicate.time_verified
+        sources.verifier.check(
+            body, signature, namespace=Namespace.TAG, person=policy.trust.gate, keys=policy.keys, at=at
+        )
+    except VerificationError as error:
+        return [f"tag {name}: {error}"]
+    return []
