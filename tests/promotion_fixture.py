@@ -1,0 +1,394 @@
+"""A small governed repository with real keys, for the promotion tests: everything that a promotion needs, and a hand to
+forge it with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.edges.git_write import GitRepository
+from runner.edges.ledger_store import LEDGER, GitLedgerStore, entry_bytes, entry_path
+from runner.edges.signing import SshSigner, SshVerifier
+from runner.edges.yaml_dump import dump
+from runner.edges.yaml_files import parse
+from runner.ledger import PHASES, History
+from runner.promotion import approve, decide
+from runner.promotion.gather import Step
+from runner.promotion.judge import judge
+from runner.promotion.propose import Staging, adapter_record, propose, stage
+from runner.promotion.receipt import Registry, reconcile
+from runner.promotion.sources import Sources
+from runner.records.evidence import EvidenceFile
+from runner.records.intake import Incumbent
+from runner.records.ledger import Entry, EntryKind
+from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSource
+from runner.records.statement import Choice
+from runner.records.verdict import Verdict
+from runner.rules.canonical import sha256, tree_digest
+
+MAIN = "refs/heads/main"
+NOW = "2026-11-21T12:00:00Z"
+LATER = "2026-11-21T13:00:00Z"
+BENCHMARK = "b" * 64
+CAPABILITIES = ("order-status", "refund")
+SIZES = {"core": 8, "dev": 2, "heldout": 12, "representative": 4}
+PEOPLE = {
+    "alice": ["approver", "owner"],
+    "bob": ["approver", "owner"],
+    "carol": ["approver", "on-call", "admin"],
+    "dave": ["engineer", "admin"],
+}
+SIGNERS = {
+    **dict.fromkeys(PEOPLE, "hallmark-proposal@v1,hallmark-approval@v1"),
+    "ci": "hallmark-proposal@v1,hallmark-evidence@v1",
+    "gate": "hallmark-receipt@v1,hallmark-ledger@v1,git",
+}
+CHANGES = {
+    "policy": [{"role": "admin", "people": 1}],
+    "revocation": [{"role": "admin", "people": 1}],
+    "benchmark": [{"role": "owner", "people": 1}],
+    "data": [{"role": "owner", "people": 0}],
+    "code": [{"role": "engineer", "people": 1}],
+    "docs": [],
+    "promotion": [{"role": "approver", "people": 2}],
+    "rollback": [{"role": "on-call", "people": 1}],
+}
+
+
+def make_keys(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in (*SIGNERS, "alice-second", "mallory"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(folder / name)]
+        subprocess.run(command, check=True)
+
+
+def scenarios() -> dict[tuple[str, str], str]:
+    return {
+        (name, f"{name}-{at:02d}"): CAPABILITIES[at % len(CAPABILITIES)]
+        for name, count in SIZES.items()
+        for at in range(count)
+    }
+
+
+def scenario_file(name: str, capability: str) -> bytes:
+    return dump(
+        {
+            "id": name,
+            "capability": capability,
+            "outcome_type": "tp",
+            "lens": "customer",
+            "severity": "medium",
+            "origin": "human",
+            "objective": "Find the right answer.",
+            "input": [{"role": "user", "content": f"Question {name}?"}],
+            "reference": capability,
+            "rubric": "label",
+            "pass_criteria": ["names it"],
+            "fail_criteria": ["does not"],
+        }
+    )
+
+
+CLUSTER: dict[str, Any] = {
+    "id": "desk",
+    "title": "Desk",
+    "base": {"kind": "tiny"},
+    "serving": {"target": "cpu"},
+    "benchmark_version": 1,
+    "capabilities": [{"id": c, "title": c, "definition": c} for c in CAPABILITIES],
+    "gate": {"thresholds": {"composite": 0.7, "heldout": 0.7}, "max_latency_p95_ms": 50.0},
+    "human_floor": 0.5,
+}
+
+
+@dataclass
+class DirectoryAdapters:
+    """An adapter store that is a folder a digest."""
+
+    folder: Path
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        home = self.folder / tree_digest(files)
+        home.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (home / name).write_bytes(data)
+
+    def fetch(self, record: PromotionRecord) -> Mapping[str, bytes]:
+        home = self.folder / (record.adapter.sha256 if record.adapter else "none")
+        return {path.name: path.read_bytes() for path in home.iterdir()}
+
+
+@dataclass
+class World:
+    path: Path
+    now: str = NOW
+    records: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.origin = self.path / "origin.git"
+        self.adapters = DirectoryAdapters(self.path / "adapters")
+        self.verifier = SshVerifier()
+        self.git = GitRepository(self.origin)
+
+    def key(self, name: str) -> SshSigner:
+        return SshSigner(self.path / "keys" / name)
+
+    def signers(self, namespaces: Mapping[str, str] = SIGNERS) -> bytes:
+        lines = [f'{name} namespaces="{spaces}" {self.key(name).public_key}' for name, spaces in namespaces.items()]
+        return "\n".join([*lines, ""]).encode()
+
+    def policy(self, *, allowed: bytes | None = None, revoked: bytes = b"", **changes: Any) -> dict[str, bytes]:
+        allowed = self.signers() if allowed is None else allowed
+        trust = {
+            "version": 1,
+            "repository": "example/desk",
+            "expires": "2027-06-01T00:00:00Z",
+            "allowed_signers": sha256(allowed),
+            "revoked": sha256(revoked),
+            "people": PEOPLE,
+            "ci": "ci",
+            "gate": "gate",
+            "changes": CHANGES,
+            **changes,
+        }
+        return {"policy/allowed_signers": allowed, "policy/revoked": revoked, "policy/trust.yaml": dump(trust)}
+
+    def tree(self) -> dict[str, bytes]:
+        files = {f"scenarios/desk/{s}/{name}.yaml": scenario_file(name, c) for (s, name), c in scenarios().items()}
+        files["clusters/desk/cluster.yaml"] = dump(CLUSTER)
+        files["clusters/desk/problem.md"] = b"---\ngap: none\n---\n"
+        lock = {"version": 1, "sets": {"heldout": {"sha256": "a" * 64, "scenarios": 12, "owners": ["owner"]}}}
+        files["clusters/desk/benchmark.lock"] = dump(lock)
+        files["rubrics/label.yaml"] = b"id: label\n"
+        files["README.md"] = b"# desk\n"
+        return {**files, **self.policy()}
+
+    def create(self) -> None:
+        make_keys(self.path / "keys")
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.origin)], check=True)
+        root = self.git.commit_files([], self.tree(), "Root\n")
+        self.git.move({MAIN: (root, None)})
+
+    @property
+    def root_sha256(self) -> str:
+        return sha256(self.policy()["policy/trust.yaml"])
+
+    @property
+    def main(self) -> str:
+        return self.git.resolve(MAIN) or ""
+
+    def sources(self, *, adapters: bool = True) -> Sources:
+        store = GitLedgerStore(self.origin, remote=None)
+        kept = self.adapters if adapters else None
+        return Sources(self.git, parse, self.verifier, store.read, kept)
+
+    # what an iteration leaves
+
+    def evidence(self, iteration: str, adapter: str | None, **change: Any) -> dict[str, bytes]:
+        """A bundle that holds: the base misses every second `refund`, the candidate nothing."""
+        rows = [
+            {
+                "set": name,
+                "scenario": scenario,
+                "capability": capability,
+                "scores": {
+                    m: float(self._passes(m, name, capability, change)) for m in ("base", "control", "candidate")
+                },
+                "passed": {m: self._passes(m, name, capability, change) for m in ("base", "control", "candidate")},
+            }
+            for (name, scenario), capability in scenarios().items()
+        ]
+        if self.incumbent().sequence:
+            for row in rows:
+                row["scores"]["incumbent"], row["passed"]["incumbent"] = row["scores"]["base"], row["passed"]["base"]
+        rows = change.get("rows", lambda r: r)(rows)
+        card = self.scorecard(iteration, adapter, rows)
+        card = change.get("card", lambda c: c)(card)
+        human = change.get("human_share", 0.75)
+        files = {
+            EvidenceFile.GRADES: b"".join(json.dumps(row).encode() + b"\n" for row in rows),
+            EvidenceFile.SCORECARD: json.dumps(card).encode(),
+            EvidenceFile.LINEAGE: b'{"nodes":[]}',
+            EvidenceFile.SWEEP: json.dumps({"human_share": human}).encode(),
+            EvidenceFile.RISKS: b'{"risks":[{"title":"Small","detail":"Twelve scenarios."}]}',
+        }
+        now = self.incumbent()
+        rollback = {"to_sequence": now.sequence, "to_adapter": now.adapter, "when": "it falls", "who": "on-call"}
+        outside = {
+            EvidenceFile.OPERATIONS: json.dumps(operations(change.get("latency", 10.0))).encode(),
+            EvidenceFile.REPORT: b"<html></html>",
+            EvidenceFile.ROLLBACK: json.dumps(change.get("rollback", rollback)).encode(),
+        }
+        self.records["bundle"] = tree_digest({name.value: data for name, data in files.items()})
+        return {name.value: data for name, data in {**files, **outside}.items()}
+
+    def _passes(self, model: str, name: str, capability: str, change: Mapping[str, Any]) -> bool:
+        rule: Callable[[str, str, str], bool] | None = change.get("passes")
+        if rule is not None:
+            return rule(model, name, capability)
+        return model == "candidate" or (capability == "order-status" and name not in ("heldout",))
+
+    def scorecard(self, iteration: str, adapter: str | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        models = {}
+        now = self.incumbent()
+        digests = {"base": None, "control": "c" * 64, "candidate": adapter, "incumbent": now.adapter}
+        old = "incumbent" if now.sequence else "base"
+        for model in rows[0]["scores"]:
+            sets = {}
+            for name in SIZES:
+                own = [row for row in rows if row["set"] == name]
+                means = {
+                    c: sum(row["scores"][model] for row in own if row["capability"] == c)
+                    / max(1, sum(row["capability"] == c for row in own))
+                    for c in CAPABILITIES
+                }
+                passed = sum(row["passed"][model] for row in own)
+                value = sum(means.values()) / len(means)
+                sets[name] = {"scenarios": len(own), "passed": passed, "composite": value, "capabilities": means}
+            models[model] = {"adapter": digests[model], "sets": sets, "robustness": {"typos": 0.9}}
+        judged = [row for row in rows if row["set"] != "dev"]
+        lost = sorted(row["scenario"] for row in judged if row["passed"][old] and not row["passed"]["candidate"])
+        return {
+            "cluster": "desk",
+            "iteration": iteration,
+            "benchmark_version": 1,
+            "benchmark_sha256": BENCHMARK,
+            "models": models,
+            "comparisons": [],
+            "capability_comparisons": {},
+            "worse_capabilities": [],
+            "regressions": {
+                "count": len(lost),
+                "of": sum(row["passed"][old] for row in judged),
+                "scenarios": lost,
+            },
+        }
+
+    def incumbent(self) -> Incumbent:
+        home = "clusters/desk/promotions"
+        found = [path for path in self.git.files(self.main, home) if path.endswith("record.yaml")]
+        if not found:
+            return Incumbent(sequence=0)
+        last = max(found, key=lambda path: int(path.split("/")[3]))
+        record = parse(self.git.read(self.main, last), PromotionRecord, path=last)
+        return Incumbent(sequence=record.sequence, adapter=record.adapter.sha256 if record.adapter else None)
+
+    def ledger(self, iteration: str, adapter: str, bundle: str, **change: Any) -> None:
+        """The thirteen phases of an iteration, in one commit: the ledger store's own speed is not under test here."""
+        store = GitLedgerStore(self.origin, remote=None)
+        history = History.from_entries("desk", store.read("desk"))
+        outputs = {"train": {"adapter": adapter}, "bundle": {"bundle": bundle}, **change.get("outputs", {})}
+        for at, phase in enumerate(("", *PHASES)):
+            entry = Entry(
+                cluster="desk",
+                sequence=history.size + 1,
+                previous=history.head,
+                kind=EntryKind.PHASE if at else EntryKind.QUEUED,
+                iteration=iteration,
+                phase=phase,
+                outputs=outputs.get(phase, {}),
+            )
+            history = history.append(entry)
+        files = {entry_path(entry): entry_bytes(entry) for entry in history.entries}
+        tip = store.tip()
+        self.git.move({LEDGER: (self.git.commit_files([tip] if tip else [], files, iteration), tip)})
+
+    def staging(self, iteration: str = "it-1", *, weights: bytes = b"weights", **change: Any) -> Staging:
+        """An iteration, through its bundle and in the ledger, as `propose` takes it."""
+        files = {"adapter_model.safetensors": weights + iteration.encode(), "adapter_config.json": b"{}"}
+        self.adapters.put(files)
+        adapter = adapter_record(files)
+        evidence = self.evidence(iteration, adapter.sha256, **change)
+        self.ledger(iteration, adapter.sha256, self.records["bundle"], **change)
+        now = self.incumbent()
+        return Staging(
+            cluster="desk",
+            sequence=change.get("sequence", now.sequence + 1),
+            iteration=iteration,
+            benchmark=BenchmarkId(id="desk", version=1, sha256=BENCHMARK),
+            base=BaseId(kind="tiny", sha256="d" * 64),
+            adapter=adapter,
+            incumbent=now,
+            run=RunSource(branch=f"runs/desk/{iteration}", iteration=iteration),
+            human_share=change.get("human_share", 0.75),
+            evidence=evidence,
+        )
+
+    def staged(self, staging: Staging, *, ci: str = "ci") -> dict[str, bytes]:
+        sources = self.sources()
+        trust = sources.policy(self.main).trust
+        return stage(staging, chain=sources.chain("desk"), trust=trust, ci=self.key(ci), dump=dump)
+
+    # what people do
+
+    def propose(self, files: Mapping[str, bytes], *, by: str = "dave", sequence: int = 1, check: bool = False) -> str:
+        branch = decide.branch_of(f"desk/{sequence}")
+        signer = self.key(by)
+        done = propose(
+            self.sources(), self.git, files, branch=branch, signer=signer, now=self.now, remote=None, check=check
+        )
+        return done.tip
+
+    def approve(self, *people: str, sequence: int = 1, choice: Choice = Choice.APPROVE, target: str = "") -> None:
+        for person in people:
+            approve.sign(
+                self.sources(),
+                self.git,
+                target or f"desk/{sequence}",
+                choice=choice,
+                signer=self.key(person),
+                now=self.now,
+                remote=None,
+                confirm=lambda told: True,
+                reason="not good enough" if choice is Choice.REJECT else "",
+            )
+
+    def put(self, files: Mapping[str, bytes | None], *, sequence: int = 1, branch: str = "") -> str:
+        """One more commit on the promotion's branch, made by hand."""
+        ref = branch or decide.branch_of(f"desk/{sequence}")
+        tip = self.git.resolve(ref)
+        commit = self.git.commit_files([tip or self.main], files, "By hand\n")
+        self.git.move({ref: (commit, tip)})
+        return commit
+
+    def merge(self, *, sequence: int = 1, branch: str = "", extra: Mapping[str, bytes | None] | None = None) -> str:
+        """A --no-ff merge of the branch on main, perhaps an evil one. No ref moves."""
+        tip = self.git.resolve(branch or decide.branch_of(f"desk/{sequence}")) or ""
+        merged = decide.draft_merge(self.git, main=self.main, tip=tip)
+        if not extra:
+            return merged
+        return self.git.commit_files([self.main, tip], extra, "Evil merge\n", base=merged)
+
+    def judge(self, new: str, *, now: str = LATER, old: str = "", adapters: bool = True) -> Verdict:
+        return judge(self.sources(adapters=adapters), Step(old or self.main, new, now)).verdict
+
+    def land(self, new: str) -> None:
+        self.git.move({MAIN: (new, self.main)})
+
+    def reconcile(self, *, now: str = LATER) -> None:
+        store = GitLedgerStore(self.origin, remote=None)
+        registry = Registry(self.git, store.commit)
+        reconcile(self.sources, registry, self.key("gate"), main=self.main, now=lambda: now)
+
+    def copy(self, path: Path) -> World:
+        shutil.copytree(self.path, path)
+        return World(path)
+
+
+def operations(latency: float) -> dict[str, Any]:
+    return {
+        "machine": "test",
+        "latency_p50_ms": latency / 2,
+        "latency_p95_ms": latency,
+        "tokens_per_second": 1000.0,
+        "peak_memory_mib": 100.0,
+        "seconds_per_decision": 0.01,
+        "cost_per_decision": 0.0,
+        "currency": "EUR",
+        "training_seconds": 3.0,
+    }
