@@ -10,6 +10,9 @@ from runner.records.score import SetScore
 from runner.records.training import Arm, Curve, CurvePoint, CurveShape, StrengthPoint
 from runner.rules.mixture import CONTROL
 
+EPSILON = 1e-9
+"""What rounding may add to a difference of two composites."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -34,7 +37,7 @@ def choose(arms: Sequence[Arm], *, human_floor: float, margin: float) -> Choice:
     if not eligible:
         return Choice(None, form, f"{why}; no arm holds the human floor of {human_floor:.0%}")
     best = max(arm.dev.composite for arm in eligible)
-    chosen = next(arm for arm in eligible if best - arm.dev.composite <= margin + 1e-12)
+    chosen = next(arm for arm in eligible if best - arm.dev.composite <= margin + EPSILON)
     barred = len(curve) - len(eligible)
     left = f"; {barred} arms below the human floor were not eligible" if barred else ""
     reason = f"{chosen.name} is the least synthetic arm within {margin:g} of the best eligible dev composite {best:.4f}"
@@ -55,9 +58,9 @@ def shape(curve: Sequence[Arm], *, margin: float) -> tuple[CurveShape, str]:
         return CurveShape.PLATEAU, "there is one point, so no curve"
     best = max(made, key=lambda arm: (arm.dev.composite, -arm.synthetic_share))
     gain = best.dev.composite - real.dev.composite
-    if gain > margin:
+    if gain > margin + EPSILON:
         return CurveShape.PEAK, f"{best.name} beats {real.name} by {gain:.4f} on dev"
-    if all(abs(arm.dev.composite - real.dev.composite) <= margin for arm in made):
+    if all(abs(arm.dev.composite - real.dev.composite) <= margin + EPSILON for arm in made):
         return CurveShape.PLATEAU, f"no arm differs from {real.name} by more than {margin:g} on dev"
     return CurveShape.SYNTHETIC_DOES_NOT_HELP, f"no arm beats {real.name} by more than {margin:g} on dev, and some lose"
 
@@ -89,7 +92,7 @@ def choose_strength(
     if not held:
         return max(points, key=lambda point: (point.dev.composite, -point.strength))
     best = max(point.dev.composite for point in held)
-    near = [point for point in held if best - point.dev.composite <= margin + 1e-12]
+    near = [point for point in held if best - point.dev.composite <= margin + EPSILON]
     return min(near, key=lambda point: point.strength)
 
 

@@ -1,0 +1,109 @@
+"""Every grader, every step of normalisation, and what a pass takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runner.errors import RecordError
+from runner.records.rubric import Rubric
+from runner.records.scenario import Scenario, SetName
+from runner.rules.grading import common_normalisation, grade, grade_all, normalise
+from tests.flywheel_fixture import scenario
+
+
+def asked(reference: str = "login") -> Scenario:
+    return scenario(SetName.CORE, "login", 1, "I cannot get in").model_copy(update={"reference": reference})
+
+
+def rubric(*criteria: dict[str, Any], steps: tuple[str, ...] = ("strip", "lowercase")) -> Rubric:
+    value = [{"id": f"c{n}", "description": f"criterion {n}", **one} for n, one in enumerate(criteria)]
+    return Rubric.model_validate(
+        {"id": "queue", "title": "q", "status": "approved", "normalisation": steps, "criteria": value}
+    )
+
+
+@pytest.mark.parametrize(
+    ("grader", "right", "wrong"),
+    [
+        ({"kind": "exact"}, " Login\n", "log in"),
+        ({"kind": "one-of", "values": ["Sign-in", "login"]}, "sign-in", "signin"),
+        ({"kind": "regex", "pattern": r"^log\w+$"}, "LOGIN", "to login"),
+        ({"kind": "contains"}, "it is LOGIN.", "it is refund"),
+        ({"kind": "contains", "values": ["queue", "login"]}, "login queue", "login"),
+    ],
+)
+def test_each_grader_tells_right_from_wrong(grader: dict[str, Any], right: str, wrong: str) -> None:
+    found = rubric({"grader": grader})
+    assert grade(asked(), found, right).passed
+    failed = grade(asked(), found, wrong)
+    assert (failed.passed, failed.score, failed.missed) == (False, 0.0, ("queue-c0",))
+    assert "criterion 0" in failed.explanation
+
+
+def test_a_json_schema_judges_the_answer_as_it_stands() -> None:
+    schema = '{"type": "object", "required": ["Queue"]}'
+    found = rubric({"grader": {"kind": "json-schema", "json_schema": schema}})
+    assert grade(asked(), found, '{"Queue": 1}').passed
+    assert not grade(asked(), found, '{"queue": 1}').passed
+    assert not grade(asked(), found, "Queue: 1").passed
+
+
+def test_a_pattern_that_does_not_compile_is_the_rubric_s_fault() -> None:
+    with pytest.raises(RecordError, match="draft 2020-12"):
+        grade(asked(), rubric({"grader": {"kind": "json-schema", "json_schema": '{"type": 3}'}}), "{}")
+    with pytest.raises(RecordError, match="does not compile"):
+        grade(asked(), rubric({"grader": {"kind": "regex", "pattern": "("}}), "login")
+
+
+@pytest.mark.parametrize(
+    ("steps", "text", "expected"),
+    [
+        ((), " A  b! ", " A  b! "),
+        (("strip",), " A  b! ", "A  b!"),
+        (("lowercase", "collapse-spaces"), "A  \n b", "a b"),
+        (("strip-punctuation",), "a-b, “c”!", "ab c"),
+        (("unicode-nfkc",), "ﬁne²", "fine2"),
+        (("strip-punctuation", "strip"), "! a !", "a"),
+        (("strip", "strip-punctuation"), "! a !", " a "),
+    ],
+)
+def test_normalisation_is_applied_in_order(steps: tuple[str, ...], text: str, expected: str) -> None:
+    assert normalise(text, rubric({"grader": {"kind": "exact"}}, steps=steps).normalisation) == expected
+
+
+def test_score_is_weighted_and_passing_takes_every_required_criterion() -> None:
+    found = rubric(
+        {"grader": {"kind": "contains"}, "weight": 3},
+        {"grader": {"kind": "regex", "pattern": "please"}, "required": False},
+    )
+    half = grade(asked(), found, "login")
+    assert (half.score, half.passed, half.missed) == (0.75, True, ("queue-c1",))
+    other = grade(asked(), found, "please")
+    assert (other.score, other.passed) == (0.25, False)
+
+
+def test_a_rubric_that_requires_nothing_passes_only_a_whole_answer() -> None:
+    found = rubric(
+        {"grader": {"kind": "contains"}, "required": False},
+        {"grader": {"kind": "regex", "pattern": "please"}, "required": False},
+    )
+    assert not grade(asked(), found, "login").passed
+    assert grade(asked(), found, "login please").passed
+
+
+def test_an_empty_answer_is_said_to_be_none() -> None:
+    assert "gave no answer" in grade(asked(), rubric({"grader": {"kind": "exact"}}), "").explanation
+
+
+def test_an_unknown_rubric_is_an_error() -> None:
+    with pytest.raises(RecordError, match="which there is not"):
+        grade_all([asked()], {}, ["login"])
+
+
+def test_production_is_compared_as_core_s_approved_rubric_compares() -> None:
+    found = rubric({"grader": {"kind": "exact"}}, steps=("strip-punctuation",))
+    assert common_normalisation([asked()], {"queue": found}) == ("strip-punctuation",)
+    draft = found.model_copy(update={"status": "draft"})
+    assert "lowercase" in common_normalisation([asked()], {"queue": draft})
