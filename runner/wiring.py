@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner import workspace as workspaces
-from runner.edges import door, dvc_data
+from runner.edges import door, dvc_data, import_csv, new_workspace
 from runner.edges.adapter_store import DvcAdapterStore, PromotedAdapters
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
@@ -24,9 +24,12 @@ from runner.flywheel import Flow
 from runner.pipeline import Phase
 from runner.ports import LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
+from runner.records.cluster import BenchmarkLock
 from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
+from runner.rules.labelled import Labelled, Request
+from runner.rules.scenario_sets import relocked
 from runner.workspace import Survey, Workspace
 
 
@@ -68,6 +71,31 @@ def ingest(path: Path, cluster: str, file: Path, *, push: bool) -> IngestedFile:
     if push and result.kept:
         dvc_data.publish(top, [top / "clusters" / cluster / "data" / "signals.jsonl"])
     return result
+
+
+def import_labelled(path: Path, files: Mapping[str, Path], request: Request, *, push: bool) -> Labelled:
+    """Make a cluster of labelled text in the workspace at `path`; `push` its data to DVC's default remote."""
+    top = root(path)
+    made = import_csv.import_labelled(top, files, request)
+    if push:
+        dvc_data.publish(top, sorted((top / "clusters" / made.cluster.id / "data").glob("*.jsonl")))
+    return made
+
+
+def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
+    """Make a workspace of `directory`. The files that it wrote, relative to it."""
+    return new_workspace.initialise(directory, remote=remote)
+
+
+def write_lock(path: Path, cluster: str) -> tuple[Path, BenchmarkLock]:
+    """Freeze the cluster's sets as they stand in the work tree. Raises `RecordError` where a set that this version
+    has frozen would change."""
+    top = root(path)
+    found = workspaces.load(DirectoryReader(top), cluster, parse=parse)
+    lock = relocked(found.cluster, found.lock, found.scenarios)
+    target = top / "clusters" / cluster / "benchmark.lock"
+    dvc_data.write_file(target, dump(lock.model_dump(mode="json")))
+    return target, lock
 
 
 def ledger_store(path: Path) -> LedgerStore:

@@ -1,0 +1,215 @@
+"""Labelled text in CSV files as a new cluster of a workspace. All is read and checked before a byte is written."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from runner.edges import dvc_data
+from runner.edges.artifacts import rows_bytes
+from runner.edges.classifier import LinearTextClassifier
+from runner.edges.yaml_files import dump, parse, parse_front_matter
+from runner.errors import RecordError
+from runner.records.base import Record
+from runner.records.cluster import Problem
+from runner.records.params import ClusterParams, Params
+from runner.rules.labelled import Labelled, Request, Row, compose, draft_problem, records
+from runner.rules.layout import PARAMS
+from runner.rules.naming import slug
+
+MAX_LINE = 1_000_000
+"""Bytes of one line, and of one field."""
+
+_DRAFT_PROSE = """
+# Why this specialist
+
+This text was written by `hallmark import labelled`. Say in your own words who needs the specialist, which labels are
+weak and why, and what a wrong answer costs. The block above is what intake reads; review its numbers.
+"""
+_HANDOFF = """# Hand-off
+
+People's part of the hand-off: who runs this specialist, who is called when it fails, and what it must never decide
+alone. The generated part is in each promotion's evidence.
+"""
+
+
+def read_labelled(path: Path, *, text: str, label: str) -> list[Row]:
+    """The rows of a CSV file with a header. Raises `RecordError` with file and line for what is wrong first."""
+    name = str(path)
+    csv.field_size_limit(MAX_LINE)
+    try:
+        with path.open("rb") as file:
+            rows = list(_rows(_lines(file, name), name, text, label))
+    except OSError as error:
+        raise RecordError(f"cannot be read: {error.strerror}", path=name) from None
+    if not rows:
+        raise RecordError("has a header and no rows", path=name, line=1, hint="give at least one labelled text")
+    return rows
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[str]:
+    """Decoded lines of a bounded length."""
+    number = 0
+    while data := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(data) > MAX_LINE:
+            raise RecordError(f"is longer than {MAX_LINE:,} bytes", path=name, line=number, hint="shorten the text")
+        try:
+            yield data.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            problem = f"is not UTF-8: byte 0x{data[error.start]:02x} cannot be read"
+            raise RecordError(problem, path=name, line=number, hint="save the file as UTF-8") from None
+
+
+def _rows(lines: Iterator[str], name: str, text: str, label: str) -> Iterator[Row]:
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = next(reader, None)
+        columns = _columns(header, name, text, label)
+        line = reader.line_num + 1
+        for row in reader:
+            if row:
+                yield _row(row, columns, name, line)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        hint = "put fields that hold commas, quotes or line ends between double quotes, and double the quotes in them"
+        raise RecordError(f"is not CSV: {error}", path=name, line=reader.line_num, hint=hint) from None
+
+
+def _columns(header: Sequence[str] | None, name: str, text: str, label: str) -> tuple[int, int, int]:
+    """Positions of the text and the label, and how many columns there are."""
+    if not header:
+        raise RecordError("is empty", path=name, line=1, hint=f"start with a header line such as {text},{label}")
+    found = [column.strip() for column in header]
+    for column in (text, label):
+        if column not in found:
+            option = "--text-column" if column == text else "--label-column"
+            hint = f"columns: {', '.join(found)[:200]}; name one with {option}"
+            raise RecordError(f'has no column "{column}"', path=name, line=1, hint=hint)
+    for column in found:
+        if found.count(column) > 1:
+            raise RecordError(f'has the column "{column}" twice', path=name, line=1, hint="rename one of them")
+    return found.index(text), found.index(label), len(found)
+
+
+def _row(row: Sequence[str], columns: tuple[int, int, int], name: str, line: int) -> Row:
+    text, label, count = columns
+    if len(row) != count:
+        hint = "put fields that hold commas between double quotes"
+        raise RecordError(f"has {len(row)} columns, the header {count}", path=name, line=line, hint=hint)
+    for position, what in ((text, "text"), (label, "label")):
+        if not row[position].strip():
+            raise RecordError(f"has an empty {what}", path=name, line=line, hint="fill it in, or remove the row")
+    return Row(file=name, line=line, text=row[text], label=row[label])
+
+
+def import_labelled(top: Path, files: Mapping[str, Path], request: Request) -> Labelled:
+    """Make the cluster in the workspace at `top`. `files` maps base, gold, traffic, reference and the sets to CSVs.
+
+    Raises `RecordError` where anything is wrong, and then nothing was written.
+    """
+    params = _check_free(top, request.cluster)
+    columns = {"text": request.text_column, "label": request.label_column}
+    parts = {part: read_labelled(path, **columns) for part, path in files.items()}
+    prose = _DRAFT_PROSE
+    if request.problem_file:
+        data = Path(request.problem_file).read_bytes()
+        problem, prose = parse_front_matter(data, Problem, path=request.problem_file)
+    else:
+        given = (request.real_only, "Stated at import (--real-only).")
+        value, how = _measured(parts) if request.real_only is None else given
+        problem = draft_problem(real_only=value or 0.0, how=how, threshold=request.threshold_composite)
+    made = compose(parts, request, problem)
+    _write(top, made, prose, params)
+    return made
+
+
+def _check_free(top: Path, cluster: str) -> bytes:
+    """The params.yaml to add the cluster to. Raises `RecordError` where the name is bad or taken."""
+    if slug(cluster) != cluster:
+        hint = f"use lower-case letters, digits and single hyphens, such as {slug(cluster) or 'support-desk'}"
+        raise RecordError(f'"{cluster}" cannot be a cluster\'s name', field="--cluster", hint=hint)
+    if not (top / PARAMS).is_file():
+        raise RecordError("is no workspace", path=str(top), hint="make one: hallmark init DIR")
+    for path in (f"clusters/{cluster}", f"scenarios/{cluster}", f"rubrics/{cluster}-exact.yaml"):
+        if (top / path).exists():
+            raise RecordError("is there already", path=path, hint="choose another --cluster, or remove it first")
+    params = (top / PARAMS).read_bytes()
+    if cluster in parse(params, Params, path=PARAMS).clusters:
+        raise RecordError("is there already", path=PARAMS, field=f"clusters.{cluster}", hint="remove it first")
+    return params
+
+
+def _measured(parts: Mapping[str, Sequence[Row]]) -> tuple[float, str]:
+    """What real data alone reaches: a linear classifier on base and gold, tested on dev."""
+    train = [(row.text, row.label) for part in ("base", "gold") for row in parts[part]]
+    if len({label for _, label in train}) < 2:
+        return 0.0, "Not measured: there is one label only."
+    value = LinearTextClassifier().accuracy(train, [(row.text, row.label) for row in parts["dev"]], seed=7)
+    how = f"Accuracy on dev ({len(parts['dev'])} texts) of a linear classifier trained on base and gold, at import."
+    return value, how
+
+
+def _write(top: Path, made: Labelled, prose: str, params: bytes) -> None:
+    """Write into a folder beside, then move: the cluster's own folder comes last, and makes the cluster."""
+    cluster = made.cluster.id
+    beside = top / ".hallmark"
+    beside.mkdir(exist_ok=True)
+    home = f"clusters/{cluster}"
+    with tempfile.TemporaryDirectory(dir=beside, prefix="import-") as folder:
+        stage = Path(folder)
+        for path, data in _files(made, prose).items():
+            (stage / path).parent.mkdir(parents=True, exist_ok=True)
+            (stage / path).write_bytes(data)
+        moves = (f"scenarios/{cluster}", f"rubrics/{made.rubric.id}.yaml", home)
+        try:
+            for path in moves:
+                (top / path).parent.mkdir(parents=True, exist_ok=True)
+                (stage / path).rename(top / path)
+            dvc_data.write_file(top / PARAMS, _with_params(params, cluster))
+            dvc_data.track(top, sorted((top / home / "data").glob("*.jsonl")))
+        except BaseException:
+            for path in moves:
+                target = top / path
+                shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+            dvc_data.write_file(top / PARAMS, params)
+            raise
+
+
+def _files(made: Labelled, prose: str) -> dict[str, bytes]:
+    """Every file of the new cluster, by path; data pointers come when DVC has the data."""
+    home = f"clusters/{made.cluster.id}"
+    files = {path: _yaml(record) for path, record in records(made).items()}
+    files |= {f"{home}/data/{part}.jsonl": rows_bytes(rows) for part, rows in made.examples.items()}
+    return files | {
+        f"{home}/data/signals.jsonl": rows_bytes(made.traces),
+        f"{home}/problem.md": b"---\n" + _yaml(made.problem) + b"---\n" + prose.encode(),
+        f"{home}/handoff.md": _HANDOFF.encode(),
+        f"{home}/triage/.gitkeep": b"",
+    }
+
+
+def _yaml(record: Record) -> bytes:
+    """What has its default is written too: people review numbers that they can see."""
+    return dump(record.model_dump(mode="json", exclude_none=True))
+
+
+def _with_params(params: bytes, cluster: str) -> bytes:
+    """params.yaml with the cluster's defaults added; what is there, comments too, stays as it is."""
+    before = parse(params, Params, path=PARAMS).clusters
+    entry = ClusterParams().model_dump(mode="json", exclude_none=True)
+    if before:
+        block = b"".join(b"  " + line + b"\n" for line in dump({cluster: entry}).splitlines())
+        appended = params.rstrip() + b"\n" + block
+        try:
+            if parse(appended, Params, path=PARAMS).clusters == {**before, cluster: ClusterParams()}:
+                return appended
+        except RecordError:
+            pass  # written in another style: said anew below
+    every = {name: found.model_dump(mode="json", exclude_none=True) for name, found in before.items()}
+    comments = b"".join(line + b"\n" for line in params.splitlines() if line.startswith(b"#"))
+    return comments + dump({"clusters": {**every, cluster: entry}})

@@ -1,0 +1,34 @@
+"""The JSON Schemas of the reviewed files, as published under `docs/schemas/`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.records.base import Record
+from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.params import Params
+from runner.records.pointer import DataPointer
+from runner.records.policy import Trust
+from runner.records.promotion import PromotionRecord
+from runner.records.rubric import Rubric
+from runner.records.scenario import Scenario
+from runner.records.triage import TriageFile
+
+SCHEMAS: dict[str, type[Record]] = {
+    "scenario": Scenario,
+    "rubric": Rubric,
+    "cluster": Cluster,
+    "problem": Problem,
+    "benchmark-lock": BenchmarkLock,
+    "params": Params,
+    "triage": TriageFile,
+    "data-pointer": DataPointer,
+    "promotion": PromotionRecord,
+    "trust": Trust,
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The schema (draft 2020-12) of one kind of file."""
+    found = SCHEMAS[name].model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

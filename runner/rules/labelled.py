@@ -1,0 +1,283 @@
+"""A cluster made from labelled text: one capability a label, one scenario a held-out text, one example a training text.
+
+A text that stands in one of the four sets is left out of what trains, and a text that stands in two sets is kept in
+the stricter one: held-out never meets training. What was left out is listed, row by row.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from runner.errors import RecordError
+from runner.records.base import Record
+from runner.records.cluster import (
+    BenchmarkLock,
+    Capability,
+    Cluster,
+    GateLimits,
+    Problem,
+    ProblemKind,
+    RealOnlyBaseline,
+    Serving,
+    Thresholds,
+    TinyBase,
+    Triage,
+)
+from runner.records.conversation import Message, Role
+from runner.records.dataset import Example
+from runner.records.rubric import Criterion, Exact, Normalisation, Rubric, RubricStatus
+from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
+from runner.records.trace import Feedback, Trace
+from runner.rules.canonical import digest
+from runner.rules.naming import slug
+from runner.rules.redaction import redact
+from runner.rules.scenario_sets import locked
+
+SETS = (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.CORE, SetName.DEV)
+"""The strictest first."""
+TRAINING = ("base", "gold", "traffic", "reference")
+
+
+class Row(NamedTuple):
+    """One labelled text, and where it stands."""
+
+    file: str
+    line: int
+    text: str
+    label: str
+
+
+class Request(NamedTuple):
+    """What people say of the cluster they want; the thresholds are starting points to be reviewed."""
+
+    cluster: str
+    text_column: str = "text"
+    label_column: str = "label"
+    threshold_composite: float = 0.7
+    threshold_heldout: float = 0.7
+    triage: str = "all"
+    real_only: float | None = None
+    """What real data alone reaches; measured where not given."""
+    problem_file: str = ""
+
+
+class LeftOut(NamedTuple):
+    """A row that was not taken: the same text stands where it weighs more."""
+
+    part: str
+    file: str
+    line: int
+    kept_in: str
+
+
+class Labelled(NamedTuple):
+    """Everything a new cluster consists of."""
+
+    cluster: Cluster
+    problem: Problem
+    lock: BenchmarkLock
+    rubric: Rubric
+    scenarios: Mapping[SetName, tuple[Scenario, ...]]
+    examples: Mapping[str, tuple[Example, ...]]
+    """`base`, `gold` and, where given, `reference`."""
+    traces: tuple[Trace, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def compose(parts: Mapping[str, Sequence[Row]], request: Request, problem: Problem) -> Labelled:
+    """The cluster that the rows of `parts` (the set names, and TRAINING) make.
+
+    Raises `RecordError` for a label unseen in the base, two labels of one name, or a part with nothing left.
+    """
+    capabilities = _capabilities(parts["base"])
+    for rows in parts.values():
+        for row in rows:
+            if row.label not in capabilities:
+                raise _unseen(row)
+    kept, left_out = _apart(parts)
+    for part, rows in parts.items():
+        if rows and not kept[part]:
+            text = f"every text of --{part} also stands in a set that it must not meet"
+            raise RecordError(text, path=rows[0].file, hint="give texts that the sets do not have")
+    scenarios = {name: _scenarios(name, kept.get(name, ()), capabilities, request.cluster) for name in SetName}
+    return Labelled(
+        cluster=_cluster(request, capabilities),
+        problem=problem,
+        lock=locked(scenarios, version=1),
+        rubric=_rubric(request.cluster),
+        scenarios=scenarios,
+        examples={
+            part: _examples(part, kept[part], capabilities) for part in ("base", "gold", "reference") if kept.get(part)
+        },
+        traces=tuple(_trace(row) for row in kept["traffic"]),
+        left_out=tuple(left_out),
+    )
+
+
+def _unseen(row: Row) -> RecordError:
+    hint = "the base must know every label: add at least one text of it to --base"
+    return RecordError(f'the label "{row.label[:60]}" is unseen in the base', path=row.file, line=row.line, hint=hint)
+
+
+def _capabilities(rows: Sequence[Row]) -> dict[str, str]:
+    """Label to capability id, in the order of the labels."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row.label, row)
+    names: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for label in sorted(first):
+        name = slug(label) or f"label-{digest(label)[:8]}"
+        if name in taken:
+            problem = f'the labels "{taken[name][:40]}" and "{label[:40]}" have the same name, {name}'
+            raise RecordError(problem, path=first[label].file, line=first[label].line, hint="rename one of them")
+        taken[name] = label
+        names[label] = name
+    return names
+
+
+def same(text: str) -> str:
+    """What two texts have in common where they differ in case, width and spaces alone."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _apart(parts: Mapping[str, Sequence[Row]]) -> tuple[dict[str, list[Row]], list[LeftOut]]:
+    """The rows of each part without those that stand in a stricter one; and those."""
+    held: dict[str, str] = {}
+    kept: dict[str, list[Row]] = {}
+    left_out = []
+    for part in (*SETS, *TRAINING):
+        kept[part] = []
+        for row in parts.get(part, ()):
+            before = held.get(same(row.text), part)
+            if before == part:
+                kept[part].append(row)
+            else:
+                left_out.append(LeftOut(str(part), row.file, row.line, str(before)))
+        if part in SETS:
+            for row in kept[part]:
+                held.setdefault(same(row.text), part)
+    return kept, left_out
+
+
+def _cluster(request: Request, capabilities: Mapping[str, str]) -> Cluster:
+    longest = max(len(label.encode()) for label in capabilities)
+    return Cluster(
+        id=request.cluster,
+        title=request.cluster.replace("-", " ").capitalize(),
+        base=TinyBase(kind="tiny"),
+        serving=Serving(target="two CPU cores", max_new_tokens=max(16, -(-longest // 2))),
+        benchmark_version=1,
+        capabilities=tuple(
+            Capability(id=name, title=label, definition=f'Texts whose right answer is "{label}".')
+            for label, name in capabilities.items()
+        ),
+        gate=GateLimits(
+            thresholds=Thresholds(composite=request.threshold_composite, heldout=request.threshold_heldout)
+        ),
+        human_floor=0.25,
+        triage=Triage.model_validate({"required": request.triage}),
+    )
+
+
+def draft_problem(*, real_only: float, how: str, threshold: float) -> Problem:
+    """A problem statement to start from. Its gap and its reason are the general ones: people put their own there."""
+    return Problem(
+        gap="Some labels have too few examples for the specialist to answer them.",
+        why_not_real_data="Real examples of these labels are rare, and labelling more of them takes people's time.",
+        metric=ProblemKind.COMPOSITE,
+        threshold=threshold,
+        real_only_baseline=RealOnlyBaseline(value=round(real_only, 4), how=how),
+    )
+
+
+def _rubric(cluster: str) -> Rubric:
+    return Rubric(
+        id=f"{cluster}-exact",
+        title="The right label, and nothing else",
+        status=RubricStatus.APPROVED,
+        normalisation=(Normalisation.STRIP, Normalisation.LOWERCASE, Normalisation.COLLAPSE_SPACES),
+        criteria=(Criterion(id="label", description="The answer is the reference label.", grader=Exact(kind="exact")),),
+    )
+
+
+def _scenarios(
+    name: SetName, rows: Sequence[Row], capabilities: Mapping[str, str], cluster: str
+) -> tuple[Scenario, ...]:
+    """One scenario a row, `<set>-<capability>-<nnn>`, numbered in the order of the file."""
+    numbers: Counter[str] = Counter()
+    found = []
+    for row in rows:
+        capability = capabilities[row.label]
+        stem = f"{name}-{capability}"[:57].rstrip("-")
+        numbers[stem] += 1
+        found.append(
+            Scenario(
+                id=f"{stem}-{numbers[stem]:03d}",
+                capability=capability,
+                outcome_type=OutcomeType.TP,
+                lens="label",
+                severity=Severity.MEDIUM,
+                origin=Origin.HUMAN,
+                objective=f'Answer "{row.label}" to this text.',
+                input=(Message(role=Role.USER, content=row.text),),
+                reference=row.label,
+                rubric=f"{cluster}-exact",
+                pass_criteria=(f'The answer is "{row.label}"; letter case and spaces do not matter.',),
+                fail_criteria=("The answer is another label, several labels, or an explanation.",),
+            )
+        )
+    return tuple(sorted(found, key=lambda scenario: scenario.id))
+
+
+def _examples(part: str, rows: Sequence[Row], capabilities: Mapping[str, str]) -> tuple[Example, ...]:
+    """Human examples, `<part>-<first 8 hex digits of text and label>`; a text given twice is numbered."""
+    return tuple(
+        Example(
+            id=name,
+            capability=capabilities[row.label],
+            input=(Message(role=Role.USER, content=row.text),),
+            answer=row.label,
+        )
+        for row, name in zip(rows, _names(part, rows), strict=True)
+    )
+
+
+def _names(part: str, rows: Sequence[Row]) -> Iterator[str]:
+    seen: Counter[str] = Counter()
+    for row in rows:
+        name = f"{part}-{digest([row.text, row.label])[:8]}"
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}-{seen[name]}"
+
+
+def _trace(row: Row) -> Trace:
+    """What production saw, redacted, with the right answer as feedback. No model has answered it yet."""
+    text, label = redact(row.text), redact(row.label)
+    counts = Counter(text.counts) + Counter(label.counts)
+    return Trace(
+        input=(Message(role=Role.USER, content=text.text),),
+        response="",
+        feedback=Feedback(correct_answer=label.text),
+        source=f"import:{row.file.rpartition('/')[2]}:{row.line}",
+        redactions=dict(sorted(counts.items())),
+    )
+
+
+def records(made: Labelled) -> dict[str, Record]:
+    """The governed files of a new cluster that are plain YAML, by path."""
+    home = f"clusters/{made.cluster.id}"
+    scenarios = {
+        f"scenarios/{made.cluster.id}/{name}/{scenario.id}.yaml": scenario
+        for name, found in made.scenarios.items()
+        for scenario in found
+    }
+    return {
+        **scenarios,
+        f"rubrics/{made.rubric.id}.yaml": made.rubric,
+        f"{home}/cluster.yaml": made.cluster,
+        f"{home}/benchmark.lock": made.lock,
+    }
