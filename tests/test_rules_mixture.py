@@ -15,9 +15,15 @@ from tests.flywheel_fixture import user
 
 def rows(prefix: str, capability: str, count: int, origin: Origin = Origin.HUMAN) -> list[Example]:
     return [
-        Example(id=f"{prefix}-{capability}-{n}", capability=capability, input=user(f"{prefix} {capability} {n}"), answer=capability, origin=origin)
+        Example(
+            id=f"{prefix}-{capability}-{n}",
+            capability=capability,
+            input=user(f"{prefix} {capability} {n}"),
+            answer=capability,
+            origin=origin,
+        )
         for n in range(count)
-    ]  # fmt: skip
+    ]
 
 
 BASE = [*rows("base", "weak", 3), *rows("base", "strong", 40), *rows("base", "other", 5)]
