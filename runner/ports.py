@@ -130,7 +130,8 @@ class LanguageModels(Protocol):
     """Causal language models: pre-train a tiny base, answer, sample, fit an adapter. Every method is deterministic
     for its arguments on one CPU type and thread count; `instruction` is the system message, none where empty."""
 
-    version: str
+    @property
+    def version(self) -> str: ...
 
     def pretrain(
         self,
