@@ -167,17 +167,21 @@ def _keep_consistent(
 
 
 def _generator(inputs: Inputs, ports: Ports, watch: Stopwatch, material: Material) -> tuple[Model, Generator]:
-    """The base, or an adapter on it fitted on the targets' human rows where there are enough."""
+    """The base, or an adapter on it fitted on the targets' human rows where there are enough.
+
+    The instruction is put on the answering rows here, because the generating ones are sampled without one.
+    """
     space, base = inputs.workspace, base_model(inputs)
-    weights = inputs.artifacts.digest("base")
+    weights, instruction = inputs.artifacts.digest("base"), space.cluster.instruction
     if len(material.rows) < ENOUGH:
         return base, Generator(name="base", version=ports.models.version, sha256=digest([weights, None]))
-    both = [way for row in material.rows for way in (row, reversed_example(row))]
+    asked = [row.model_copy(update={"input": with_instruction(row.input, instruction)}) for row in material.rows]
+    both = [*asked, *(reversed_example(row) for row in material.rows)]
     fitted = watch.time(
         lambda: ports.models.fit(
             base,
             [TrainingRow(example=row, use=Use.NEW) for row in both],
-            instruction=space.cluster.instruction,
+            instruction="",
             recipe=space.params.train,
             seed=space.params.seed,
             threads=space.params.threads,
