@@ -25,7 +25,11 @@ class BaseRecipe(Record):
     batch: Positive = 32
     learning_rate: Rate = 4e-3
     prompt_loss: Share = 0.3
-    reversed_share: Share = 0.0
+    prompt_dropout: Share = 0.1
+    """Share of prompt tokens left out each time a row is shown."""
+    average: Share = 0.98
+    """How much of the running average of the weights is kept at each step of the second half; 0 for no average."""
+    reversed_share: Share = 0.25
     """Share of rows also shown as `label -> message`, so that the model can generate messages for a label."""
 
 
@@ -54,7 +58,10 @@ class TrainRecipe(Record):
     """Replay rows beside the new ones."""
     new_rows: Annotated[int, Field(ge=0)] = 1000
     """New rows after repetition; the same for every arm, so that arms differ in content alone."""
-    distill: Annotated[float, Field(ge=0)] = 0.0
+    max_length: Positive = 128
+    """Tokens of a row at most; what is over is cut off the prompt's start."""
+    prompt_dropout: Share = 0.1
+    distill: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the KL term to the base on replay rows."""
 
 

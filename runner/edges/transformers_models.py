@@ -1,0 +1,274 @@
+"""`ports.LanguageModels` with transformers: bases and adapters from bytes, greedy batched answers, samples, latency."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.edges import lora, tiny_base
+from runner.errors import ModelError
+from runner.ports import Answers, Fitted, Latency, Model, Pretrained, Progress, Tree, silent
+from runner.records.cluster import HubBase, PathBase
+from runner.records.conversation import Conversation
+from runner.records.dataset import Example
+from runner.records.params import BaseRecipe, TrainRecipe
+from runner.records.training import TrainingRow
+from runner.rules.canonical import digest, tree_digest
+from runner.rules.conversations import generation_prompt, with_instruction
+
+BATCH = 128
+DEV_NEW_TOKENS = 16
+
+
+class TransformersModels:
+    """Models in this process. The last base stays loaded; adapters are put on it and taken off again."""
+
+    def __init__(self, *, threads: int = 2) -> None:
+        self.threads = threads
+        self.import_seconds = 0.0
+        self._loaded: tuple[str, Any, Any] | None = None
+
+    @property
+    def version(self) -> str:
+        from importlib.metadata import version
+
+        return f"transformers {version('transformers')}, torch {version('torch')}"
+
+    def pretrain(
+        self,
+        examples: Sequence[Example],
+        dev: Sequence[Example],
+        *,
+        instruction: str,
+        recipe: BaseRecipe,
+        seed: int,
+        threads: int,
+        progress: Progress = silent,
+    ) -> Pretrained:
+        self._settle(threads)
+
+        def accuracy(model: Any, tokenizer: Any, rows: Sequence[Example]) -> float:
+            prompts = [with_instruction(row.input, instruction) for row in rows]
+            answers = _generate(model, tokenizer, prompts, max_new_tokens=DEV_NEW_TOKENS, progress=silent)
+            right = sum(text == row.answer for text, row in zip(answers.texts, rows, strict=True))
+            return right / len(rows) if rows else 0.0
+
+        return tiny_base.pretrain(
+            examples, dev, instruction=instruction, recipe=recipe, seed=seed, accuracy=accuracy, progress=progress
+        )
+
+    def answer(
+        self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int, progress: Progress = silent
+    ) -> Answers:
+        with self._ready(model) as (network, tokenizer):
+            return _generate(network, tokenizer, prompts, max_new_tokens=max_new_tokens, progress=progress)
+
+    def sample(
+        self, model: Model, labels: Sequence[str], *, temperature: float, seed: int, max_new_tokens: int
+    ) -> tuple[str, ...]:
+        from transformers import set_seed
+
+        with self._ready(model) as (network, tokenizer):
+            set_seed(seed)
+            prompts = [generation_prompt(label) for label in labels]
+            how = {"do_sample": True, "temperature": temperature, "top_p": 0.95}
+            return _generate(network, tokenizer, prompts, max_new_tokens=max_new_tokens, progress=silent, **how).texts
+
+    def fit(
+        self,
+        model: Model,
+        rows: Sequence[TrainingRow],
+        *,
+        instruction: str,
+        recipe: TrainRecipe,
+        seed: int,
+        threads: int,
+        progress: Progress = silent,
+    ) -> Fitted:
+        self._settle(threads)
+        network, tokenizer = self._base(model)
+        return lora.fit(
+            network,
+            tokenizer,
+            rows,
+            adapter=model.adapter,
+            base_digest=base_digest(model),
+            instruction=instruction,
+            recipe=recipe,
+            seed=seed,
+            progress=progress,
+        )
+
+    def strengthen(self, adapter: Tree, factor: float) -> Tree:
+        self._settle(self.threads)
+        return lora.strengthen(adapter, factor)
+
+    def latency(self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int) -> Latency:
+        taken = []
+        with self._ready(model) as (network, tokenizer):
+            for prompt in prompts:
+                started = time.perf_counter()
+                _generate(network, tokenizer, [prompt], max_new_tokens=max_new_tokens, progress=silent)
+                taken.append(1000 * (time.perf_counter() - started))
+        taken.sort()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return Latency(p50_ms=_quantile(taken, 0.5), p95_ms=_quantile(taken, 0.95), peak_memory_mib=peak)
+
+    @contextlib.contextmanager
+    def _ready(self, model: Model) -> Iterator[tuple[Any, Any]]:
+        """The base with its adapter, if any; the base is as it was afterwards."""
+        self._settle(self.threads)
+        network, tokenizer = self._base(model)
+        if model.adapter is None:
+            yield network, tokenizer
+            return
+        adapted = lora.with_adapter(network, model.adapter)
+        try:
+            yield adapted, tokenizer
+        finally:
+            adapted.unload()
+
+    def _base(self, model: Model) -> tuple[Any, Any]:
+        key = base_digest(model)
+        if self._loaded is None or self._loaded[0] != key:
+            self._loaded = None
+            self._loaded = (key, *_load(model))
+        return self._loaded[1], self._loaded[2]
+
+    def _settle(self, threads: int) -> None:
+        """Import the model libraries (once, and timed) and fix what could make a run differ from its repeat."""
+        started = time.monotonic()
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        import torch
+        import transformers
+
+        if not self.import_seconds:
+            for library in ("peft", "trl.trainer.sft_trainer"):
+                importlib.import_module(library)
+            transformers.logging.set_verbosity_error()
+            warnings.filterwarnings("ignore", module="(torch|transformers|trl|peft|accelerate)")
+            self.import_seconds = time.monotonic() - started
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def base_digest(model: Model) -> str:
+    """What the base is: the digest of a tiny base's files, else of its kind, place and pin."""
+    return model.weights.digest if model.weights.files else digest(model.base)
+
+
+def _load(model: Model) -> tuple[Any, Any]:
+    """(network, tokenizer), ready to answer. Raises `ModelError` where the base is not what was pinned."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if model.weights.files:
+        return _from_bytes(model.weights)
+    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    place, pin = _place(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, padding_side="left", **pin)
+        network = AutoModelForCausalLM.from_pretrained(
+            place, trust_remote_code=False, use_safetensors=True, dtype=dtype, **pin
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the base {place} cannot be loaded: {error}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    network.eval()
+    return network.to("cuda") if torch.cuda.is_available() else network, tokenizer
+
+
+def _place(model: Model) -> tuple[str, dict[str, str]]:
+    if isinstance(model.base, HubBase):
+        return model.base.id, {"revision": model.base.revision}
+    if not isinstance(model.base, PathBase):
+        raise ModelError("the tiny base's files are missing: run the base stage")
+    root = Path(model.base.path)
+    if not root.is_dir():
+        raise ModelError(f"the base directory {root} does not exist")
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    if tree_digest(files) != model.base.sha256:
+        raise ModelError(f"the files in {root} are not those whose digest cluster.yaml pins")
+    return str(root), {}
+
+
+def _from_bytes(weights: Tree) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+    from tokenizers import Tokenizer
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    try:
+        said = json.loads(weights.files["tokenizer_config.json"])
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=Tokenizer.from_str(weights.files["tokenizer.json"].decode()),
+            pad_token=said["pad_token"],
+            eos_token=said["eos_token"],
+            padding_side="left",
+        )
+        tokenizer.chat_template = said["chat_template"]
+        network = LlamaForCausalLM(LlamaConfig(**json.loads(weights.files["config.json"])))
+        found = network.load_state_dict(load(weights.files["model.safetensors"]), strict=False)
+    except (KeyError, ValueError, SafetensorError, RuntimeError) as error:
+        raise ModelError(f"the tiny base's files cannot be loaded: {error}") from error
+    if found.unexpected_keys or set(found.missing_keys) - {"lm_head.weight"}:
+        raise ModelError("the tiny base's weights are not those its configuration asks for")
+    network.tie_weights()
+    network.eval()
+    return network, tokenizer
+
+
+def _generate(
+    network: Any,
+    tokenizer: Any,
+    prompts: Sequence[Conversation],
+    *,
+    max_new_tokens: int,
+    progress: Progress,
+    **how: Any,
+) -> Answers:
+    """Answers in the order of the prompts, generated in length-sorted batches, padded on the left."""
+    import torch
+
+    started = time.monotonic()
+    rendered = [
+        tokenizer.apply_chat_template(
+            [message.model_dump(mode="json") for message in prompt], tokenize=False, add_generation_prompt=True
+        )
+        for prompt in prompts
+    ]
+    ids = tokenizer(rendered, add_special_tokens=False)["input_ids"] if rendered else []
+    limit = getattr(network.config, "max_position_embeddings", 4096) - max_new_tokens
+    ids = [one[-limit:] for one in ids]
+    order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), index))
+    texts, tokens = [""] * len(ids), [0] * len(ids)
+    stop = tokenizer.eos_token_id
+    how = how or {"do_sample": False}
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        batch = tokenizer.pad({"input_ids": [ids[index] for index in chosen]}, return_tensors="pt").to(network.device)
+        with torch.inference_mode():
+            made = network.generate(
+                **batch, max_new_tokens=max_new_tokens, eos_token_id=stop, pad_token_id=tokenizer.pad_token_id, **how
+            )
+        for index, row in zip(chosen, made[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
+            said = row[: row.index(stop)] if stop in row else row
+            texts[index] = tokenizer.decode(said, skip_special_tokens=True)
+            tokens[index] = len(said) + (stop in row)
+        progress("answering", min(1.0, (start + BATCH) / len(order)))
+    return Answers(tuple(texts), tuple(tokens), time.monotonic() - started)
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    """Of sorted values, the nearest rank; 0 for none."""
+    return values[min(len(values) - 1, int(share * len(values)))] if values else 0.0
