@@ -122,10 +122,11 @@ def _validated(document: Document, kind: type[R]) -> R:
         return kind.model_validate_json(json.dumps(document.value), strict=True)
     except ValidationError as error:
         found = explain(error, kind)
-    raise RecordErrors(
+    errors = [
         RecordError(p.problem, path=document.path, line=document.line(p.field), field=p.field, hint=p.hint)
         for p in found
-    )
+    ]
+    raise RecordErrors(sorted(errors, key=lambda error: error.line or 0))
 
 
 def _check_text(data: bytes, *, path: str, max_bytes: int, first_line: int, tabs: bool = False) -> str:

@@ -87,11 +87,12 @@ def _windows(run: re.Match[str], at: int) -> Iterator[_Window]:
     groups = [(m.start() + run.start(), m.end() + run.start(), m[0]) for m in _GROUP.finditer(run[0])][:_LONGEST_RUN]
     whole = run.string
     for first in range(len(groups)):
-        start = groups[first][0]
-        while start > run.start() and whole[start - 1] in "(+":
-            start -= 1
         for last in range(min(len(groups), first + 8) - 1, first - 1, -1):
-            end = groups[last][1]
+            start, end = groups[first][0], groups[last][1]
+            while start > run.start() and (
+                whole[start - 1] == "+" or (whole[start - 1] == "(" and ")" in whole[start:end])
+            ):
+                start -= 1
             inside = whole[start:end]
             if inside.count("(") > inside.count(")") and whole[end : end + 1] == ")":
                 end += 1
