@@ -3,6 +3,7 @@ forge it with."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -23,18 +24,25 @@ from runner.promotion.judge import judge
 from runner.promotion.propose import Staging, adapter_record, propose, stage
 from runner.promotion.receipt import Registry, reconcile
 from runner.promotion.sources import Sources
+from runner.records.cluster import BenchmarkLock
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
 from runner.records.ledger import Entry, EntryKind
+from runner.records.pointer import PointerOut
 from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSource
 from runner.records.statement import Choice
 from runner.records.verdict import Verdict
+from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256, tree_digest
 
 MAIN = "refs/heads/main"
 NOW = "2026-11-21T12:00:00Z"
 LATER = "2026-11-21T13:00:00Z"
-BENCHMARK = "b" * 64
+LOCK: dict[str, Any] = {
+    "version": 1,
+    "sets": {"heldout": {"sha256": "a" * 64, "scenarios": 12, "owners": ["owner"]}},
+}
+BENCHMARK = benchmark_digest(BenchmarkLock.model_validate(LOCK))
 CAPABILITIES = ("order-status", "refund")
 SIZES = {"core": 8, "dev": 2, "heldout": 12, "representative": 4}
 PEOPLE = {
@@ -162,10 +170,11 @@ class World:
         files = {f"scenarios/desk/{s}/{name}.yaml": scenario_file(name, c) for (s, name), c in scenarios().items()}
         files["clusters/desk/cluster.yaml"] = dump(CLUSTER)
         files["clusters/desk/problem.md"] = b"---\ngap: none\n---\n"
-        lock = {"version": 1, "sets": {"heldout": {"sha256": "a" * 64, "scenarios": 12, "owners": ["owner"]}}}
-        files["clusters/desk/benchmark.lock"] = dump(lock)
+        files["clusters/desk/benchmark.lock"] = dump(LOCK)
         files["rubrics/label.yaml"] = b"id: label\n"
         files["README.md"] = b"# desk\n"
+        config = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {self.path / 'storage'}\n"
+        files[".dvc/config"] = config.encode()
         return {**files, **self.policy()}
 
     def create(self) -> None:
@@ -302,7 +311,7 @@ class World:
         """An iteration, through its bundle and in the ledger, as `propose` takes it."""
         files = {"adapter_model.safetensors": weights + iteration.encode(), "adapter_config.json": b"{}"}
         self.adapters.put(files)
-        adapter = adapter_record(files)
+        adapter = adapter_record(files, dvc=store_with_dvc(self.path / "storage", files))
         evidence = self.evidence(iteration, adapter.sha256, **change)
         self.ledger(iteration, adapter.sha256, self.records["bundle"], **change)
         now = self.incumbent()
@@ -378,6 +387,22 @@ class World:
     def copy(self, path: Path) -> World:
         shutil.copytree(self.path, path)
         return World(path)
+
+
+def store_with_dvc(folder: Path, files: Mapping[str, bytes]) -> PointerOut:
+    """The files as DVC stores a directory."""
+
+    def put(data: bytes, suffix: str = "") -> str:
+        name = hashlib.md5(data).hexdigest() + suffix
+        path = folder / "files" / "md5" / name[:2] / name[2:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return name
+
+    listing = [{"md5": put(data), "relpath": name} for name, data in sorted(files.items())]
+    md5 = put(json.dumps(listing).encode(), ".dir")
+    size = sum(map(len, files.values()))
+    return PointerOut(md5=md5, size=size, nfiles=len(files), path="clusters/desk/run/adapter")
 
 
 def operations(latency: float) -> dict[str, Any]:

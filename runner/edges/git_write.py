@@ -113,7 +113,7 @@ class GitRepository(GitObjects):
         done = subprocess.run(
             [git_program(), *arguments],
             cwd=self.path,
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            env={**_outside(), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -122,3 +122,10 @@ class GitRepository(GitObjects):
             said = (done.stdout + done.stderr).decode(errors="replace").strip()
             raise GitError(f"git {arguments[0]} in {self.path}: {said}")
         return done.stdout
+
+
+def _outside() -> dict[str, str]:
+    """The environment without what a calling git says about its own repository."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
+        name: os.environ[name] for name in os.environ if name.startswith(("GIT_SSH", "GIT_CONFIG", "GIT_ASKPASS"))
+    }

@@ -18,6 +18,7 @@ from runner.records.cluster import BenchmarkLock, Cluster
 from runner.records.promotion import PromotionKind, PromotionRecord
 from runner.records.statement import PAYLOAD_TYPE, DecisionStatement, EvidenceStatement, Namespace
 from runner.records.verdict import Reason
+from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256, tree_digest
 from runner.rules.change import approvals_prefix, classes, manifest, promotion_place
 from runner.rules.facts import Before, Facts, Frozen, NextPolicy, Promotion, Signed, SignedEvidence
@@ -226,8 +227,12 @@ def read_before(sources: Sources, commit: str, cluster: str) -> Before:
         if place is not None and place.rest == "record.yaml":
             records[place.sequence] = sources.parse(sources.objects.read(commit, file), PromotionRecord, path=file)
     chain = sources.chain(cluster)
+    lock_path, lock = f"clusters/{cluster}/benchmark.lock", None
+    if sources.exists(commit, lock_path):
+        lock = sources.parse(sources.objects.read(commit, lock_path), BenchmarkLock, path=lock_path)
     return Before(
         cluster=sources.parse(sources.objects.read(commit, path), Cluster, path=path),
+        benchmark_sha256=benchmark_digest(lock),
         scenarios=sources.scenarios(commit, cluster),
         records=records,
         ledger=chain.history.entries,

@@ -24,7 +24,14 @@ STEP = "6 evidence"
 R = TypeVar("R", bound=Record)
 TOLERANCE = 1e-6
 OUTSIDE_BUNDLE = frozenset(
-    {EvidenceFile.OPERATIONS, EvidenceFile.RUNS, EvidenceFile.REPORT, EvidenceFile.ROLLBACK, EvidenceFile.ATTESTATION}
+    {
+        EvidenceFile.OPERATIONS,
+        EvidenceFile.RUNS,
+        EvidenceFile.REPORT,
+        EvidenceFile.ROLLBACK,
+        EvidenceFile.SWEEP_PLOT,
+        EvidenceFile.ATTESTATION,
+    }
 )
 """Measured, signed, or made when the promotion is staged: not in the tree that phase 13's ledger entry covers."""
 WANTED = frozenset({EvidenceFile.SCORECARD, EvidenceFile.GRADES, EvidenceFile.LINEAGE, EvidenceFile.SWEEP})
@@ -153,6 +160,8 @@ def _recomputed(promotion: Promotion) -> Iterable[str]:
         yield "the scorecard is of another cluster, iteration or benchmark"
     if record.benchmark.version != before.cluster.benchmark_version:
         yield f"benchmark version {record.benchmark.version} is not the governed {before.cluster.benchmark_version}"
+    if record.benchmark.sha256 != before.benchmark_sha256:
+        yield "the benchmark is not the one that benchmark.lock freezes"
     yield from _adapters(card, promotion)
     weights = capability_weights(before.cluster)
     for model, scores in card.models.items():

@@ -37,6 +37,8 @@ class Before:
     """What the base tip says of the promotion's cluster, and what the ledger says."""
 
     cluster: Cluster
+    benchmark_sha256: str
+    """Of the benchmark's lock."""
     scenarios: Mapping[tuple[SetName, str], str]
     """Every governed scenario and its capability."""
     records: Mapping[int, PromotionRecord]

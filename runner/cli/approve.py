@@ -1,0 +1,28 @@
+"""`hallmark approve`: verify a proposal to the last byte, and sign it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.cli.decision import KEY, sign
+from runner.errors import ExitCode
+from runner.records.statement import Choice
+
+
+@click.command()
+@click.argument("target", metavar="CLUSTER/SEQ|BRANCH")
+@click.option("--key", required=True, type=KEY, help="Your ssh private key (or, with an agent, its .pub).")
+@click.option("--as", "person", default="", help="Who you are; by default, whoever the policy says the key is.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def approve(target: str, key: Path, person: str, yes: bool, directory: Path, as_json: bool) -> ExitCode:
+    """Fetch a proposal, verify everything the gate will, show what is signed, ask, sign, and push one file.
+
+    What the gate would refuse for more than missing approvals is refused here before anyone signs.
+
+    Example: hallmark approve support-desk/1 --key ~/.ssh/id_ed25519
+    """
+    return sign(target, Choice.APPROVE, key=key, person=person, yes=yes, directory=directory, as_json=as_json)

@@ -1,0 +1,62 @@
+"""What `approve` and `reject` share: show what is signed, ask, sign, push one file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner import wiring_promotion as wiring
+from runner.errors import ExitCode
+from runner.promotion import approve as room_of
+from runner.records.statement import Choice
+
+KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def sign(
+    target: str, choice: Choice, *, key: Path, person: str, yes: bool, directory: Path, as_json: bool, reason: str = ""
+) -> ExitCode:
+    """Sign `choice` about `target` after showing it. Exits 130 where the person says no."""
+    room = wiring.room(directory)
+
+    def confirm(told: dict[str, Any]) -> bool:
+        if not as_json:
+            click.echo(words(told))
+        return yes or click.confirm(f"Sign {choice.value} of {target} as {told['person']}?", err=as_json)
+
+    signed = room_of.sign(
+        room.sources(),
+        room.repository,
+        target,
+        choice=choice,
+        signer=wiring.signer(key),
+        now=wiring.now(),
+        remote=room.remote,
+        confirm=confirm,
+        person=person,
+        reason=reason,
+    )
+    if signed is None:
+        raise click.Abort
+    proposal, who = signed
+    if as_json:
+        told = room_of.summary(proposal.facts, choice=choice, person=who, reason=reason)
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        click.echo(f"signed: {who} {choice.value}s {target}")
+    return ExitCode.DONE
+
+
+def words(told: dict[str, Any]) -> str:
+    """The summary, a field a line; nested values as indented JSON."""
+    shown = []
+    for name, value in told.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if isinstance(value, dict | list) and len(text) > 90:
+            inner = json.dumps(value, indent=1, ensure_ascii=False).splitlines()
+            text = "\n" + "\n".join(f"    {line}" for line in inner)
+        shown.append(f"{name.replace('_', ' '):>15}  {text}")
+    return "\n".join(shown)

@@ -1,0 +1,64 @@
+"""`hallmark hook`: the gate as a hook of a bare repository."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from runner import wiring_promotion as wiring
+from runner.cli.verdicts import lines
+from runner.errors import ExitCode
+from runner.promotion.hook import read_updates, refuse_or_pass
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def hook() -> None:
+    """Install the gate as a hook of a bare repository.
+
+    Example: hallmark hook install /srv/git/desk.git --root 3f0c… --key /etc/hallmark/gate
+    """
+
+
+@hook.command()
+@click.argument("repository", type=FOLDER)
+@click.option("--root", required=True, metavar="SHA256", help="sha256 of the first policy/trust.yaml.")
+@click.option("--key", type=FILE, help="The gate's key: receipts and tags are written after each merge.")
+@click.option("--store", type=FOLDER, help="The DVC storage directory that adapters' bytes are fetched from.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def install(repository: Path, root: str, key: Path | None, store: Path | None, as_json: bool) -> ExitCode:
+    """Write pre-receive (refuses what the gate does) and, with --key, post-receive (receipt and tag).
+
+    An empty repository takes one first push: a root commit whose policy/trust.yaml is the pinned one.
+
+    Example: hallmark hook install origin.git --root 3f0c… --key keys/gate --store storage
+    """
+    written = wiring.install_hooks(repository, python=sys.executable, root=root, key=key, store=store)
+    if as_json:
+        click.echo(json.dumps({name: str(path) for name, path in written.items()}, indent=1))
+    for path in () if as_json else written.values():
+        click.echo(f"wrote {path}")
+    return ExitCode.DONE
+
+
+@hook.command("pre-receive")
+@click.argument("repository", type=FOLDER)
+@click.option("--root", required=True, metavar="SHA256")
+@click.option("--store", type=FOLDER)
+def pre_receive(repository: Path, root: str, store: Path | None) -> ExitCode:
+    """Judge the ref updates on standard input; what git calls. Refuses all of them if one is refused.
+
+    Example: echo "$old $new refs/heads/main" | hallmark hook pre-receive origin.git --root 3f0c…
+    """
+    room, now, code = wiring.room(repository, store=store), wiring.now(), ExitCode.DONE
+    for update in read_updates(sys.stdin.read()):
+        verdict = refuse_or_pass(room.pushed(update.ref, update.new), update, root=root, now=now)
+        if not verdict.passed:
+            code = ExitCode.REFUSED
+            click.echo("\n".join([f"hallmark refuses {update.ref}:", *lines(verdict)]), err=True)
+    return code

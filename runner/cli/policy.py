@@ -1,0 +1,96 @@
+"""`hallmark policy`: make a first policy from people's ssh public keys, and lint one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from runner import wiring_promotion as wiring
+from runner.cli.verdicts import show
+from runner.errors import ExitCode
+from runner.promotion.policy import Member, first_policy, judge_files
+from runner.rules.canonical import sha256
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group()
+def policy() -> None:
+    """Make and lint the policy of who may approve what.
+
+    Example: hallmark policy lint
+    """
+
+
+def _member(value: str) -> Member:
+    """`NAME=KEYFILE[:ROLE,ROLE]`."""
+    name, _, rest = value.partition("=")
+    path, _, roles = rest.rpartition(":") if ":" in rest else (rest, "", "")
+    file = Path(path)
+    if not name or not file.is_file():
+        raise click.BadParameter(f"{value!r} is not NAME=PUBLIC_KEY_FILE[:ROLE,ROLE] with a file that is there")
+    return Member(name, file.read_text(), tuple(filter(None, roles.split(","))))
+
+
+@policy.command()
+@click.option("--person", "people", multiple=True, required=True, metavar="NAME=KEY.pub[:ROLE,ROLE]")
+@click.option("--ci", required=True, metavar="NAME=KEY.pub", help="Who signs evidence.")
+@click.option("--gate", required=True, metavar="NAME=KEY.pub", help="Who signs receipts and tags.")
+@click.option("--repository", required=True, help="The name that every statement binds to.")
+@click.option("--days", default=365, show_default=True, help="How long the policy holds.")
+@click.option("--approvers", default=2, show_default=True, help="People a promotion asks for.")
+@click.option("--directory", "-C", type=FOLDER, default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def init(
+    people: tuple[str, ...],
+    ci: str,
+    gate: str,
+    repository: str,
+    days: int,
+    approvers: int,
+    directory: Path,
+    as_json: bool,
+) -> ExitCode:
+    """Write policy/trust.yaml, allowed_signers and revoked. People without roles get `approver` and `maintainer`.
+
+    Roles: approver (promotions), maintainer (policy, revocation, code), benchmark-owner (scenarios, rubrics), on-call
+    (rollback). Where nobody has a role, maintainers stand in.
+
+    Example: hallmark policy init --repository acme/desk --person alice=alice.pub --person bob=bob.pub
+    --person carol=carol.pub --ci ci=ci.pub --gate gate=gate.pub
+    """
+    members = [_member(value) for value in people]
+    files = first_policy(
+        members, ci=_member(ci), gate=_member(gate), repository=repository, now=wiring.now(), days=days,
+        approvers=approvers, dump=wiring.dump,
+    )  # fmt: skip
+    root = sha256(files["policy/trust.yaml"])
+    verdict = judge_files(files, parse=wiring.parse)
+    if verdict.passed:
+        wiring.write_files(directory, files)
+    return show(verdict, headline=f"policy, root of trust {root}", as_json=as_json, root=root, files=sorted(files))
+
+
+@policy.command()
+@click.option("--directory", "-C", type=FOLDER, default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def lint(directory: Path, as_json: bool) -> ExitCode:
+    """Check the policy's files for every trap: missing namespaces, patterns, shared keys, CAs, pins, empty quorums.
+
+    Example: hallmark policy lint
+    """
+    files = wiring.read_policy(directory)
+    return show(judge_files(files, parse=wiring.parse), headline="policy", as_json=as_json)
+
+
+@policy.command()
+@click.option("--directory", "-C", type=FOLDER, default=".")
+def root(directory: Path) -> ExitCode:
+    """Print the sha256 of policy/trust.yaml: of a first policy, its root of trust.
+
+    Example: hallmark policy root
+    """
+    click.echo(json.dumps(sha256(wiring.read_policy(directory)["policy/trust.yaml"])).strip('"'))
+    return ExitCode.DONE

@@ -1,0 +1,28 @@
+"""How the promotion verbs show a verdict and exit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from runner.errors import ExitCode
+from runner.records.verdict import Verdict
+
+
+def lines(verdict: Verdict) -> list[str]:
+    """A line a reason, with what to do about it."""
+    return [
+        f"  {reason.step}: {reason.problem}" + (f"\n      → {reason.hint}" if reason.hint else "")
+        for reason in verdict.reasons
+    ]
+
+
+def show(verdict: Verdict, *, headline: str, as_json: bool, **more: Any) -> ExitCode:
+    """Print a verdict, as words or as one JSON document, and say how to exit."""
+    if as_json:
+        click.echo(json.dumps({**more, **verdict.model_dump(mode="json")}, indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n".join([f"{headline}: {verdict.outcome}", *lines(verdict)]))
+    return ExitCode.DONE if verdict.passed else ExitCode.REFUSED

@@ -1,0 +1,66 @@
+"""The hooks of a bare repository: two small scripts that call hallmark, and the settings they need."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from runner.edges.git_write import GitRepository
+from runner.errors import GitError
+
+PRE = """#!/bin/sh
+# Asks hallmark whether these refs may move. Written by `hallmark hook install`.
+unset PYTHONPATH PYTHONHOME
+exec {python} -I -c 'from runner.cli.main import main; main()' hook pre-receive {path} --root {root}{store}
+"""
+POST = """#!/bin/sh
+# Writes the receipt and the tag of what was merged. Written by `hallmark hook install`.
+unset PYTHONPATH PYTHONHOME
+while read -r old new ref; do
+    if [ "$ref" = refs/heads/main ]; then
+        exec {python} -I -c 'from runner.cli.main import main; main()' reconcile --directory {path} --key {key}{store}
+    fi
+done
+"""
+SETTINGS = {
+    "receive.fsckObjects": "true",
+    "receive.denyDeletes": "false",
+    "receive.denyDeleteCurrent": "refuse",
+    "receive.maxInputSize": str(512 * 1024 * 1024),
+    "receive.advertiseAtomic": "true",
+    "transfer.fsckObjects": "true",
+}
+
+
+def install(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:
+    """Write the hooks of the bare repository at `path`. Raises `GitError` where it is not bare."""
+    with GitRepository(path) as git:
+        if git.run("rev-parse", "--is-bare-repository").strip() != b"true":
+            raise GitError(f"{path} is not a bare repository: a hook guards a server, not a work tree")
+        for name, value in SETTINGS.items():
+            git.run("config", name, value)
+    where = f" --store {shlex.quote(str(store.resolve()))}" if store else ""
+    fields = {
+        "python": shlex.quote(python),
+        "path": shlex.quote(str(path.resolve())),
+        "root": shlex.quote(root),
+        "store": where,
+    }
+    written = {"pre-receive": _write(path, "pre-receive", PRE.format(**fields))}
+    if key is not None:
+        text = POST.format(**fields, key=shlex.quote(str(key.resolve())))
+        written["post-receive"] = _write(path, "post-receive", text)
+    return written
+
+
+def _write(path: Path, name: str, text: str) -> Path:
+    """Whole or as it was."""
+    target = path / "hooks" / name
+    target.parent.mkdir(exist_ok=True)
+    part = target.with_name(f".{name}.{os.getpid()}")
+    part.write_text(text)
+    part.chmod(0o755)
+    part.replace(target)
+    return target

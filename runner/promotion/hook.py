@@ -1,0 +1,95 @@
+"""What a bare server's hooks ask: may these refs move? And what they do when main has moved."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from runner.errors import HallmarkError, VerificationError
+from runner.promotion.decide import MAIN
+from runner.promotion.gather import Step
+from runner.promotion.judge import judge, judge_root
+from runner.promotion.sources import LEDGER, Sources
+from runner.records.verdict import Outcome, Reason, Verdict
+
+ABSENT = "0" * 40
+PROMOTE = "refs/heads/promote/"
+TAGS = "refs/tags/promotions/"
+STEP = "refs"
+
+
+class Update(NamedTuple):
+    """One line of a pre-receive hook's input."""
+
+    old: str
+    new: str
+    ref: str
+
+    @property
+    def creates(self) -> bool:
+        return self.old == ABSENT
+
+    @property
+    def deletes(self) -> bool:
+        return self.new == ABSENT
+
+
+def read_updates(text: str) -> tuple[Update, ...]:
+    """Raises `VerificationError` for a line that is no ref update."""
+    updates = []
+    for line in text.splitlines():
+        parts = line.split(" ", 2)
+        if len(parts) != 3:
+            raise VerificationError(f"not a ref update: {line!r}")
+        updates.append(Update(*parts))
+    return tuple(updates)
+
+
+def refuse_or_pass(sources: Sources, update: Update, *, root: str, now: str) -> Verdict:
+    """May this ref move? Main by the gate, ledger and promotion branches forward only, promotion tags by nobody."""
+    if update.ref == MAIN:
+        return _main(sources, update, root, now)
+    if update.ref == LEDGER:
+        return _ledger(sources, update)
+    if update.ref.startswith(TAGS):
+        return _refuse(f"{update.ref} is written by the gate, after a merge", "push main; the tag follows")
+    if update.ref.startswith("refs/replace/"):
+        return _refuse("replace refs change what git shows", "push the objects themselves")
+    if update.ref.startswith(PROMOTE) and not update.creates and not _forward(sources, update):
+        return _refuse(f"{update.ref} only moves forward, so that no decision on it is lost", "add a commit")
+    return Verdict()
+
+
+def _main(sources: Sources, update: Update, root: str, now: str) -> Verdict:
+    if update.deletes:
+        return _refuse("main is never deleted", "push a merge")
+    if update.creates:
+        return judge_root(sources, update.new, root, now=now)
+    return judge(sources, Step(update.old, update.new, now)).verdict
+
+
+def _forward(sources: Sources, update: Update) -> bool:
+    """Whether the old tip is an ancestor of the new."""
+    return not update.deletes and update.old in sources.objects.graph(update.new)
+
+
+def _ledger(sources: Sources, update: Update) -> Verdict:
+    """The ledger only grows: no file of it changes or goes, and every cluster's chain holds."""
+    if update.deletes or not (update.creates or _forward(sources, update)):
+        return _refuse("the ledger only moves forward", "read it again and append again")
+    changes = sources.objects.diff(None if update.creates else update.old, update.new)
+    gone = [change.path for change in changes if change.operation != "A"]
+    if gone:
+        return _refuse(f"{gone[0]} is in the ledger already", "append a new entry")
+    try:
+        for cluster in sorted({change.path.split("/")[0] for change in changes}):
+            sources.chain(cluster)
+    except HallmarkError as error:
+        return _refuse(str(error), "append what the history allows")
+    if any(json.loads(sources.objects.blob(change.blob)).get("kind") == "receipt" for change in changes):
+        return _refuse("receipts are written by the gate, after a merge", "push main; the receipt follows")
+    return Verdict()
+
+
+def _refuse(problem: str, hint: str) -> Verdict:
+    return Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step=STEP, problem=problem, hint=hint),))

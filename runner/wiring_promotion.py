@@ -1,0 +1,199 @@
+"""Settings to the edges that the promotion room reads and writes through. Apart from `wiring`, so that the gate starts
+without the model libraries' neighbours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from runner.edges import hook_files
+from runner.edges.adapter_store import DvcAdapterStore
+from runner.edges.git_write import GitRepository
+from runner.edges.ledger_store import LEDGER, GitLedgerStore
+from runner.edges.run_outputs import RunOutputs, folder_store, work_tree_store
+from runner.edges.signing import SshSigner, SshVerifier
+from runner.edges.yaml_dump import dump as dump
+from runner.edges.yaml_files import parse as parse
+from runner.errors import GitError, PhaseOrderError, RecordError
+from runner.ports import Signer
+from runner.promotion.decide import MAIN
+from runner.promotion.propose import Staging, adapter_record, bundle_point
+from runner.promotion.receipt import Registry
+from runner.promotion.sources import Sources
+from runner.records.change import ChangeClass
+from runner.records.cluster import Cluster, HubBase
+from runner.records.evidence import EvidenceFile, Operations, RollbackContract
+from runner.records.failure import Diagnosis
+from runner.records.intake import Intake
+from runner.records.ledger import Entry, EntryKind
+from runner.records.promotion import BaseId, BenchmarkId, RunSource
+from runner.records.training import BaseTraining, Sweep, Training
+from runner.rules.canonical import canonical, digest
+from runner.rules.change import POLICY_FILES
+
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime(FORMAT)
+
+
+def signer(key: Path) -> Signer:
+    return SshSigner(key)
+
+
+@dataclass(frozen=True)
+class Room:
+    """One repository, as the promotion verbs see it. With a remote, main, ledger and branches are the remote's."""
+
+    path: Path
+    remote: str | None
+    store: DvcAdapterStore | None
+    """None leaves adapters' bytes out."""
+
+    @cached_property
+    def repository(self) -> GitRepository:
+        return GitRepository(self.path)
+
+    @cached_property
+    def ledger(self) -> GitLedgerStore:
+        return GitLedgerStore(self.path, remote=self.remote)
+
+    @cached_property
+    def verifier(self) -> SshVerifier:
+        return SshVerifier()
+
+    def sources(self) -> Sources:
+        """Fresh: the ledger is read as it now stands."""
+        return Sources(self.repository, parse, self.verifier, self.ledger.read, self.store)
+
+    def offline(self) -> Sources:
+        """The ledger as this clone has it; nothing is fetched, and adapters' bytes are left out."""
+        return Sources(self.repository, parse, self.verifier, self._local_ledger)
+
+    def _local_ledger(self, cluster: str) -> tuple[Entry, ...]:
+        return self.ledger.read_at(self.tip(LEDGER), cluster)
+
+    def pushed(self, ref: str, new: str) -> Sources:
+        """What a hook reads: the ledger is the one that the push would make of it."""
+        if ref != LEDGER:
+            return self.sources()
+        return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
+
+    def tip(self, ref: str) -> str | None:
+        """A branch as this clone has it: what was fetched last, before what is local."""
+        fetched = ref.replace("refs/heads/", "refs/remotes/origin/")
+        return self.repository.resolve(fetched) or self.repository.resolve(ref)
+
+    def main(self) -> str:
+        """Main's tip, the remote's where there is one. Raises `GitError` where there is no main."""
+        found = self.repository.remote_ref(self.remote, MAIN) if self.remote else self.repository.resolve(MAIN)
+        if found is None:
+            raise GitError(f"{self.path} has no main")
+        return found
+
+    def registry(self) -> Registry:
+        return Registry(self.repository, self.ledger.commit, self.remote)
+
+
+def install_hooks(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:
+    return hook_files.install(path, python=python, root=root, key=key, store=store)
+
+
+def read_policy(top: Path) -> dict[str, bytes]:
+    """The policy's files in a work tree; what is missing is left out."""
+    return {path: (top / path).read_bytes() for path in POLICY_FILES if (top / path).is_file()}
+
+
+def write_files(top: Path, files: Mapping[str, bytes]) -> None:
+    for path, data in files.items():
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_bytes(data)
+
+
+def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:
+    """The repository at `path`: a bare one is its own truth; a clone follows its `origin`, if it has one."""
+    with GitRepository(path) as git:
+        bare = git.run("rev-parse", "--is-bare-repository").strip() == b"true"
+        top = path if bare else Path(git.run("rev-parse", "--show-toplevel").decode().strip())
+        remotes = git.run("remote").decode().split()
+    adapters = None
+    if with_bytes:
+        adapters = folder_store(store) if store else work_tree_store(top)
+    return Room(top, None if bare or "origin" not in remotes else "origin", adapters)
+
+
+def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
+    """A promotion as the cluster's last finished iteration (or a named one) leaves it. Raises `PhaseOrderError`."""
+    from runner.edges.plots import sweep_svg
+    from runner.edges.report import render
+    from runner.promotion.gather import read_before
+
+    sources, main = room.sources(), room.main()
+    chain = sources.chain(cluster)
+    iteration = iteration or _last_bundled(chain.history.entries, cluster)
+    bundle_point(chain, iteration)
+    outputs = RunOutputs(room.repository, cluster, iteration)
+    before = read_before(sources, main, cluster)
+    intake = Intake.model_validate_json(outputs.file("intake"))
+    training = Training.model_validate_json(outputs.file("training"))
+    sweep = Sweep.model_validate_json(outputs.file("sweep"))
+    diagnosis = Diagnosis.model_validate_json(outputs.file("diagnosis"))
+    if room.store is None:
+        raise RecordError("the adapter's bytes are needed to propose it")
+    files = outputs.adapter(room.store, training.adapter)
+    targeted = {failure.capability for failure in diagnosis.failures if failure.id in diagnosis.targets}
+    incumbent = before.incumbent
+    who = ", ".join(sorted({one.role for one in sources.policy(main).trust.changes.get(ChangeClass.ROLLBACK, ())}))
+    contract = RollbackContract(
+        to_sequence=incumbent.sequence,
+        to_adapter=incumbent.adapter,
+        when="an evaluation of the serving adapter falls under a threshold, or a person on call says so",
+        who=who or "on-call",
+    )
+    evidence = {
+        **outputs.tree("bundle"),
+        EvidenceFile.SWEEP_PLOT.value: sweep_svg(sweep, targeted=targeted),
+        EvidenceFile.OPERATIONS.value: canonical(_operations(outputs)) + b"\n",
+        EvidenceFile.ROLLBACK.value: canonical(contract) + b"\n",
+    }
+    sequence = incumbent.sequence + 1
+    evidence[EvidenceFile.REPORT.value] = render(evidence, cluster=before.cluster, sequence=sequence)
+    return Staging(
+        cluster=cluster,
+        sequence=sequence,
+        iteration=iteration,
+        benchmark=BenchmarkId(id=cluster, version=intake.benchmark_version, sha256=intake.benchmark_sha256),
+        base=_base(before.cluster, outputs),
+        adapter=adapter_record(files, dvc=outputs.pointer("adapter")),
+        incumbent=incumbent,
+        run=RunSource(branch=outputs.branch, iteration=iteration),
+        human_share=sweep.human_share,
+        evidence=evidence,
+    )
+
+
+def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:
+    for entry in reversed(entries):
+        if entry.kind is EntryKind.PHASE and entry.phase == "bundle" and entry.verdict.passed:
+            return entry.iteration
+    raise PhaseOrderError(f"{cluster} has no finished iteration: run `hallmark iterate {cluster}` first")
+
+
+def _operations(outputs: RunOutputs) -> Operations:
+    """What phase 12 measured, with the seconds that phase 11 trained for."""
+    found = outputs.measured("assess")["operations"]
+    values = found if isinstance(found, dict) else json.loads(found)
+    trained = float(outputs.measured("train").get("compute_s", 0.0))
+    return Operations.model_validate({**values, "training_seconds": trained})
+
+
+def _base(cluster: Cluster, outputs: RunOutputs) -> BaseId:
+    base = cluster.base
+    if base.kind == "tiny":
+        return BaseId(kind="tiny", sha256=BaseTraining.model_validate_json(outputs.file("base-training")).weights)
+    return BaseId(kind=base.kind, sha256=digest(base) if isinstance(base, HubBase) else base.sha256)
