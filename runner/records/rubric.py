@@ -56,7 +56,7 @@ class JsonSchema(Record):
     """The answer is JSON that the schema (draft 2020-12) accepts. Written as JSON text, so that YAML cannot retype it."""
 
     kind: Literal["json-schema"]
-    schema_json: Text
+    json_schema: Text
 
 
 Grader = Annotated[Exact | OneOf | Regex | Contains | JsonSchema, Field(discriminator="kind")]

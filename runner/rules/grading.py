@@ -120,7 +120,7 @@ def _judge(grader: Grader, same: Callable[[str], str], answer: str, reference: s
             return _pattern(pattern).search(same(answer)) is not None
         case Contains(values=values):
             return all(same(value) in same(answer) for value in values or (reference,))
-        case JsonSchema(schema_json=schema):
+        case JsonSchema(json_schema=schema):
             return _conforms(answer, schema)
 
 
@@ -138,7 +138,7 @@ def _validator(schema: str) -> Draft202012Validator:
         parsed = json.loads(schema)
         Draft202012Validator.check_schema(parsed)
     except (ValueError, SchemaError) as error:
-        raise RecordError("not a JSON schema of draft 2020-12", field="schema_json") from error
+        raise RecordError("not a JSON schema of draft 2020-12", field="json_schema") from error
     return Draft202012Validator(parsed)
 
 
