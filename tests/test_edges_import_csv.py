@@ -1,0 +1,202 @@
+"""Labelled text becomes a cluster that checks clean; wrong input gets one message and leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner import workspace
+from runner.edges.dvc_data import pointer_path
+from runner.edges.import_csv import import_labelled
+from runner.edges.new_workspace import initialise
+from runner.edges.readers import DirectoryReader
+from runner.edges.yaml_files import line_of, parse
+from runner.errors import RecordError
+from runner.records.dataset import Example
+from runner.records.params import Params
+from runner.records.pointer import DataPointer
+from runner.records.scenario import SetName
+from runner.records.trace import Trace
+from runner.rules.canonical import sha256
+from runner.rules.labelled import Request
+
+REQUEST = Request(cluster="bank", real_only=0.5, label_column="category")
+LABELS = ("card_lost", "Größe falsch", "退款")
+PARTS = ("base", "gold", "traffic", "core", "dev", "heldout")
+
+
+def rows(part: str) -> list[str]:
+    return [f'"{part}, {number}: {label}?",{label}' for label in LABELS for number in (1, 2)]
+
+
+def csv(path: Path, lines: list[str], header: str = "text,category") -> Path:
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    return {part: csv(tmp_path / f"{part}.csv", rows(part)) for part in PARTS}
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    initialise(tmp_path / "ws", remote="../store")
+    return tmp_path / "ws"
+
+
+def tree(top: Path) -> dict[str, bytes]:
+    """Every file but git's and DVC's own, and the empty folder that imports are staged in."""
+    skipped = {".git", ".dvc"}
+    found = (path for path in top.rglob("*") if path.is_file() and skipped.isdisjoint(path.relative_to(top).parts))
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in found}
+
+
+def test_a_cluster_is_made_and_checks_clean(top, files):
+    made = import_labelled(top, files, REQUEST)
+    reader = DirectoryReader(top)
+    assert workspace.survey(reader, parse=parse, locate=line_of).problems == ()
+    loaded = workspace.load(reader, "bank", parse=parse)
+    names = [capability.id for capability in loaded.cluster.capabilities]
+    assert names[:2] == ["groe-falsch", "card-lost"]
+    assert names[2].startswith("label-")
+    assert {name: len(found) for name, found in loaded.scenarios.items()} == {
+        SetName.CORE: 6,
+        SetName.DEV: 6,
+        SetName.HELDOUT: 6,
+        SetName.REPRESENTATIVE: 0,
+    }
+    first = loaded.scenarios[SetName.CORE][0]
+    assert (first.id, first.reference, first.rubric) == ("core-card-lost-001", "card_lost", "bank-exact")
+    assert first.input[0].content == "core, 1: card_lost?"
+    assert loaded.lock == made.lock
+    home = top / "clusters/bank"
+    for name, kind, count in (("base", Example, 6), ("gold", Example, 6), ("signals", Trace, 6)):
+        data = (home / f"data/{name}.jsonl").read_bytes()
+        assert len([kind.model_validate_json(row) for row in data.splitlines()]) == count
+        pointer = parse(pointer_path(home / f"data/{name}.jsonl").read_bytes(), DataPointer, path="p")
+        assert pointer.meta.sha256 == sha256(data) == loaded.digests[f"data/{name}"]
+
+
+def test_traffic_comes_through_the_door(top, files, tmp_path):
+    csv(files["traffic"], ['"call +44 20 7946 0958 or a@b.com, order 4812345678",card_lost'])
+    [trace] = import_labelled(top, files, REQUEST).traces
+    assert trace.input[0].content == "call [PHONE] or [EMAIL], order 4812345678"
+    assert trace.redactions == {"email": 1, "phone": 1}
+    assert (trace.response, trace.feedback.correct_answer) == ("", "card_lost")
+    assert trace.source == "import:traffic.csv:2"
+
+
+def test_the_same_files_make_the_same_bytes(tmp_path, files):
+    for name in ("one", "two"):
+        initialise(tmp_path / name, remote="../store")
+        import_labelled(tmp_path / name, files, REQUEST)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_held_out_texts_do_not_train(top, files):
+    csv(files["gold"], [*rows("gold"), '"HELDOUT,  1: card_lost?",card_lost'])
+    csv(files["core"], [*rows("core"), '"heldout, 2: card_lost?",card_lost'])
+    made = import_labelled(top, files, REQUEST)
+    assert [(row.part, row.line, row.kept_in) for row in made.left_out] == [
+        ("core", 8, "heldout"),
+        ("gold", 8, "heldout"),
+    ]
+    assert len(made.examples["gold"]) == 6
+    assert workspace.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
+
+
+def test_a_text_given_twice_keeps_two_ids(top, files):
+    csv(files["base"], [*rows("base"), *rows("base")])
+    ids = [example.id for example in import_labelled(top, files, REQUEST).examples["base"]]
+    assert len(ids) == len(set(ids)) == 12
+
+
+def test_a_second_cluster_leaves_the_first_as_it_was(top, files):
+    import_labelled(top, files, REQUEST)
+    before = tree(top)
+    with (top / "params.yaml").open("a") as file:
+        file.write("  # a remark\n")
+    import_labelled(top, files, REQUEST._replace(cluster="shop"))
+    after = tree(top)
+    assert {path for path in before if before[path] != after[path]} == {"params.yaml"}
+    assert b"# a remark" in after["params.yaml"]
+    assert set(parse(after["params.yaml"], Params, path="params.yaml").clusters) == {"bank", "shop"}
+
+
+def test_the_real_only_baseline_is_measured_when_not_given(top, files):
+    made = import_labelled(top, files, REQUEST._replace(real_only=None))
+    baseline = made.problem.real_only_baseline
+    assert baseline.value > 0.5
+    assert "dev (6 texts)" in baseline.how
+
+
+def test_a_problem_statement_of_ones_own_is_used(top, files, tmp_path):
+    own = tmp_path / "problem.md"
+    front = (
+        "gap: g\nwhy_not_real_data: w\nmetric: composite\nthreshold: 0.6\nreal_only_baseline: {value: 0.4, how: h}\n"
+    )
+    own.write_text(f"---\n{front}---\nOur words.\n")
+    made = import_labelled(top, files, REQUEST._replace(problem_file=str(own)))
+    assert made.problem.gap == "g"
+    assert "Our words." in (top / "clusters/bank/problem.md").read_text()
+
+
+WRONG = {
+    "missing column": (b"text,label\nx,card_lost\n", 'core.csv:1: has no column "category"'),
+    "empty file": (b"", "core.csv:1: is empty"),
+    "header alone": (b"text,category\n", "core.csv:1: has a header and no rows"),
+    "unseen label": (b"text,category\nx,card_lost\ny,card_list\n", 'core.csv:3: the label "card_list" is unseen'),
+    "not UTF-8": (b"text,category\nx,card_lost\ncaf\xe9,card_lost\n", "core.csv:3: is not UTF-8: byte 0xe9"),
+    "a line of 20 MB": (
+        b"text,category\n" + b"x" * 20_000_000 + b",card_lost\n",
+        "core.csv:2: is longer than 1,000,000",
+    ),
+    "a header twice": (b"text,category,text\nx,card_lost,y\n", 'core.csv:1: has the column "text" twice'),
+    "a ragged row": (b"text,category\nx,y,card_lost\n", "core.csv:2: has 3 columns, the header 2"),
+    "an empty text": (b"text,category\nx,card_lost\n ,card_lost\n", "core.csv:3: has an empty text"),
+    "an empty label": (b"text,category\nx,\n", "core.csv:2: has an empty label"),
+    "an open quote": (b'text,category\n"x,card_lost\n', "core.csv:2: is not CSV"),
+    "all held out": (b'text,category\n"heldout, 1: card_lost?",card_lost\n', "core.csv: every text of --core"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_input_gets_one_message_and_leaves_nothing(top, files, name):
+    data, says = WRONG[name]
+    files["core"].write_bytes(data)
+    before = tree(top)
+    with pytest.raises(RecordError) as caught:
+        import_labelled(top, files, REQUEST)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert tree(top) == before
+
+
+def test_labels_of_one_name_are_refused(top, files):
+    csv(files["base"], ["a,card lost", "b,card_lost"])
+    with pytest.raises(RecordError, match='the labels "card lost" and "card_lost" have the same name, card-lost'):
+        import_labelled(top, files, REQUEST)
+
+
+def test_a_name_that_is_bad_or_taken_is_refused(top, files):
+    with pytest.raises(RecordError, match="such as the-bank"):
+        import_labelled(top, files, REQUEST._replace(cluster="The Bank"))
+    import_labelled(top, files, REQUEST)
+    before = tree(top)
+    with pytest.raises(RecordError, match="clusters/bank: is there already"):
+        import_labelled(top, files, REQUEST)
+    assert tree(top) == before
+
+
+def test_a_failure_half_way_is_undone(top, files, monkeypatch):
+    before = tree(top)
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("runner.edges.import_csv.dvc_data.track", fail)
+    with pytest.raises(OSError, match="disk full"):
+        import_labelled(top, files, REQUEST)
+    assert tree(top) == before
