@@ -123,8 +123,10 @@ def pretrain(
 
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    texts = [text for one in examples for text in (*(message.content for message in one.input), one.answer)]
-    tokenizer = make_tokenizer(texts, vocabulary=recipe.vocabulary)
+    texts = [message.content for one in examples for message in one.input]
+    # Each answer once: were they as frequent as they are in the rows, whole answers would become single tokens, and
+    # the model would learn less from each (0.73 against 0.82 on the embedded cluster's dev and core).
+    tokenizer = make_tokenizer([*texts, *sorted({one.answer for one in examples})], vocabulary=recipe.vocabulary)
     model = new_model(len(tokenizer), recipe)
     rows = [(with_instruction(one.input, instruction), one.answer) for one in examples]
     turned = [reversed_example(one) for one in examples] if recipe.reversed_share > 0 else []
