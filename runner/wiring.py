@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner import workspace as workspaces
 from runner.edges import door, dvc_data, import_csv, new_workspace
@@ -20,8 +21,6 @@ from runner.edges.transformers_models import TransformersModels
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import line_of, parse
 from runner.errors import GitError
-from runner.flywheel import Flow
-from runner.pipeline import Phase
 from runner.ports import LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock
@@ -31,6 +30,10 @@ from runner.records.trace import IngestedFile
 from runner.rules.labelled import Labelled, Request
 from runner.rules.scenario_sets import relocked
 from runner.workspace import Survey, Workspace
+
+if TYPE_CHECKING:
+    from runner.flywheel import Flow
+    from runner.pipeline import Phase
 
 
 def root(path: Path) -> Path:
@@ -156,6 +159,8 @@ def flow(
     tell: Callable[[Phase, Step], None] = lambda phase, step: None,
 ) -> Flow:
     """The flywheel of a cluster, pinned to HEAD of the repository at `path`."""
+    from runner.flywheel import Flow  # brings the phases: checking a file need not wait for them
+
     top = root(path)
     head = commit(top)
     tree = CommitReader(top, head)
