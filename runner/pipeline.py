@@ -66,13 +66,18 @@ INTAKE = Stage(
     "intake",
     p01_intake.run,
     reads=DATA,
-    writes=("intake", "incumbent"),
+    writes=("intake", "leaks", "incumbent"),
     sets=EVERY_SET,
     reviewed=("problem", "lock", "rubrics", "promotions"),
     params=("*",),
 )
 BASE = Stage(
-    "base", base.run, ("base-data",), ("base", "base-training"), sets=EVERY_SET, params=("base", "seed", "threads")
+    "base",
+    base.run,
+    ("leaks", "base-data"),
+    ("base", "base-training"),
+    sets=(DEV,),
+    params=("base", "seed", "threads"),
 )
 
 PHASES: tuple[Phase, ...] = (

@@ -79,6 +79,7 @@ def test_no_artifact_holds_what_was_measured(done: Any) -> None:
     assert again["assess"].artifacts["scorecard"] == outputs["assess"].artifacts["scorecard"]
     assert all("compute_s" in out.measured for out in again.values())
     assert again["sweep"].measured["compute_s"] > 5
+    assert set(again["sweep"].measured["training_s"]) == {arm.name for arm in values["sweep"].arms}
 
 
 def test_the_iteration_id_follows_from_pins_and_incumbent_alone(done: Any) -> None:
@@ -145,8 +146,8 @@ def test_a_promoted_adapter_is_the_incumbent(done: Any) -> None:
     now = replace(space, incumbent=Incumbent(sequence=1, adapter=adapter.digest))
     _, fresh = fixture()
     run_all(now, fresh, simulated_ports(promoted={1: adapter}), upto="diagnose")
-    assert json.loads(fresh["incumbent"].files["incumbent.json"])["sequence"] == 1  # type: ignore[union-attr]
-    models: Any = fresh["baseline"].models  # type: ignore[union-attr]
+    assert json.loads(fresh["incumbent"].files["incumbent.json"])["sequence"] == 1
+    models: Any = fresh["baseline"].models
     assert models["incumbent"].sets[SetName.HELDOUT].composite > models["base"].sets[SetName.HELDOUT].composite
     with pytest.raises(DataError, match="never promoted"):
         run_all(now, fixture()[1], simulated_ports(), upto="intake")
@@ -156,11 +157,12 @@ def test_base_rows_in_a_frozen_set_train_nothing() -> None:
     space, values = fixture()
     stolen = space.scenarios[SetName.HELDOUT][0]
     row = Example(id="base-stolen", capability=stolen.capability, input=stolen.input, answer=stolen.reference)
-    values["base-data"] = (*values["base-data"], row)  # type: ignore[misc]
+    values["base-data"] = (*values["base-data"], row)
     outputs = run_all(space, values, upto="validate")
-    assert outputs["base"].artifacts["base-training"].leaked == 1  # type: ignore[union-attr]
-    assert stolen.input[-1].content.encode() not in values["base"].files["model.safetensors"]  # type: ignore[union-attr]
-    leaks = values["validation"].human_leaks  # type: ignore[union-attr]
+    assert [leak.candidate for leak in values["leaks"]] == ["base-stolen"]
+    assert outputs["base"].artifacts["base-training"].leaked == 1
+    assert stolen.input[-1].content.encode() not in values["base"].files["model.safetensors"]
+    leaks = values["validation"].human_leaks
     assert [(leak.candidate, leak.scenario) for leak in leaks] == [("base-stolen", stolen.id)]
     assert any("train nothing" in reason.problem for reason in outputs["validate"].verdict.reasons)
 
@@ -189,6 +191,7 @@ class Blind(Mapping[SetName, tuple[Scenario, ...]]):
         ("diagnose", SetName.CORE),
         ("rubrics", SetName.CORE),
         ("expand", SetName.CORE),
+        ("base", SetName.DEV),
         ("sweep", SetName.DEV),
         ("train", SetName.DEV),
     ],
@@ -247,15 +250,15 @@ def test_without_human_rows_the_base_alone_generates() -> None:
     values["gold"] = ()
     values["traces"] = ()
     run_all(space, values, upto="expand")
-    llm: list[Any] = [one for one in values["batches"] if one.provenance.channel is Channel.LLM]  # type: ignore[union-attr]
+    llm: list[Any] = [one for one in values["batches"] if one.provenance.channel is Channel.LLM]
     assert all(one.provenance.generator.name == "base" for one in llm)
-    assert not [one for one in values["batches"] if one.provenance.channel is Channel.LOG]  # type: ignore[union-attr]
+    assert not [one for one in values["batches"] if one.provenance.channel is Channel.LOG]
 
 
 def test_leaked_candidates_are_dropped_and_a_leaky_batch_fails() -> None:
     space, values = fixture()
     run_all(space, values, upto="expand")
-    candidates: list[Any] = list(values["candidates"])  # type: ignore[arg-type]
+    candidates: list[Any] = list(values["candidates"])
     heldout = space.scenarios[SetName.HELDOUT]
     log = next(i for i, one in enumerate(candidates) if one.example.origin is Origin.HUMAN)
     llm = [i for i, one in enumerate(candidates) if one.batch.endswith("-llm")][:2]
@@ -268,7 +271,7 @@ def test_leaked_candidates_are_dropped_and_a_leaky_batch_fails() -> None:
     report: Any = output.artifacts["validation"]
     assert candidates[llm[0]].batch in report.failed
     assert candidates[log].batch in report.passed
-    kept = {row.example.id for row in output.artifacts["valid"]}  # type: ignore[union-attr]
+    kept = {row.example.id for row in output.artifacts["valid"]}
     assert candidates[log].example.id not in kept
     assert not kept & {one.example.id for one in candidates if one.batch == candidates[llm[0]].batch}
     assert output.verdict.outcome is Outcome.PASS
@@ -313,7 +316,7 @@ def test_triage_waits_for_people_and_applies_what_they_say() -> None:
     outputs = run_all(space, values, upto="triage")
     waits = outputs["triage"]
     assert (waits.verdict.outcome, dict(waits.artifacts)) == (Outcome.WAIT, {})
-    assert f"clusters/desk/triage/{values['intake'].iteration}.yaml" in waits.verdict.reasons[0].hint  # type: ignore[union-attr]
+    assert f"clusters/desk/triage/{values['intake'].iteration}.yaml" in waits.verdict.reasons[0].hint
     made = list(decisions(values))
     assert (
         triaged(space, values, (*made[:-1], made[-1].model_copy(update={"decision": Choice.UNDECIDED}))).verdict.outcome
@@ -328,7 +331,7 @@ def test_triage_waits_for_people_and_applies_what_they_say() -> None:
     output = triaged(space, values, tuple(made))
     result: Any = output.artifacts["triage"]
     assert (result.reviewer, result.edited, result.rejected) == ("ada", 2, 1)
-    accepted = {one.example.id: one.example for one in output.artifacts["accepted"]}  # type: ignore[union-attr]
+    accepted = {one.example.id: one.example for one in output.artifacts["accepted"]}
     assert accepted[made[synthetic].candidate].origin is Origin.CORRECTED
     assert accepted[made[human].candidate].origin is Origin.HUMAN
     assert accepted[made[human].candidate].input[-1].content == f"mended text {human}"
@@ -364,7 +367,7 @@ def test_earlier_human_rows_stay_in_the_pool(done: Any) -> None:
     intake = values["intake"].model_copy(update={"earlier_triage": ("desk-0",)})
     later = {**values, "intake": intake}
     output = p10_sweep.run(Inputs(replace(space, triage=triage), MemoryArtifacts(later)), simulated_ports())
-    new = {row.example.id for row in output.artifacts["mixture"] if row.use is Use.NEW}  # type: ignore[union-attr]
+    new = {row.example.id for row in output.artifacts["mixture"] if row.use is Use.NEW}
     assert "cand-earlier" in new
 
 
@@ -415,7 +418,7 @@ def test_another_recipe_is_trained_and_not_taken_from_the_sweep(done: Any) -> No
     recipe = space.params.train.model_copy(update={"rank": 8})
     other = replace(space, params=space.params.model_copy(update={"train": recipe}))
     output = perform(stage("train"), other, MemoryArtifacts(values), simulated_ports())
-    assert not output.artifacts["training"].from_sweep  # type: ignore[union-attr]
+    assert not output.artifacts["training"].from_sweep
     assert output.measured["training_s"] > 0
 
 

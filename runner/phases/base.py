@@ -9,9 +9,9 @@ from runner.records.cluster import HubBase, PathBase, TinyBase
 from runner.records.dataset import Example
 from runner.records.scenario import SetName
 from runner.records.training import BaseTraining
+from runner.records.validation import Leak
 from runner.rules.canonical import canonical
 from runner.rules.conversations import scenario_example
-from runner.rules.leakage import FrozenTexts
 from runner.workspace import Inputs
 
 NAMED_FILE = "base.json"
@@ -20,7 +20,7 @@ NAMED_FILE = "base.json"
 def run(inputs: Inputs, ports: Ports) -> Output:
     """Writes `base` (a tiny base's files; `base.json` alone for a path or hub base) and `base-training`.
 
-    Base rows that stand in a frozen set are left out first. The number of steps is chosen on dev.
+    Base rows that intake found in a frozen set are left out. The number of steps is chosen on dev.
     """
     base = inputs.workspace.cluster.base
     return _pretrain(inputs, ports) if isinstance(base, TinyBase) else _named(base)
@@ -37,8 +37,7 @@ def _pretrain(inputs: Inputs, ports: Ports) -> Output:
     examples = inputs.artifacts.rows("base-data", Example)
     if not examples:
         raise RecordError("there are no base rows to train on", path="data/base.jsonl", hint="add labelled examples")
-    frozen = FrozenTexts(scenario for found in space.scenarios.values() for scenario in found)
-    leaked = {leak.candidate for leak in frozen.leaks(examples)}
+    leaked = {leak.candidate for leak in inputs.artifacts.rows("leaks", Leak)} & {example.id for example in examples}
     made = watch.time(
         lambda: ports.models.pretrain(
             [example for example in examples if example.id not in leaked],

@@ -1,7 +1,8 @@
 """Phase 1, intake: pin every digest that later phases may use, or refuse to start.
 
 It refuses where the problem statement leaves something open, where this machine is outside the cluster's hardware
-boundary, and where the frozen sets are not the ones that were locked.
+boundary, and where the frozen sets are not the ones that were locked. Base and gold rows that stand in a frozen set
+are named, so that the phases that train on them need not look at the sets.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from collections.abc import Iterator
 
 from runner.ports import MachineFacts, Output, Ports, Tree
 from runner.records.cluster import Cluster, Problem
+from runner.records.dataset import Example
 from runner.records.intake import Intake
+from runner.records.validation import Leak
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.benchmark import benchmark_digest, mismatches
 from runner.rules.canonical import canonical, digest
+from runner.rules.leakage import FrozenTexts
 from runner.workspace import Inputs, Workspace
 
 INCUMBENT_FILE = "incumbent.json"
-REQUIRED_DATA = ("base-data", "gold", "reference", "traces")
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:
-    """Writes `intake` and `incumbent` (`incumbent.json`, and the promoted adapter's files where there is one)."""
+    """Writes `intake`, `leaks`, and `incumbent` (`incumbent.json`, and the promoted adapter's files, if any)."""
     space = inputs.workspace
     reasons = (
         *_problem(space.problem, space.cluster),
@@ -33,7 +36,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     if space.incumbent.sequence > 0:
         files.update(ports.adapters.fetch(space.incumbent.sequence).files)
     verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons) if reasons else Verdict()
-    return Output({"intake": intake, "incumbent": Tree(files)}, verdict, {"compute_s": 0.0})
+    return Output({"intake": intake, "leaks": _leaks(inputs), "incumbent": Tree(files)}, verdict, {"compute_s": 0.0})
 
 
 def pin(space: Workspace) -> Intake:
@@ -50,6 +53,12 @@ def pin(space: Workspace) -> Intake:
         incumbent=space.incumbent,
         earlier_triage=tuple(sorted(name for name in space.triage if name != iteration)),
     )
+
+
+def _leaks(inputs: Inputs) -> tuple[Leak, ...]:
+    frozen = FrozenTexts(scenario for found in inputs.workspace.scenarios.values() for scenario in found)
+    rows = [row for name in ("base-data", "gold") for row in inputs.artifacts.rows(name, Example)]
+    return frozen.leaks(sorted(rows, key=lambda row: row.id))
 
 
 def _problem(problem: Problem | None, cluster: Cluster) -> Iterator[Reason]:

@@ -121,6 +121,7 @@ def _run(
     else:
         trained = train(inputs, ports, watch, rows=rows, what=f"training arm {arm}")
         dev = _dev(inputs, ports, watch, trained.adapter, arm)
+        watch.extra.setdefault("training_s", {})[arm] = round(trained.seconds, 3)
     kinds = makeup(rows)
     record = Arm(
         name=arm,

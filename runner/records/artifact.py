@@ -34,6 +34,7 @@ ARTIFACTS: dict[str, Artifact] = {
     "traces": Artifact("data/signals.jsonl", Form.ROWS, Keeper.DVC),
     # 1 intake
     "intake": Artifact("run/intake.json", Form.RECORD, Keeper.GIT),
+    "leaks": Artifact("run/leaks.jsonl", Form.ROWS, Keeper.GIT),
     "base": Artifact("run/base", Form.TREE, Keeper.DVC),
     "base-training": Artifact("run/base.json", Form.RECORD, Keeper.GIT),
     "incumbent": Artifact("run/incumbent", Form.TREE, Keeper.DVC),
