@@ -133,6 +133,10 @@ class LanguageModels(Protocol):
     @property
     def version(self) -> str: ...
 
+    @property
+    def import_seconds(self) -> float:
+        """What importing the model libraries has taken in this process; 0 before."""
+
     def pretrain(
         self,
         examples: Sequence[Example],
@@ -337,6 +341,9 @@ class Objects(Protocol):
         """Raises `RecordError` where there is no such file."""
 
     def files(self, commit: str, prefix: str = "") -> Mapping[str, File]: ...
+
+    def names(self, commit: str, directory: str) -> tuple[str, ...]:
+        """What a directory holds itself."""
 
     def diff(self, old: str | None, new: str) -> tuple[PathChange, ...]: ...
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from runner.errors import GitError, RecordError, VerificationError
 from runner.records.change import Commit, File, Operation, PathChange
@@ -64,7 +65,7 @@ class GitObjects:
         self._trees: dict[str, dict[str, File]] = {}
         self._walks: dict[tuple[str, str], dict[str, File]] = {}
 
-    def __enter__(self) -> GitObjects:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -174,6 +175,16 @@ class GitObjects:
                 raise GitError(f"object {oid} is a {kind}, not a tree")
             self._trees[oid] = dict(_entries(oid, content))
         return self._trees[oid]
+
+    def names(self, commit: str, directory: str) -> tuple[str, ...]:
+        """What a directory holds itself, sorted; nothing where there is no such directory."""
+        at = File(TREE, self.commit(commit).tree)
+        for name in directory.strip("/").split("/"):
+            found = self.tree(at.blob).get(name) if at.mode == TREE else None
+            if found is None:
+                return ()
+            at = found
+        return tuple(sorted(self.tree(at.blob))) if at.mode == TREE else ()
 
     def files(self, commit: str, prefix: str = "") -> dict[str, File]:
         """Every file below the directory `prefix` (or the one file it names) at `commit`, by path."""

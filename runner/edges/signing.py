@@ -147,9 +147,10 @@ class SshVerifier:
     def _file(self, data: bytes) -> str:
         path = Path(self._scratch.name) / sha256(data)
         if not path.exists():
-            part = path.with_suffix(f".{os.getpid()}.{id(data)}")
-            part.write_bytes(data)
-            part.rename(path)
+            handle, part = tempfile.mkstemp(dir=self._scratch.name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(part, path)
         return str(path)
 
 

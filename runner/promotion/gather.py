@@ -55,16 +55,17 @@ def gather(sources: Sources, step: Step) -> Facts:
     complete = all(c.operation is Operation.DELETE or c.path in contents for c in changes)
     digest = manifest(changes, contents, leaving_out=prefix) if complete else "0" * 64
     following = _next_policy(sources, step, policy, changes)
-    promotion, unreadable = _promotion(sources, step, policy, place, contents)
-    change = _change(changes, following, promotion)
     incoming = objects.incoming(step.old, step.new) if step.incoming is None else step.incoming
     decisions = {c.path: contents[c.path] for c in changes if c.path.startswith(prefix) and c.path in contents}
     if not place[0]:
         decisions = {path: data for path, data in decisions.items() if path.startswith(f"{prefix}{digest}/")}
-    proposal, approvals = _decisions(sources, decisions, policy.keys, step.now)
+    evidence = _evidence(place, contents)
+    proposal, approvals, attestation = _signatures(sources, decisions, evidence, policy, step.now)
+    promotion, unreadable = _promotion(sources, step, place, contents, attestation)
+    change = _change(changes, following, promotion)
     next_policy = None
     if following is not None and following[0] is not None:
-        theirs = _decisions(sources, decisions, following[0].keys, step.now)
+        theirs = _signatures(sources, decisions, {}, following[0], step.now)[:2]
         next_policy = NextPolicy(following[0].trust, following[0].problems, *theirs, revocation_only=following[2])
     elif following is not None:
         next_policy = NextPolicy(None, following[1])
@@ -145,14 +146,24 @@ def statement(kind: type[S], payload: bytes) -> S:
         raise VerificationError(f"its statement says {error.errors()[0]['msg']}") from error
 
 
-def _decisions(
-    sources: Sources, files: Mapping[str, bytes], keys: Keys, now: str
-) -> tuple[Signed | None, tuple[Signed, ...]]:
-    """The proposal and the approvals among `files`, verified in parallel: ssh-keygen is a process each."""
+def _evidence(place: tuple[str, int], contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The evidence files that the step adds, by name."""
+    start = f"clusters/{place[0]}/promotions/{place[1]}/evidence/"
+    return {path.removeprefix(start): data for path, data in contents.items() if path.startswith(start)}
+
+
+def _signatures(
+    sources: Sources, files: Mapping[str, bytes], evidence: Mapping[str, bytes], policy: Policy, now: str
+) -> tuple[Signed | None, tuple[Signed, ...], SignedEvidence]:
+    """The proposal and the approvals among `files`, and CI's attestation, verified in parallel: ssh-keygen is a
+    process each."""
     with ThreadPoolExecutor(WORKERS) as pool:
-        read = list(pool.map(lambda item: _decision(sources, item[0], item[1], keys, now), sorted(files.items())))
+        word = pool.submit(_attestation, sources, evidence, policy, now)
+        items = sorted(files.items())
+        read = list(pool.map(lambda item: _decision(sources, item[0], item[1], policy.keys, now), items))
     proposals = [signed for signed in read if signed.path.endswith(f"/{PROPOSAL}")]
-    return (proposals[0] if proposals else None), tuple(signed for signed in read if signed not in proposals)
+    approvals = tuple(signed for signed in read if signed not in proposals)
+    return (proposals[0] if proposals else None), approvals, word.result()
 
 
 def _decision(sources: Sources, path: str, data: bytes, keys: Keys, now: str) -> Signed:
@@ -176,7 +187,11 @@ def _decision(sources: Sources, path: str, data: bytes, keys: Keys, now: str) ->
 
 
 def _promotion(
-    sources: Sources, step: Step, policy: Policy, place: tuple[str, int], contents: Mapping[str, bytes]
+    sources: Sources,
+    step: Step,
+    place: tuple[str, int],
+    contents: Mapping[str, bytes],
+    attestation: SignedEvidence,
 ) -> tuple[Promotion | None, tuple[Reason, ...]]:
     """The promotion in the step, if it can be read, and why not."""
     cluster, sequence = place
@@ -192,11 +207,8 @@ def _promotion(
         return None, (Reason(step=said, problem=f"{home}record.yaml is not in this change", hint="propose again"),)
     except RecordError as error:
         return None, (Reason(step=said, problem=str(error), hint="propose again"),)
-    start = f"{home}evidence/"
-    evidence = {path.removeprefix(start): blob for path, blob in contents.items() if path.startswith(start)}
-    attestation = _attestation(sources, evidence, policy, step.now)
     problem = adapter_problem(sources, record)
-    return Promotion(record, sha256(data), evidence, attestation, before, problem), ()
+    return Promotion(record, sha256(data), _evidence(place, contents), attestation, before, problem), ()
 
 
 def _attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy, now: str) -> SignedEvidence:
@@ -219,19 +231,15 @@ def _attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy
 
 def read_before(sources: Sources, commit: str, cluster: str) -> Before:
     """What the base tip and the ledger say of a cluster. Raises `RecordError` where a file of it cannot be read."""
-    path = _cluster_file(cluster)
     home = f"clusters/{cluster}/promotions"
-    records = {}
-    for file in sources.objects.files(commit, home):
-        place = promotion_place(file)
-        if place is not None and place.rest == "record.yaml":
-            records[place.sequence] = sources.parse(sources.objects.read(commit, file), PromotionRecord, path=file)
+    numbers = [int(name) for name in sources.objects.names(commit, home) if name.isdigit()]
+    records = {n: sources.record(commit, f"{home}/{n}/record.yaml", PromotionRecord) for n in sorted(numbers)}
     chain = sources.chain(cluster)
     lock_path, lock = f"clusters/{cluster}/benchmark.lock", None
     if sources.exists(commit, lock_path):
-        lock = sources.parse(sources.objects.read(commit, lock_path), BenchmarkLock, path=lock_path)
+        lock = sources.record(commit, lock_path, BenchmarkLock)
     return Before(
-        cluster=sources.parse(sources.objects.read(commit, path), Cluster, path=path),
+        cluster=sources.record(commit, _cluster_file(cluster), Cluster),
         benchmark_sha256=benchmark_digest(lock),
         scenarios=sources.scenarios(commit, cluster),
         records=records,

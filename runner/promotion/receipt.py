@@ -76,8 +76,10 @@ def reconcile(
     Raises `VerificationError` at the first one that the gate does not pass: it gets none.
     """
     done = []
-    for link in first_parents(fresh().objects, main):
-        if link.parent is None or link.place(registry.repository) is None:
+    sources = fresh()
+    for link in first_parents(sources.objects, main):
+        place = link.place(registry.repository) if link.parent else None
+        if place is None or _complete(sources, registry, place):
             continue
         for attempt in range(attempts):
             try:
@@ -89,6 +91,12 @@ def reconcile(
         if made is not None:
             done.append(made)
     return tuple(done)
+
+
+def _complete(sources: Sources, registry: Registry, place: tuple[str, int]) -> bool:
+    """Whether a promotion has its receipt and its tag."""
+    receipts = sources.chain(place[0]).history.promotions()
+    return len(receipts) >= place[1] and registry.tip(f"refs/tags/{tag_name(*place)}") is not None
 
 
 def _one(sources: Sources, registry: Registry, gate: Signer, link: Link, now: str) -> Reconciled | None:

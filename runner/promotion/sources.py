@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from runner.ledger import History, entry_digest
 from runner.ports import AdapterStore, Keys, Objects, RecordParser, Verifier
+from runner.records.base import Record
 from runner.records.ledger import Entry
 from runner.records.policy import Trust
 from runner.records.scenario import Scenario, SetName
@@ -17,6 +19,7 @@ from runner.rules.canonical import digest, sha256
 from runner.rules.change import POLICY_FILES
 from runner.rules.policy import lint
 
+R = TypeVar("R", bound=Record)
 LEDGER = "refs/heads/ledger"
 _FIELD = {
     name: re.compile(rf"^{name}: *[\"']?([a-z0-9-]+)[\"']?[ ]*\r?$".encode(), re.MULTILINE)
@@ -62,6 +65,7 @@ class Sources:
     _chains: dict[str, Chain] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
     _scenarios: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _parsed: dict[tuple[str, type[Record]], Record] = field(default_factory=dict)
     _contexts: dict[tuple[object, ...], str] = field(default_factory=dict)
 
     def sha256(self, blob: str) -> str:
@@ -128,6 +132,17 @@ class Sources:
         made = digest([[path, file.mode, self.sha256(file.blob)] for path, file in sorted(chosen.items())])
         if cluster:
             self._contexts[key] = made
+        return made
+
+    def record(self, commit: str, path: str, kind: type[R]) -> R:
+        """A reviewed file as its record. Raises `RecordError`."""
+        file = self.objects.files(commit, path).get(path)
+        key = (file.blob if file else "", kind)
+        known = self._parsed.get(key)
+        if isinstance(known, kind):
+            return known
+        made = self.parse(self.objects.read(commit, path), kind, path=path)
+        self._parsed[key] = made
         return made
 
     def exists(self, commit: str, path: str) -> bool:
