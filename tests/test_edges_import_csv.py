@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner import workspace
+from runner.edges import dvc_data
 from runner.edges.dvc_data import pointer_path
 from runner.edges.import_csv import import_labelled
 from runner.edges.new_workspace import initialise
@@ -72,7 +73,14 @@ def test_a_cluster_is_made_and_checks_clean(top, files):
     assert first.input[0].content == "core, 1: card_lost?"
     assert loaded.lock == made.lock
     home = top / "clusters/bank"
-    for name, kind, count in (("base", Example, 6), ("gold", Example, 6), ("signals", Trace, 6)):
+    assert (home / "promotions/.gitkeep").exists()
+    assert (top / "scenarios/bank/representative/.gitkeep").exists()
+    for name, kind, count in (
+        ("base", Example, 6),
+        ("gold", Example, 6),
+        ("signals", Trace, 6),
+        ("reference", Example, 0),
+    ):
         data = (home / f"data/{name}.jsonl").read_bytes()
         assert len([kind.model_validate_json(row) for row in data.splitlines()]) == count
         pointer = parse(pointer_path(home / f"data/{name}.jsonl").read_bytes(), DataPointer, path="p")
@@ -86,6 +94,18 @@ def test_traffic_comes_through_the_door(top, files, tmp_path):
     assert trace.redactions == {"email": 1, "phone": 1}
     assert (trace.response, trace.feedback.correct_answer) == ("", "card_lost")
     assert trace.source == "import:traffic.csv:2"
+
+
+def test_dvc_reads_the_pipeline_of_a_new_cluster(top, files):
+    import_labelled(top, files, REQUEST)
+    with dvc_data.opened(top) as repo:
+        stages = [stage.addressing for stage in repo.index.stages]
+        waiting = repo.status(targets=[f"{top}/dvc.yaml:intake@bank"])
+    assert {"intake@bank", "bundle@bank"} <= {name.rpartition(":")[2] for name in stages}
+    [changes] = waiting.values()
+    deps = next(change["changed deps"] for change in changes if "changed deps" in change)
+    assert len(deps) > 10
+    assert "deleted" not in deps.values()
 
 
 def test_the_same_files_make_the_same_bytes(tmp_path, files):

@@ -19,7 +19,8 @@ _BLOCK = 1 << 20
 
 
 @contextmanager
-def _opened(top: Path) -> Iterator[Any]:
+def opened(top: Path) -> Iterator[Any]:
+    """A `dvc.repo.Repo` at `top`, quiet. What DVC raises becomes a `DataError`."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -67,7 +68,7 @@ def track(top: Path, paths: Sequence[Path]) -> dict[Path, DataPointer]:
     """
     for path in paths:
         point_at(path)
-    with _opened(top) as repo:
+    with opened(top) as repo:
         repo.add([str(path) for path in paths])
     return {path: point_at(path) for path in paths}  # DVC has written its own form over them
 
@@ -86,7 +87,7 @@ def fetch(top: Path, path: Path) -> Path:
         aside = top / ".hallmark" / "set-aside" / f"{path.name}.{sha256[:12]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         path.rename(aside)
-    with _opened(top) as repo:
+    with opened(top) as repo:
         if repo.config["core"].get("remote"):
             repo.fetch(targets=[str(path)])
         repo.checkout(targets=[str(path)], force=True)
@@ -99,7 +100,7 @@ def fetch(top: Path, path: Path) -> Path:
 
 def publish(top: Path, paths: Sequence[Path]) -> bool:
     """Push files to the default remote. False where there is none."""
-    with _opened(top) as repo:
+    with opened(top) as repo:
         if not repo.config["core"].get("remote"):
             return False
         repo.push(targets=[str(path) for path in paths])
@@ -113,7 +114,7 @@ def initialise(top: Path, remote: str) -> None:
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     if not (top / ".dvc").exists():
         Repo.init(str(top)).close()
-    with _opened(top) as repo, repo.config.edit("repo") as config:
+    with opened(top) as repo, repo.config.edit("repo") as config:
         config["core"]["analytics"] = False
         config["core"]["remote"] = "store"
         config["remote"]["store"] = {"url": remote}

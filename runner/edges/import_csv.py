@@ -24,6 +24,9 @@ from runner.rules.naming import slug
 MAX_LINE = 1_000_000
 """Bytes of one line, and of one field."""
 
+PEOPLES = ("base", "gold", "reference")
+"""Data of people's making, beside the traces."""
+
 _DRAFT_PROSE = """
 # Why this specialist
 
@@ -181,15 +184,20 @@ def _write(top: Path, made: Labelled, prose: str, params: bytes) -> None:
 
 
 def _files(made: Labelled, prose: str) -> dict[str, bytes]:
-    """Every file of the new cluster, by path; data pointers come when DVC has the data."""
+    """Every file of the new cluster, by path; data pointers come when DVC has the data.
+
+    What the pipeline depends on is there even where it is empty: DVC stops at a missing dependency.
+    """
     home = f"clusters/{made.cluster.id}"
     files = {path: _yaml(record) for path, record in records(made).items()}
-    files |= {f"{home}/data/{part}.jsonl": rows_bytes(rows) for part, rows in made.examples.items()}
+    files |= {f"{home}/data/{part}.jsonl": rows_bytes(made.examples.get(part, ())) for part in PEOPLES}
+    folders = [f"{home}/triage", f"{home}/promotions"]
+    folders += [f"scenarios/{made.cluster.id}/{name}" for name, found in made.scenarios.items() if not found]
+    files |= {f"{folder}/.gitkeep": b"" for folder in folders}
     return files | {
         f"{home}/data/signals.jsonl": rows_bytes(made.traces),
         f"{home}/problem.md": b"---\n" + _yaml(made.problem) + b"---\n" + prose.encode(),
         f"{home}/handoff.md": _HANDOFF.encode(),
-        f"{home}/triage/.gitkeep": b"",
     }
 
 
