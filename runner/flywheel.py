@@ -133,6 +133,7 @@ def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Map
     outputs: dict[str, str] = {}
     measured: dict[str, object] = {}
     started, verdict = flow.ports.clock.monotonic(), Verdict()
+    imported = flow.ports.models.import_seconds
     workspace = flow.load(run.reader)
     if refusal is not None:
         return Step(iteration=iteration, phase=phase.name, inputs={}, outputs={}, verdict=refusal)
@@ -146,6 +147,7 @@ def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Map
         measured |= {**output.measured, "compute_s": round(compute, 3)}
         verdict = output.verdict
     measured["seconds"] = round(flow.ports.clock.monotonic() - started, 3)
+    measured["import_s"] = round(flow.ports.models.import_seconds - imported, 3)
     measured["at"] = flow.ports.clock.now()
     return Step(
         iteration=iteration, phase=phase.name, inputs=inputs, outputs=outputs, verdict=verdict, measured=measured
@@ -175,9 +177,9 @@ def _looks_exhausted(flow: Flow, phase: Phase) -> Verdict | None:
 def _record(flow: Flow, step: Step) -> None:
     history = flow.history()
     last = history.last(step.iteration)
-    if last is not None and last.kind is EntryKind.PHASE:
-        if _step_of(last) == step.model_copy(update={"measured": last.measured}):
-            return
+    same = last is not None and last.kind is EntryKind.PHASE and step.model_copy(update={"measured": last.measured})
+    if last is not None and same and same == _step_of(last):
+        return
     _append(
         flow,
         EntryKind.PHASE,

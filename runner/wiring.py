@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from runner import workspace as workspaces
 from runner.edges import door, dvc_data, import_csv, new_workspace
@@ -27,9 +27,12 @@ from runner.records.cluster import BenchmarkLock
 from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
+from runner.rules.canonical import sha256
 from runner.rules.labelled import Labelled, Request
 from runner.rules.scenario_sets import relocked
 from runner.workspace import Survey, Workspace
+
+R = TypeVar("R", bound=Record)
 
 if TYPE_CHECKING:
     from runner.flywheel import Flow
@@ -113,7 +116,7 @@ def adapter_store(path: Path) -> DvcAdapterStore:
     return DvcAdapterStore(b"\n".join(texts), home=top, caches=(top / ".dvc" / "cache",))
 
 
-def ports(path: Path, cluster: str, progress: Progress = silent) -> Ports:
+def ports(path: Path, cluster: str, *, threads: int, progress: Progress = silent) -> Ports:
     """Everything a phase of `cluster` may use of the outside, for the repository at `path`."""
     tree = reader(path)
 
@@ -122,7 +125,7 @@ def ports(path: Path, cluster: str, progress: Progress = silent) -> Ports:
         return parse(tree.read(file), PromotionRecord, path=file)
 
     return Ports(
-        models=TransformersModels(),
+        models=TransformersModels(threads=threads),
         classifier=LinearTextClassifier(),
         machine=ThisMachine(),
         clock=SystemClock(),
@@ -130,6 +133,23 @@ def ports(path: Path, cluster: str, progress: Progress = silent) -> Ports:
         dump_yaml=dump,
         progress=progress,
     )
+
+
+def parse_record(data: bytes, kind: type[R], *, path: str) -> R:
+    """A reviewed file as its record. Raises `RecordErrors` with every problem of it."""
+    return parse(data, kind, path=path)
+
+
+def root_of_trust(path: Path) -> str:
+    """sha256 of the work tree's policy/trust.yaml: of a first policy, what `hallmark verify --root` asks for."""
+    return sha256((root(path) / "policy" / "trust.yaml").read_bytes())
+
+
+def publish_data(path: Path, cluster: str) -> None:
+    """Bring what the cluster's data pointers name and push it to the default DVC remote."""
+    top = root(path)
+    pointers = sorted((top / "clusters" / cluster / "data").glob("*.jsonl.dvc"))
+    dvc_data.publish(top, [dvc_data.fetch(top, pointer.with_suffix("")) for pointer in pointers])
 
 
 def dump_record(record: Record) -> bytes:
@@ -148,7 +168,9 @@ class Workbench:
 
 def workbench(path: Path, cluster: str) -> Workbench:
     top = root(path)
-    return Workbench(workspace(top, cluster), DirectoryArtifacts(top / "clusters" / cluster), ports(top, cluster))
+    space = workspace(top, cluster)
+    outside = ports(top, cluster, threads=space.params.threads)
+    return Workbench(space, DirectoryArtifacts(top / "clusters" / cluster), outside)
 
 
 def flow(
@@ -164,15 +186,16 @@ def flow(
     top = root(path)
     head = commit(top)
     tree = CommitReader(top, head)
+    space = workspaces.load(tree, cluster, parse=parse)
     return Flow(
         reader=tree,
-        workspace=workspaces.load(tree, cluster, parse=parse),
+        workspace=space,
         load=lambda reader: workspaces.load(reader, cluster, parse=parse),
         source=DirectoryArtifacts(top / "clusters" / cluster),
         ledger=ledger_store(top),
         runs=BranchRuns(top, head),
         pulls=BranchPullRequests(top, head),
-        ports=ports(top, cluster, progress),
+        ports=ports(top, cluster, threads=space.params.threads, progress=progress),
         dump_yaml=dump_record,
         tell=tell,
     )

@@ -89,6 +89,7 @@ class SimulatedModels:
     """`ports.LanguageModels` in memory. `clock` is advanced by what each call would take."""
 
     version = "simulated-1"
+    import_seconds = 0.0
 
     def __init__(self, advance: Callable[[float], None] = lambda seconds: None) -> None:
         self._advance = advance

@@ -33,7 +33,7 @@ class TransformersModels:
 
     def __init__(self, *, threads: int = 2) -> None:
         self.threads = threads
-        self.import_seconds = 0.0
+        self._import_seconds = 0.0
         self._loaded: tuple[str, Any, Any] | None = None
 
     @property
@@ -41,6 +41,10 @@ class TransformersModels:
         from importlib.metadata import version
 
         return f"transformers {version('transformers')}, torch {version('torch')}"
+
+    @property
+    def import_seconds(self) -> float:
+        return self._import_seconds
 
     def pretrain(
         self,
@@ -151,12 +155,12 @@ class TransformersModels:
         import torch
         import transformers
 
-        if not self.import_seconds:
+        if not self._import_seconds:
             for library in ("peft", "trl.trainer.sft_trainer"):
                 importlib.import_module(library)
             transformers.logging.set_verbosity_error()
             warnings.filterwarnings("ignore", module="(torch|transformers|trl|peft|accelerate)")
-            self.import_seconds = time.monotonic() - started
+            self._import_seconds = time.monotonic() - started
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
 

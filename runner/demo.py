@@ -1,0 +1,312 @@
+"""The demonstration: the embedded cluster through a whole iteration to a signed, merged and verified promotion.
+
+It makes a bare origin with the gate as its hook and a clone for each person, and then types what they would type.
+The people are played: the domain owner accepts what customers wrote and rejects synthetic messages that do not read
+like English; the approvers approve. Everything else is the real thing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner import wiring
+from runner.errors import EdgeError
+from runner.records.base import Record
+from runner.records.evidence import CandidateSummary, EvidenceFile
+from runner.records.ledger import Entry, EntryKind
+from runner.records.scenario import Origin
+from runner.records.score import Scorecard
+from runner.records.triage import Choice, Decision, TriageFile
+from runner.rules.limits import summary
+
+CLUSTER = "support-desk"
+GOVERNED = (
+    "clusters",
+    "rubrics",
+    "scenarios",
+    "dvc.yaml",
+    "params.yaml",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".gitignore",
+)
+TRACES = "examples/support-desk/traces.jsonl"
+PEOPLE = {
+    "rowan": "benchmark-owner",
+    "ash": "approver,maintainer",
+    "hazel": "approver,maintainer",
+    "linden": "approver,on-call",
+}
+MACHINES = ("ci", "gate")
+READS_LIKE_ENGLISH = 0.8
+"""The share of a synthetic message's words that some person must have used for the demo's domain owner to accept it."""
+WORD = re.compile(r"[a-z']+")
+
+
+class BeforeAfter(Record):
+    before: float
+    after: float
+    threshold: float
+
+
+class Regressed(Record):
+    count: int
+    of: int
+
+
+class Promoted(Record):
+    sequence: int
+    verified: bool
+
+
+class Summary(Record):
+    """`build/demo/summary.json`."""
+
+    composite: BeforeAfter
+    heldout: BeforeAfter
+    regressions: Regressed
+    p_value: float
+    """On held-out: the larger of candidate against the base and against the control arm."""
+    phases: dict[str, float]
+    """Phase to seconds."""
+    wall_s: float
+    """Of the two `hallmark iterate` commands, from start to exit."""
+    compute_s: float
+    """Training, generation and one import of the model libraries."""
+    total_s: float
+    promotion: Promoted
+    forgery_refused: bool
+
+
+class Demo:
+    """One run in `home`, from the project's files at `source`. `say` prints a line."""
+
+    def __init__(self, home: Path, source: Path, say: Callable[[str], None]) -> None:
+        self.home, self.source, self.say = home.resolve(), source.resolve(), say
+        self.keys, self.store, self.origin = self.home / "keys", self.home / "store", self.home / "origin.git"
+        self.root = ""
+        self.wall = 0.0
+
+    def run(self) -> Summary:
+        started = time.monotonic()
+        self.title("1  A workspace, six keys, and a bare origin that the gate guards")
+        self._make_keys()
+        self._make_workspace()
+        self._make_origin()
+        self.title("2  An iteration, to the human gate")
+        ci = self._clone("ci")
+        self._iterate(ci)
+        self.title("3  The domain owner decides on the candidates and merges")
+        self._triage(self._clone("rowan"))
+        self.title("4  The iteration goes on, to its bundle")
+        self.git(ci, "pull", "--quiet", "--ff-only")
+        self._iterate(ci)
+        self.title("5  CI proposes; a forger tries his luck; two people approve; one merges")
+        key = ["--ci-key", str(self.keys / "ci"), "--key", str(self.keys / "ci")]
+        self.hallmark(ci, "propose", CLUSTER, *key)
+        refused = self._forge(self._clone("mallory"))
+        for person in ("ash", "hazel"):
+            self.hallmark(self._clone(person), "approve", f"{CLUSTER}/1", "--key", str(self.keys / person), "--yes")
+        self._merge(self.home / "ash", f"promote/{CLUSTER}/1", "Promote support-desk/1")
+        self.title("6  Anyone verifies, from a new clone and one digest")
+        auditor = self._clone("auditor")
+        verified = self.hallmark(auditor, "verify", "--root", self.root, check=False) == 0
+        self.hallmark(auditor, "status", CLUSTER)
+        result = self._summary(auditor, refused, verified, time.monotonic() - started)
+        (self.home / "summary.json").write_text(json.dumps(result.model_dump(mode="json"), indent=1) + "\n")
+        report = auditor / "clusters" / CLUSTER / "promotions" / "1" / "evidence" / EvidenceFile.REPORT
+        shutil.copy(report, self.home / "report.html")
+        self.say(f"\nsummary  {self.home / 'summary.json'}\nreport   {self.home / 'report.html'}")
+        return result
+
+    def title(self, text: str) -> None:
+        self.say(f"\n── {text}")
+
+    def hallmark(self, cwd: Path, *arguments: str, check: bool = True, ok: tuple[int, ...] = (0,)) -> int:
+        """Type a `hallmark` command. Raises `EdgeError` where it exits with a code that is not `ok`."""
+        shown = " ".join(argument.replace(str(self.home), "…") for argument in arguments)
+        self.say(f"{cwd.name}$ hallmark {shown}")
+        done = subprocess.run(
+            [sys.executable, "-m", "runner.cli", *arguments], cwd=cwd, env=self._environment(), check=False
+        )
+        if check and done.returncode not in ok:
+            raise EdgeError(f"`hallmark {shown}` exited {done.returncode}; {self.home} shows how far it came")
+        return done.returncode
+
+    def git(
+        self, cwd: Path, *arguments: str, check: bool = True, show: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        if show:
+            self.say(f"{cwd.name}$ git {' '.join(arguments)}")
+        done = subprocess.run(
+            ["git", *arguments], cwd=cwd, env=self._environment(cwd.name), capture_output=True, text=True, check=False
+        )
+        if check and done.returncode:
+            raise EdgeError(f"git {arguments[0]} in {cwd}: {done.stderr.strip()}")
+        return done
+
+    def _environment(self, person: str = "demo") -> Mapping[str, str]:
+        """The user's own environment, with an identity, and without their git configuration."""
+        who = {f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER") for field, value in
+               (("NAME", person), ("EMAIL", f"{person}@example.com"))}  # fmt: skip
+        alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "HALLMARK_DEMO": "1"}
+        return {**os.environ, **who, **alone}
+
+    def _make_keys(self) -> None:
+        if self.home.exists():
+            shutil.rmtree(self.home)
+        self.keys.mkdir(parents=True)
+        for name in (*PEOPLE, *MACHINES):
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.keys / name)]
+            subprocess.run(command, check=True)
+
+    def _make_workspace(self) -> None:
+        """The project's governed files, its data in a store of the demo's own, and today's traces through the door."""
+        desk = self.home / "desk"
+        listed = self.git(self.source, "ls-files", "-z", "--", *GOVERNED).stdout.split("\0")
+        for path in filter(None, listed):
+            (desk / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.source / path, desk / path)
+        shutil.copytree(self.source / ".dvc" / "embedded", self.store)
+        config = f"[core]\n    analytics = false\n    remote = store\n['remote \"store\"']\n    url = {self.store}\n"
+        (desk / ".dvc" / "config").write_text(config)
+        (desk / "clusters" / CLUSTER / "data" / "signals.jsonl.dvc").unlink()
+        self.git(desk, "init", "--quiet", "--initial-branch=main")
+        people = [
+            part for name, roles in PEOPLE.items() for part in ("--person", f"{name}={self._public(name)}:{roles}")
+        ]
+        machines = ["--ci", f"ci={self._public('ci')}", "--gate", f"gate={self._public('gate')}"]
+        self.hallmark(desk, "policy", "init", "--repository", "fernhill/desk", *people, *machines)
+        self.root = wiring.root_of_trust(desk)
+        self.hallmark(desk, "ingest", CLUSTER, str(self.source / TRACES))
+        self.hallmark(desk, "check")
+        wiring.publish_data(desk, CLUSTER)
+
+    def _public(self, name: str) -> str:
+        return str(self.keys / f"{name}.pub")
+
+    def _make_origin(self) -> None:
+        desk = self.home / "desk"
+        subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(self.origin)], check=True)
+        key, store = ["--key", str(self.keys / "gate")], ["--store", str(self.store)]
+        self.hallmark(self.home, "hook", "install", str(self.origin), "--root", self.root, *key, *store)
+        self.git(desk, "add", "--all")
+        self.git(desk, "commit", "--quiet", "--message", "The first tree: scenarios, data pointers, and the policy")
+        self.git(desk, "remote", "add", "origin", str(self.origin))
+        self.git(desk, "push", "--quiet", "origin", "main", show=True)
+
+    def _clone(self, person: str) -> Path:
+        target = self.home / person
+        self.git(self.home, "clone", "--quiet", str(self.origin), str(target))
+        return target
+
+    def _iterate(self, ci: Path) -> None:
+        started = time.monotonic()
+        self.hallmark(ci, "iterate", CLUSTER, ok=(0, 4))
+        self.wall += time.monotonic() - started
+
+    def _triage(self, owner: Path) -> None:
+        """Play the domain owner: read the prefilled file on CI's branch, decide, merge, push through the gate."""
+        listed = self.git(
+            owner, "branch", "--remotes", "--list", f"origin/triage/{CLUSTER}/*", "--format=%(refname:short)"
+        )
+        branch = listed.stdout.split()[0].removeprefix("origin/")
+        self.git(owner, "switch", "--quiet", branch, show=True)
+        path = f"clusters/{CLUSTER}/triage/{branch.rpartition('/')[2]}.yaml"
+        file = wiring.parse_record((owner / path).read_bytes(), TriageFile, path=path)
+        decisions = tuple(_decide(one, _vocabulary(file)) for one in file.decisions)
+        decided = file.model_copy(update={"reviewer": owner.name, "decisions": decisions})
+        (owner / path).write_bytes(wiring.dump_record(decided))
+        chosen = [one.decision for one in decisions]
+        counts = ", ".join(f"{chosen.count(choice)} {choice}" for choice in (Choice.ACCEPT, Choice.REJECT))
+        self.say(f"  {len(decisions)} candidates: {counts}")
+        self.git(owner, "commit", "--quiet", "--all", "--message", f"Decide on the candidates: {counts}")
+        self.git(owner, "switch", "--quiet", "main")
+        self._merge(owner, branch, "Take over the decided candidates", local=True)
+
+    def _merge(self, clone: Path, branch: str, message: str, *, local: bool = False) -> None:
+        self.git(clone, "fetch", "--quiet")
+        source = branch if local else f"origin/{branch}"
+        self.git(clone, "merge", "--quiet", "--no-ff", "--message", message, source, show=True)
+        pushed = self.git(clone, "push", "origin", "main", show=True)
+        self._remote_said(pushed)
+
+    def _forge(self, mallory: Path) -> bool:
+        """Raise the held-out score in the evidence, merge, push. True if the gate refused it and main stayed."""
+        before = self.git(self.origin, "rev-parse", "main").stdout
+        path = mallory / "clusters" / CLUSTER / "promotions" / "1" / "evidence" / EvidenceFile.SCORECARD
+        self.git(mallory, "switch", "--quiet", f"promote/{CLUSTER}/1")
+        scorecard = json.loads(path.read_bytes())
+        scorecard["models"]["candidate"]["sets"]["heldout"]["composite"] = 0.999
+        path.write_text(json.dumps(scorecard, sort_keys=True))
+        self.git(mallory, "commit", "--quiet", "--all", "--message", "A small correction")
+        self.git(mallory, "switch", "--quiet", "main")
+        self.git(mallory, "merge", "--quiet", "--no-ff", "--message", "Promote", f"promote/{CLUSTER}/1")
+        pushed = self.git(mallory, "push", "origin", "main", check=False, show=True)
+        self._remote_said(pushed)
+        refused = pushed.returncode != 0 and self.git(self.origin, "rev-parse", "main").stdout == before
+        self.say("  the forged promotion was refused" if refused else "  THE FORGED PROMOTION WENT THROUGH")
+        return refused
+
+    def _remote_said(self, pushed: subprocess.CompletedProcess[str]) -> None:
+        for line in pushed.stderr.splitlines():
+            if line.startswith("remote:") and line.removeprefix("remote:").strip():
+                self.say(f"  {line.rstrip()}")
+
+    def _summary(self, auditor: Path, refused: bool, verified: bool, seconds: float) -> Summary:
+        space = wiring.workspace(auditor, CLUSTER)
+        evidence = auditor / "clusters" / CLUSTER / "promotions" / "1" / "evidence"
+        card = Scorecard.model_validate_json((evidence / EvidenceFile.SCORECARD).read_bytes())
+        figures = summary(card, space.cluster)
+        steps = [entry for entry in wiring.ledger_store(auditor).read(CLUSTER) if entry.kind is EntryKind.PHASE]
+        against = {one.against: one.p_value for one in card.comparisons}
+        return Summary(
+            composite=_before_after(figures, "composite"),
+            heldout=_before_after(figures, "heldout"),
+            regressions=Regressed(count=figures.regressions, of=figures.regressions_of),
+            p_value=max(against["base"], against["control"]),
+            phases={entry.phase: measured(entry, "seconds") for entry in steps if entry.verdict.passed},
+            wall_s=round(self.wall, 1),
+            compute_s=round(_compute(steps), 1),
+            total_s=round(seconds, 1),
+            promotion=Promoted(sequence=1, verified=verified),
+            forgery_refused=refused,
+        )
+
+
+def measured(entry: Entry, name: str) -> float:
+    return float(entry.measured.get(name, 0.0))
+
+
+def _compute(steps: list[Entry]) -> float:
+    """Seconds inside the model ports; of several imports of the model libraries only the first counts."""
+    imports = [seconds for entry in steps if (seconds := measured(entry, "import_s"))]
+    return sum(measured(entry, "compute_s") for entry in steps) - sum(imports[1:])
+
+
+def _before_after(figures: CandidateSummary, name: str) -> BeforeAfter:
+    said: dict[str, Any] = figures.model_dump()
+    return BeforeAfter(before=said[f"{name}_before"], after=said[f"{name}_after"], threshold=said[f"{name}_threshold"])
+
+
+def _vocabulary(file: TriageFile) -> set[str]:
+    """Every word that a customer used in the candidates."""
+    human = (one for one in file.decisions if one.origin is Origin.HUMAN)
+    return {word for one in human for message in one.input for word in WORD.findall(message.content.lower())}
+
+
+def _decide(decision: Decision, known: set[str]) -> Decision:
+    words = [word for message in decision.input for word in WORD.findall(message.content.lower())]
+    share = sum(word in known for word in words) / len(words) if words else 0.0
+    if decision.origin is Origin.HUMAN or share >= READS_LIKE_ENGLISH:
+        return decision.model_copy(update={"decision": Choice.ACCEPT})
+    return decision.model_copy(update={"decision": Choice.REJECT, "reason": "does not read like a customer's message"})
