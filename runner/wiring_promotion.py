@@ -18,7 +18,7 @@ from runner.edges.run_outputs import RunOutputs, folder_store, work_tree_store
 from runner.edges.signing import SshSigner, SshVerifier
 from runner.edges.yaml_dump import dump as dump
 from runner.edges.yaml_files import parse as parse
-from runner.errors import GitError, PhaseOrderError, RecordError
+from runner.errors import GitError, RecordError
 from runner.ports import Signer
 from runner.promotion.decide import MAIN
 from runner.promotion.propose import Staging, adapter_record, bundle_point
@@ -128,7 +128,7 @@ def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> R
 
 
 def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
-    """A promotion as the cluster's last finished iteration (or a named one) leaves it. Raises `PhaseOrderError`."""
+    """A promotion as the cluster's last finished iteration (or a named one) leaves it. Raises `RecordError`."""
     from runner.edges.plots import sweep_svg
     from runner.edges.report import render
     from runner.promotion.gather import read_before
@@ -181,7 +181,7 @@ def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:
     for entry in reversed(entries):
         if entry.kind is EntryKind.PHASE and entry.phase == "bundle" and entry.verdict.passed:
             return entry.iteration
-    raise PhaseOrderError(f"{cluster} has no finished iteration: run `hallmark iterate {cluster}` first")
+    raise RecordError(f"{cluster} has no finished iteration", hint=f"run `hallmark iterate {cluster}` first")
 
 
 def _operations(outputs: RunOutputs) -> Operations:

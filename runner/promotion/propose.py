@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.errors import PhaseOrderError, VerificationError
+from runner.errors import RecordError, VerificationError
 from runner.ports import Repository, Signer
 from runner.promotion import decide
 from runner.promotion.decide import MAIN, Proposal
@@ -78,17 +78,17 @@ def adapter_record(files: Mapping[str, bytes], **pointer: Any) -> AdapterRecord:
 
 
 def bundle_point(chain: Chain, iteration: str) -> LedgerPoint:
-    """The ledger just before the iteration's bundle entry. Raises `PhaseOrderError` where there is none yet."""
+    """The ledger just before the iteration's bundle entry. Raises `RecordError` where there is none yet."""
     for entry in chain.history.entries:
         if entry.kind is EntryKind.PHASE and entry.iteration == iteration and entry.phase == "bundle":
             return LedgerPoint(size=entry.sequence - 1, head=entry.previous)
-    raise PhaseOrderError(f"iteration {iteration!r} has no bundle in the ledger: run `hallmark iterate` first")
+    raise RecordError(f"iteration {iteration!r} has no bundle in the ledger", hint="run `hallmark iterate` first")
 
 
 def stage(staging: Staging, *, chain: Chain, trust: Trust, ci: Signer, dump: Dump) -> dict[str, bytes]:
     """The promotion's files by path, approvals apart: evidence with runs.json and CI's attestation, and the record.
 
-    Raises `PhaseOrderError` where the ledger has no bundle of the iteration.
+    Raises `RecordError` where the ledger has no bundle of the iteration.
     """
     rollback = staging.kind is PromotionKind.ROLLBACK
     history = chain.history

@@ -1,0 +1,105 @@
+"""A promotion staged from what an iteration left on its run branch and in DVC."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runner import wiring_promotion as wiring
+from runner.errors import DataError, RecordError
+from runner.records.evidence import EvidenceFile
+from runner.records.intake import Incumbent, Intake
+from runner.records.training import BaseTraining
+from runner.rules.canonical import canonical, tree_digest
+from runner.rules.evidence import OUTSIDE_BUNDLE
+from tests import evidence_fixture
+from tests.promotion_fixture import BENCHMARK, World, operations, store_with_dvc
+
+RUN = "clusters/desk/run/"
+FILES = {"adapter_model.safetensors": b"weights", "adapter_config.json": b"{}"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A finished iteration: its branch, its ledger entries, its adapter in DVC's storage."""
+    world = World(tmp_path / "world")
+    world.create()
+    pointer = store_with_dvc(world.path / "storage", FILES)
+    bundle = {name: data for name, data in evidence_fixture.evidence().items() if name not in set(OUTSIDE_BUNDLE)}
+    training = evidence_fixture.training().model_copy(update={"adapter": tree_digest(FILES)})
+    intake = Intake(
+        cluster="desk",
+        iteration="it-1",
+        benchmark_version=1,
+        benchmark_sha256=BENCHMARK,
+        pins={},
+        incumbent=Incumbent(sequence=0),
+    )
+    base = BaseTraining(weights="d" * 64, parameters=1, steps=1, dev_by_steps={"1": 0.5}, loss=(1.0,))
+    lock = (
+        f"schema: '2.0'\nstages:\n  train@desk:\n    cmd: x\n    outs:\n    - path: {pointer.path}\n      hash: md5\n"
+    )
+    lock += f"      md5: {pointer.md5}\n      size: {pointer.size}\n      nfiles: {pointer.nfiles}\n"
+    files = {
+        **{f"{RUN}bundle/{name}": data for name, data in bundle.items()},
+        f"{RUN}intake.json": canonical(intake),
+        f"{RUN}training.json": canonical(training),
+        f"{RUN}sweep.json": canonical(evidence_fixture.sweep()),
+        f"{RUN}diagnosis.json": canonical(evidence_fixture.diagnosis()),
+        f"{RUN}base.json": canonical(base),
+        f"{RUN}steps/assess.json": json.dumps({"measured": {"operations": operations(9.0)}}).encode(),
+        f"{RUN}steps/train.json": json.dumps({"measured": {"compute_s": 4.5}}).encode(),
+        "dvc.lock": lock.encode(),
+    }
+    branch = world.git.commit_files([world.main], files, "Run\n")
+    world.git.move({"refs/heads/runs/desk/it-1": (branch, None)})
+    world.records["bundle"] = tree_digest(bundle)
+    return world
+
+
+def finish(world: World) -> None:
+    world.ledger("it-1", tree_digest(FILES), world.records["bundle"])
+
+
+def room(world: World) -> wiring.Room:
+    return wiring.room(world.origin, store=world.path / "storage")
+
+
+def test_everything_an_approver_needs_is_staged(world: World) -> None:
+    finish(world)
+    staging = wiring.staging(room(world), "desk")
+    assert (staging.sequence, staging.iteration, staging.run.branch) == (1, "it-1", "runs/desk/it-1")
+    assert staging.adapter is not None
+    assert staging.adapter.sha256 == tree_digest(FILES)
+    assert staging.human_share == evidence_fixture.sweep().human_share
+    wanted = {EvidenceFile.REPORT, EvidenceFile.ROLLBACK, EvidenceFile.OPERATIONS, EvidenceFile.SWEEP_PLOT}
+    assert {name.value for name in wanted} <= set(staging.evidence)
+    assert json.loads(staging.evidence[EvidenceFile.OPERATIONS])["training_seconds"] == 4.5
+    again = wiring.staging(room(world), "desk")
+    assert again.evidence == staging.evidence
+
+
+def test_an_iteration_without_a_bundle_is_not_staged(world: World) -> None:
+    with pytest.raises(RecordError, match="no finished iteration"):
+        wiring.staging(room(world), "desk")
+    finish(world)
+    with pytest.raises(RecordError, match="no bundle"):
+        wiring.staging(room(world), "desk", "it-9")
+
+
+def test_a_missing_run_branch_is_named(world: World) -> None:
+    finish(world)
+    world.git.run("update-ref", "-d", "refs/heads/runs/desk/it-1")
+    with pytest.raises(RecordError, match="runs/desk/it-1"):
+        wiring.staging(room(world), "desk")
+
+
+def test_other_bytes_of_the_same_length_are_found(world: World) -> None:
+    finish(world)
+    for path in (world.path / "storage").rglob("*"):
+        if path.is_file() and path.read_bytes() == b"weights":
+            path.write_bytes(b"trojans")
+    with pytest.raises(DataError, match="not the one that was trained"):
+        wiring.staging(room(world), "desk")
