@@ -145,11 +145,16 @@ def root_of_trust(path: Path) -> str:
     return sha256((root(path) / "policy" / "trust.yaml").read_bytes())
 
 
-def publish_data(path: Path, cluster: str) -> None:
-    """Bring what the cluster's data pointers name and push it to the default DVC remote."""
+def bring_data(path: Path, cluster: str) -> list[Path]:
+    """Bring what the cluster's data pointers name into the work tree, checked by sha256."""
     top = root(path)
     pointers = sorted((top / "clusters" / cluster / "data").glob("*.jsonl.dvc"))
-    dvc_data.publish(top, [dvc_data.fetch(top, pointer.with_suffix("")) for pointer in pointers])
+    return [dvc_data.fetch(top, pointer.with_suffix("")) for pointer in pointers]
+
+
+def publish_data(path: Path, cluster: str) -> None:
+    """Bring the cluster's data and push it to the default DVC remote."""
+    dvc_data.publish(root(path), bring_data(path, cluster))
 
 
 def dump_record(record: Record) -> bytes:
@@ -187,6 +192,7 @@ def flow(
     head = commit(top)
     tree = CommitReader(top, head)
     space = workspaces.load(tree, cluster, parse=parse)
+    bring_data(top, cluster)
     return Flow(
         reader=tree,
         workspace=space,

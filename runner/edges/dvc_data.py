@@ -6,30 +6,15 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from runner.edges.dvc_repository import opened
 from runner.edges.yaml_files import dump, parse
 from runner.errors import DataError
 from runner.records.pointer import DataPointer, PointerMeta, PointerOut
 
 _BLOCK = 1 << 20
-
-
-@contextmanager
-def opened(top: Path) -> Iterator[Any]:
-    """A `dvc.repo.Repo` at `top`, quiet. What DVC raises becomes a `DataError`."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    logging.getLogger("dvc").setLevel(logging.CRITICAL)
-    try:
-        with Repo(str(top)) as repo:
-            yield repo
-    except (DvcException, OSError) as error:
-        raise DataError(f"DVC in {top}: {error}") from error
 
 
 def pointer_path(path: Path) -> Path:
@@ -68,8 +53,9 @@ def track(top: Path, paths: Sequence[Path]) -> dict[Path, DataPointer]:
     """
     for path in paths:
         point_at(path)
+    absolute = [path.absolute() for path in paths]
     with opened(top) as repo:
-        repo.add([str(path) for path in paths])
+        repo.add([str(path) for path in absolute])
     return {path: point_at(path) for path in paths}  # DVC has written its own form over them
 
 
@@ -87,10 +73,11 @@ def fetch(top: Path, path: Path) -> Path:
         aside = top / ".hallmark" / "set-aside" / f"{path.name}.{sha256[:12]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         path.rename(aside)
+    target = str(path.absolute())
     with opened(top) as repo:
         if repo.config["core"].get("remote"):
-            repo.fetch(targets=[str(path)])
-        repo.checkout(targets=[str(path)], force=True)
+            repo.fetch(targets=[target])
+        repo.checkout(targets=[target], force=True)
     if not path.exists():
         raise DataError(f"{path} is missing, and DVC has it neither in its cache nor at the remote")
     if _digests(path)[1] != pointer.meta.sha256:
@@ -100,10 +87,11 @@ def fetch(top: Path, path: Path) -> Path:
 
 def publish(top: Path, paths: Sequence[Path]) -> bool:
     """Push files to the default remote. False where there is none."""
+    absolute = [str(path.absolute()) for path in paths]
     with opened(top) as repo:
         if not repo.config["core"].get("remote"):
             return False
-        repo.push(targets=[str(path) for path in paths])
+        repo.push(targets=absolute)
         return True
 
 

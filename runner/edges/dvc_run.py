@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from runner.errors import DataError
-
-
-@contextmanager
-def opened(root: Path) -> Iterator[Any]:
-    """A `dvc.repo.Repo` at `root`. What DVC raises becomes a `DataError`."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    logging.getLogger("dvc").setLevel(logging.CRITICAL)
-    try:
-        with Repo(str(root)) as repo:
-            yield repo
-    except (DvcException, OSError) as error:
-        raise DataError(f"DVC in {root}: {error}") from error
+from runner.edges.dvc_repository import opened
 
 
 def commit(root: Path, targets: Sequence[str]) -> None:

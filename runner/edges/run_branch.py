@@ -51,7 +51,7 @@ class BranchRun:
             if ARTIFACTS[name].keeper is Keeper.GIT:
                 git(self.root, "checkout", "HEAD", "--", path)
             else:
-                dvc_run.bring(self.root, [path])
+                dvc_run.bring(self.root, [str(self.root / path)])
         still = [name for name in wrong if not self._holds(name, digests[name])]
         if still:
             raise DataError(f"{self.branch}: {', '.join(still)}: the bytes are not those that were recorded")
