@@ -337,6 +337,8 @@ class Objects(Protocol):
 
     def blob(self, oid: str) -> bytes: ...
 
+    def blobs(self, oids: Sequence[str]) -> Mapping[str, bytes]: ...
+
     def read(self, commit: str, path: str) -> bytes:
         """Raises `RecordError` where there is no such file."""
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from runner.ledger import History, entry_digest
 from runner.ports import AdapterStore, Keys, Objects, RecordParser, Verifier
 from runner.records.base import Record
+from runner.records.change import File
 from runner.records.ledger import Entry
 from runner.records.policy import Trust
 from runner.records.scenario import Scenario, SetName
@@ -21,6 +22,7 @@ from runner.rules.policy import lint
 
 R = TypeVar("R", bound=Record)
 LEDGER = "refs/heads/ledger"
+SETS = {name.value: name for name in SetName}
 _FIELD = {
     name: re.compile(rf"^{name}: *[\"']?([a-z0-9-]+)[\"']?[ ]*\r?$".encode(), re.MULTILINE)
     for name in ("capability", "rubric")
@@ -93,25 +95,26 @@ class Sources:
 
     def scenarios(self, commit: str, cluster: str) -> Mapping[tuple[SetName, str], str]:
         """Every governed scenario of the cluster, by set and id, with its capability."""
-        home = f"scenarios/{cluster}"
+        files = self.objects.files(commit, f"scenarios/{cluster}")
+        self._read_scenarios(files)
         found = {}
-        for path, file in self.objects.files(commit, home).items():
+        for path, file in files.items():
             _, _, name, stem = path.split("/", 3)
-            if name in set(SetName) and stem.endswith(".yaml"):
-                found[(SetName(name), stem.removesuffix(".yaml"))] = self._scenario(file.blob, path)[0]
+            if name in SETS and stem.endswith(".yaml"):
+                found[(SETS[name], stem.removesuffix(".yaml"))] = self._scenarios[file.blob][0]
         return found
 
-    def _scenario(self, blob: str, path: str) -> tuple[str, str]:
-        """A scenario's capability and rubric. A top-level field of block YAML is found without parsing the file."""
-        if blob not in self._scenarios:
-            data = self.objects.blob(blob)
+    def _read_scenarios(self, files: Mapping[str, File]) -> None:
+        """Each scenario's sha256, capability and rubric. A top-level field of block YAML is found without parsing."""
+        fresh = {f.blob: path for path, f in files.items() if path.endswith(".yaml") and f.blob not in self._scenarios}
+        for blob, data in self.objects.blobs(list(fresh)).items():
+            self._digests[blob] = sha256(data)
             named = [pattern.findall(data) for pattern in _FIELD.values()]
             if all(len(matches) == 1 for matches in named):
                 self._scenarios[blob] = (named[0][0].decode(), named[1][0].decode())
             else:
-                scenario = self.parse(data, Scenario, path=path)
+                scenario = self.parse(data, Scenario, path=fresh[blob])
                 self._scenarios[blob] = (scenario.capability, scenario.rubric)
-        return self._scenarios[blob]
 
     def context(self, commit: str, cluster: str) -> str:
         """The context digest (PROTOCOL.md): sha256 over the canonical list of [path, mode, sha256] of the policy's
@@ -126,7 +129,8 @@ class Sources:
             if key in self._contexts:
                 return self._contexts[key]
             chosen |= scenarios
-            named = {self._scenario(file.blob, path)[1] for path, file in scenarios.items() if path.endswith(".yaml")}
+            self._read_scenarios(scenarios)
+            named = {self._scenarios[file.blob][1] for path, file in scenarios.items() if path.endswith(".yaml")}
             rubrics = self.objects.files(commit, "rubrics")
             chosen |= {path: file for path, file in rubrics.items() if path[8:].removesuffix(".yaml") in named}
         made = digest([[path, file.mode, self.sha256(file.blob)] for path, file in sorted(chosen.items())])
