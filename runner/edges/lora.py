@@ -129,7 +129,8 @@ def _dataset(tokenizer: Any, rows: Sequence[TrainingRow], *, instruction: str, r
 
 
 def _collator(pad: int, *, dropout: float, seed: int) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
-    """Right-padded batches; a seeded share of prompt tokens is left out anew each time a row is shown."""
+    """Left-padded batches, so that completions end together and only their logits are made; a seeded share of prompt
+    tokens is left out anew each time a row is shown."""
     import torch
 
     rng = random.Random(seed)
@@ -141,9 +142,10 @@ def _collator(pad: int, *, dropout: float, seed: int) -> Callable[[list[dict[str
         labels = torch.full((len(rows), longest), IGNORED)
         mask = torch.zeros(len(rows), longest, dtype=torch.long)
         for index, row in enumerate(rows):
-            ids[index, : len(row.ids)] = torch.tensor(row.ids)
-            labels[index, row.completion : len(row.ids)] = ids[index, row.completion : len(row.ids)]
-            mask[index, : len(row.ids)] = 1
+            start = longest - len(row.ids)
+            ids[index, start:] = torch.tensor(row.ids)
+            labels[index, start + row.completion :] = ids[index, start + row.completion :]
+            mask[index, start:] = 1
         replay = torch.tensor([one["replay"] for one in examples])
         return {"input_ids": ids, "attention_mask": mask, "labels": labels, "replay": replay}
 
@@ -166,13 +168,15 @@ def _trainer(
             replay, labels = inputs["replay"], inputs["labels"][:, 1:]
             counted = labels != IGNORED
             asked = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
-            logits = model(**asked).logits[:, :-1][counted].float()
+            last = int(counted.sum(-1).max()) + 1
+            labels, counted = labels[:, 1 - last :], counted[:, 1 - last :]
+            logits = model(**asked, logits_to_keep=last).logits[:, :-1][counted].float()
             loss = functional.cross_entropy(logits, labels[counted])
             held = replay[:, None].expand_as(counted)[counted]
             if recipe.distill > 0 and bool(held.any()):
                 with torch.no_grad(), model.disable_adapter():
                     kept = {name: value[replay] for name, value in asked.items()}
-                    base = model(**kept).logits[:, :-1][counted[replay]].float()
+                    base = model(**kept, logits_to_keep=last).logits[:, :-1][counted[replay]].float()
                 away = functional.kl_div(
                     functional.log_softmax(logits[held], -1),
                     functional.log_softmax(base, -1),
@@ -195,6 +199,7 @@ def _trainer(
         lr_scheduler_type="linear",
         warmup_steps=0.05,
         weight_decay=0.0,
+        adam_beta2=0.99,
         max_grad_norm=1.0,
         logging_steps=20,
         save_strategy="no",

@@ -162,6 +162,7 @@ class TransformersModels:
             warnings.filterwarnings("ignore", module="(torch|transformers|trl|peft|accelerate)")
             self._import_seconds = time.monotonic() - started
         torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
@@ -228,6 +229,7 @@ def _from_bytes(weights: Tree) -> tuple[Any, Any]:
     if found.unexpected_keys or set(found.missing_keys) - {"lm_head.weight"}:
         raise ModelError("the tiny base's weights are not those its configuration asks for")
     network.tie_weights()
+    tiny_base.eager(network)
     network.eval()
     return network, tokenizer
 
