@@ -20,7 +20,7 @@ from typing import Any
 
 from runner import wiring
 from runner.errors import EdgeError
-from runner.records.base import Record
+from runner.records.demo import BeforeAfter, Promoted, Regressed, Summary
 from runner.records.evidence import CandidateSummary, EvidenceFile
 from runner.records.ledger import Entry, EntryKind
 from runner.records.scenario import Origin
@@ -50,41 +50,6 @@ MACHINES = ("ci", "gate")
 READS_LIKE_ENGLISH = 0.8
 """The share of a synthetic message's words that some person must have used for the demo's domain owner to accept it."""
 WORD = re.compile(r"[a-z']+")
-
-
-class BeforeAfter(Record):
-    before: float
-    after: float
-    threshold: float
-
-
-class Regressed(Record):
-    count: int
-    of: int
-
-
-class Promoted(Record):
-    sequence: int
-    verified: bool
-
-
-class Summary(Record):
-    """`build/demo/summary.json`."""
-
-    composite: BeforeAfter
-    heldout: BeforeAfter
-    regressions: Regressed
-    p_value: float
-    """On held-out: the larger of candidate against the base and against the control arm."""
-    phases: dict[str, float]
-    """Phase to seconds."""
-    wall_s: float
-    """Of the two `hallmark iterate` commands, from start to exit."""
-    compute_s: float
-    """Training, generation and one import of the model libraries."""
-    total_s: float
-    promotion: Promoted
-    forgery_refused: bool
 
 
 class Demo:

@@ -54,6 +54,10 @@ class Phase(NamedTuple):
     stages: tuple[Stage, ...]
     gate: str = ""
 
+    @classmethod
+    def of(cls, number: int, *stages: Stage, gate: str = "") -> Phase:
+        return cls(number, stages, gate)
+
     @property
     def name(self) -> str:
         return self.stages[-1].name
@@ -65,201 +69,147 @@ CORE, DEV = SetName.CORE, SetName.DEV
 INTAKE = Stage(
     "intake",
     p01_intake.run,
-    reads=DATA,
-    writes=("intake", "leaks", "incumbent"),
+    DATA,
+    ("intake", "leaks", "incumbent"),
     sets=EVERY_SET,
     reviewed=("problem", "lock", "rubrics", "promotions"),
     params=("*",),
 )
-BASE = Stage(
-    "base",
-    base.run,
-    ("leaks", "base-data"),
-    ("base", "base-training"),
-    sets=(DEV,),
-    params=("base", "seed", "threads"),
-)
 
 PHASES: tuple[Phase, ...] = (
-    Phase(1, (INTAKE,)),
-    Phase(
-        2, (Stage("ingest", p02_ingest.run, ("traces",), ("signals", "ingest"), sets=(CORE,), reviewed=("rubrics",)),)
+    Phase.of(1, INTAKE),
+    Phase.of(
+        2, Stage("ingest", p02_ingest.run, ("traces",), ("signals", "ingest"), sets=(CORE,), reviewed=("rubrics",))
     ),
-    Phase(
-        3,
-        (
-            Stage(
-                "deduplicate",
-                p03_deduplicate.run,
-                ("signals",),
-                ("unique", "deduplicate"),
-                params=("deduplicate",),
-            ),
-        ),
+    Phase.of(
+        3, Stage("deduplicate", p03_deduplicate.run, ("signals",), ("unique", "deduplicate"), params=("deduplicate",))
     ),
-    Phase(
+    Phase.of(
         4,
-        (
-            BASE,
-            Stage(
-                "baseline",
-                p04_baseline.run,
-                ("base", "incumbent"),
-                ("core-answers", "dev-answers", "baseline-answers", "baseline"),
-                sets=EVERY_SET,
-                reviewed=("rubrics",),
-                params=("seed", "threads"),
-            ),
+        Stage(
+            "base",
+            base.run,
+            ("leaks", "base-data"),
+            ("base", "base-training"),
+            sets=(DEV,),
+            params=("base", "seed", "threads"),
+        ),
+        Stage(
+            "baseline",
+            p04_baseline.run,
+            ("base", "incumbent"),
+            ("core-answers", "dev-answers", "baseline-answers", "baseline"),
+            sets=EVERY_SET,
+            reviewed=("rubrics",),
+            params=("seed", "threads"),
         ),
     ),
-    Phase(
+    Phase.of(
         5,
-        (
-            Stage(
-                "diagnose",
-                p05_diagnose.run,
-                ("core-answers", "unique"),
-                ("diagnosis",),
-                sets=(CORE,),
-                reviewed=("rubrics",),
-            ),
+        Stage(
+            "diagnose",
+            p05_diagnose.run,
+            ("core-answers", "unique"),
+            ("diagnosis",),
+            sets=(CORE,),
+            reviewed=("rubrics",),
         ),
     ),
-    Phase(
+    Phase.of(
         6,
-        (
-            Stage(
-                "rubrics",
-                p06_rubrics.run,
-                ("diagnosis", "unique"),
-                ("drafts",),
-                sets=(CORE,),
-                reviewed=("rubrics",),
-            ),
-        ),
+        Stage("rubrics", p06_rubrics.run, ("diagnosis", "unique"), ("drafts",), sets=(CORE,), reviewed=("rubrics",)),
         gate="people, for the next iteration",
     ),
-    Phase(
+    Phase.of(
         7,
-        (
-            Stage(
-                "expand",
-                p07_expand.run,
-                ("diagnosis", "unique", "gold", "base"),
-                ("batches", "candidates"),
-                sets=(CORE,),
-                reviewed=("rubrics",),
-                params=("expand", "train", "seed", "threads"),
-            ),
+        Stage(
+            "expand",
+            p07_expand.run,
+            ("diagnosis", "unique", "gold", "base"),
+            ("batches", "candidates"),
+            sets=(CORE,),
+            reviewed=("rubrics",),
+            params=("expand", "train", "seed", "threads"),
         ),
     ),
-    Phase(
+    Phase.of(
         8,
-        (
-            Stage(
-                "validate",
-                p08_validate.run,
-                ("batches", "candidates", "gold", "reference", "base-data"),
-                ("validation", "valid"),
-                sets=EVERY_SET,
-                params=("seed",),
-            ),
+        Stage(
+            "validate",
+            p08_validate.run,
+            ("batches", "candidates", "gold", "reference", "base-data"),
+            ("validation", "valid"),
+            sets=EVERY_SET,
+            params=("seed",),
         ),
         gate="automatic",
     ),
-    Phase(
+    Phase.of(
         9,
-        (
-            Stage(
-                "triage",
-                p09_triage.run,
-                ("intake", "valid"),
-                ("triage", "accepted"),
-                reviewed=("triage",),
-            ),
-        ),
+        Stage("triage", p09_triage.run, ("intake", "valid"), ("triage", "accepted"), reviewed=("triage",)),
         gate="human",
     ),
-    Phase(
+    Phase.of(
         10,
-        (
-            Stage(
-                "sweep",
-                p10_sweep.run,
-                ("intake", "diagnosis", "base", "base-data", "gold", "accepted", "validation"),
-                ("sweep", "curve", "mixture", "arms"),
-                sets=(DEV,),
-                reviewed=("rubrics", "triage"),
-                params=("sweep", "train", "seed", "threads"),
-            ),
+        Stage(
+            "sweep",
+            p10_sweep.run,
+            ("intake", "diagnosis", "base", "base-data", "gold", "accepted", "validation"),
+            ("sweep", "curve", "mixture", "arms"),
+            sets=(DEV,),
+            reviewed=("rubrics", "triage"),
+            params=("sweep", "train", "seed", "threads"),
         ),
         gate="automatic",
     ),
-    Phase(
+    Phase.of(
         11,
-        (
-            Stage(
-                "train",
-                p11_train.run,
-                ("base", "mixture", "arms", "sweep", "dev-answers"),
-                ("training", "adapter"),
-                sets=(DEV,),
-                reviewed=("rubrics",),
-                params=("train", "strength", "seed", "threads"),
-            ),
+        Stage(
+            "train",
+            p11_train.run,
+            ("base", "mixture", "arms", "sweep", "dev-answers"),
+            ("training", "adapter"),
+            sets=(DEV,),
+            reviewed=("rubrics",),
+            params=("train", "strength", "seed", "threads"),
         ),
     ),
-    Phase(
+    Phase.of(
         12,
-        (
-            Stage(
-                "assess",
-                p12_assess.run,
-                (
-                    "intake",
-                    "base",
-                    "incumbent",
-                    "adapter",
-                    "arms",
-                    "core-answers",
-                    "baseline-answers",
-                    "baseline",
-                    "sweep",
-                ),
-                ("answers", "scorecard"),
-                sets=EVERY_SET,
-                reviewed=("rubrics",),
-                params=("assess", "seed", "threads"),
-            ),
+        Stage(
+            "assess",
+            p12_assess.run,
+            ("intake", "base", "incumbent", "adapter", "arms", "core-answers", "baseline-answers", "baseline", "sweep"),
+            ("answers", "scorecard"),
+            sets=EVERY_SET,
+            reviewed=("rubrics",),
+            params=("assess", "seed", "threads"),
         ),
         gate="automatic",
     ),
-    Phase(
+    Phase.of(
         13,
-        (
-            Stage(
-                "bundle",
-                p13_bundle.run,
-                (
-                    "intake",
-                    "unique",
-                    "diagnosis",
-                    "batches",
-                    "validation",
-                    "triage",
-                    "accepted",
-                    "sweep",
-                    "mixture",
-                    "training",
-                    "core-answers",
-                    "baseline-answers",
-                    "answers",
-                    "scorecard",
-                ),
-                ("bundle",),
-                sets=(),
-                reviewed=("promotions",),
+        Stage(
+            "bundle",
+            p13_bundle.run,
+            (
+                "intake",
+                "unique",
+                "diagnosis",
+                "batches",
+                "validation",
+                "triage",
+                "accepted",
+                "sweep",
+                "mixture",
+                "training",
+                "core-answers",
+                "baseline-answers",
+                "answers",
+                "scorecard",
             ),
+            ("bundle",),
+            reviewed=("promotions",),
         ),
         gate="the signed merge",
     ),

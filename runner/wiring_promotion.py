@@ -19,7 +19,7 @@ from runner.edges.signing import SshSigner, SshVerifier
 from runner.edges.yaml_dump import dump as dump
 from runner.edges.yaml_files import parse as parse
 from runner.errors import GitError, RecordError
-from runner.ports import Signer
+from runner.ports_promotion import Signer
 from runner.promotion.decide import MAIN
 from runner.promotion.propose import Staging, adapter_record, bundle_point
 from runner.promotion.receipt import Registry

@@ -21,7 +21,7 @@ from securesystemslib.signer import Signature
 
 from runner.edges import sshsig
 from runner.errors import SigningError, VerificationError
-from runner.ports import Keys
+from runner.ports_promotion import Keys
 from runner.rules.canonical import canonical, sha256
 
 MAX_ENVELOPE = 1024 * 1024

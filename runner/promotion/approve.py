@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runner.errors import VerificationError
-from runner.ports import Repository, Signer
+from runner.ports_promotion import Repository, Signer
 from runner.promotion import decide
 from runner.promotion.decide import Proposal
 from runner.promotion.propose import refuse

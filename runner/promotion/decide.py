@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.errors import RecordError, VerificationError
-from runner.ports import Repository, Signer
+from runner.ports_promotion import Repository, Signer
 from runner.promotion.gather import Step, gather
 from runner.promotion.judge import Judgement
 from runner.promotion.sources import Sources

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from runner.errors import HallmarkError, RecordError, VerificationError
-from runner.ports import Keys
+from runner.ports_promotion import Keys
 from runner.promotion.sources import Policy, Sources
 from runner.records.base import Record
 from runner.records.change import ChangeClass, Operation, PathChange

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from runner.ports import Objects
+from runner.ports_promotion import Objects
 from runner.rules.change import promotion_place
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.errors import RecordError, VerificationError
-from runner.ports import Repository, Signer
+from runner.ports_promotion import Repository, Signer
 from runner.promotion import decide
 from runner.promotion.decide import MAIN, Proposal
 from runner.promotion.gather import PROPOSAL

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runner.errors import LedgerRace, VerificationError
-from runner.ports import Repository, Signer
+from runner.ports_promotion import Repository, Signer
 from runner.promotion.gather import Step
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge

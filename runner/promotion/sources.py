@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from runner.ledger import History, entry_digest
-from runner.ports import AdapterStore, Keys, Objects, RecordParser, Verifier
+from runner.ports import RecordParser
+from runner.ports_promotion import AdapterStore, Keys, Objects, Verifier
 from runner.records.base import Record
 from runner.records.change import File
 from runner.records.ledger import Entry

@@ -1,4 +1,4 @@
-"""Every file of an iteration, in one table: its name in code, where it stands below `clusters/<cluster>/`, and who keeps it."""
+"""Every file of an iteration, in one table: its name, its place below `clusters/<cluster>/`, and who keeps it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class TinyBase(Record):
-    """A small causal LM that the `base` stage pre-trains from scratch on `data/base.jsonl`. Its recipe is in params.yaml."""
+    """A small causal LM that the `base` stage pre-trains from scratch on `data/base.jsonl`, as params.yaml says."""
 
     kind: Literal["tiny"]
 

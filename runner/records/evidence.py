@@ -44,7 +44,7 @@ class Lineage(Record):
 
 
 class Operations(Record):
-    """Operational figures of the candidate, measured on the machine that assessed it. No digest of a phase covers them."""
+    """Operational figures of the candidate, measured where it was assessed. No digest of a phase covers them."""
 
     machine: str
     latency_p50_ms: Annotated[float, Field(ge=0)]

@@ -53,7 +53,7 @@ class Contains(Record):
 
 
 class JsonSchema(Record):
-    """The answer is JSON that the schema (draft 2020-12) accepts. Written as JSON text, so that YAML cannot retype it."""
+    """The answer is JSON that the schema (draft 2020-12) accepts. It is JSON text, so that YAML cannot retype it."""
 
     kind: Literal["json-schema"]
     json_schema: Text

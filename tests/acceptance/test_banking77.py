@@ -1,4 +1,4 @@
-"""The main acceptance run: BANKING77 from two CSV files to an assessed candidate, through the commands of the README."""
+"""The main acceptance run: BANKING77 from two CSV files to an assessed candidate, by the README's commands."""
 
 from __future__ import annotations
 
