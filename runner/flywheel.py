@@ -99,15 +99,15 @@ def advance(flow: Flow, run: Run, phase: Phase, iteration: str) -> Step:
     recorded = history.passed(iteration)
     if phase.name in recorded:
         return _step_of(recorded[phase.name])
-    committed = run.steps().get(phase.name)
-    if committed is None or not committed.verdict.passed:
-        committed = _run_phase(flow, run, phase, iteration, recorded)
-        if committed.verdict.outcome is not Outcome.WAIT:
-            run.commit(committed, [stage.name for stage in phase.stages])
+    step = committed = run.steps().get(phase.name)
+    if step is not None and step.verdict.passed:
+        run.restore(step.outputs)
     else:
-        run.restore(committed.outputs)
-    _record(flow, committed)
-    return committed
+        step = _run_phase(flow, run, phase, iteration, recorded)
+        if step.verdict.outcome is not Outcome.WAIT and not _same(committed, step):
+            run.commit(step, [stage.name for stage in phase.stages])
+    _record(flow, step)
+    return step
 
 
 def _begin(flow: Flow, iteration: str) -> None:
@@ -177,8 +177,7 @@ def _looks_exhausted(flow: Flow, phase: Phase) -> Verdict | None:
 def _record(flow: Flow, step: Step) -> None:
     history = flow.history()
     last = history.last(step.iteration)
-    same = last is not None and last.kind is EntryKind.PHASE and step.model_copy(update={"measured": last.measured})
-    if last is not None and same and same == _step_of(last):
+    if last is not None and last.kind is EntryKind.PHASE and _same(_step_of(last), step):
         return
     _append(
         flow,
@@ -205,6 +204,11 @@ def _append(flow: Flow, kind: EntryKind, iteration: str, **content: Any) -> None
     )
     history.append(entry)
     flow.ledger.append(entry)
+
+
+def _same(one: Step | None, other: Step) -> bool:
+    """Whether two steps differ in what was measured at most."""
+    return one is not None and one.model_copy(update={"measured": other.measured}) == other
 
 
 def _step_of(entry: Entry) -> Step:

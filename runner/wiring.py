@@ -149,7 +149,7 @@ def bring_data(path: Path, cluster: str) -> list[Path]:
     """Bring what the cluster's data pointers name into the work tree, checked by sha256."""
     top = root(path)
     pointers = sorted((top / "clusters" / cluster / "data").glob("*.jsonl.dvc"))
-    return [dvc_data.fetch(top, pointer.with_suffix("")) for pointer in pointers]
+    return dvc_data.fetch_all(top, [pointer.with_suffix("") for pointer in pointers])
 
 
 def publish_data(path: Path, cluster: str) -> None:

@@ -60,29 +60,42 @@ def track(top: Path, paths: Sequence[Path]) -> dict[Path, DataPointer]:
 
 
 def fetch(top: Path, path: Path) -> Path:
-    """The file that a pointer names, from the work tree, the cache or the remote, its sha256 checked.
+    """See `fetch_all`."""
+    return fetch_all(top, [path])[0]
 
-    Another file that stands in its place is set aside in `.hallmark/`, not lost. Raises `DataError` where the bytes
-    are not to be had or are not those that were recorded.
+
+def fetch_all(top: Path, paths: Sequence[Path]) -> list[Path]:
+    """The files that pointers name, from the work tree, the cache or the remote, their sha256 checked.
+
+    Another file that stands in the place of one is set aside in `.hallmark/`, not lost. Raises `DataError` where the
+    bytes are not to be had or are not those that were recorded.
     """
+    missing = {path: digest for path in paths if (digest := _wanted(top, path)) is not None}
+    if missing:
+        targets = [str(path.absolute()) for path in missing]
+        with opened(top) as repo:
+            if repo.config["core"].get("remote"):
+                repo.fetch(targets=targets)
+            repo.checkout(targets=targets, force=True)
+    for path, sha256 in missing.items():
+        if not path.exists():
+            raise DataError(f"{path} is missing, and DVC has it neither in its cache nor at the remote")
+        if _digests(path)[1] != sha256:
+            raise DataError(f"{path}: the bytes are not those whose sha256 {pointer_path(path).name} records")
+    return list(paths)
+
+
+def _wanted(top: Path, path: Path) -> str | None:
+    """The sha256 to bring for `path`; none where its bytes are here. Another file in its place is set aside."""
     pointer = parse(pointer_path(path).read_bytes(), DataPointer, path=pointer_path(path).relative_to(top).as_posix())
     if path.exists():
         sha256 = _digests(path)[1]
         if sha256 == pointer.meta.sha256:
-            return path
+            return None
         aside = top / ".hallmark" / "set-aside" / f"{path.name}.{sha256[:12]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         path.rename(aside)
-    target = str(path.absolute())
-    with opened(top) as repo:
-        if repo.config["core"].get("remote"):
-            repo.fetch(targets=[target])
-        repo.checkout(targets=[target], force=True)
-    if not path.exists():
-        raise DataError(f"{path} is missing, and DVC has it neither in its cache nor at the remote")
-    if _digests(path)[1] != pointer.meta.sha256:
-        raise DataError(f"{path}: the bytes are not those whose sha256 {pointer_path(path).name} records")
-    return path
+    return pointer.meta.sha256
 
 
 def publish(top: Path, paths: Sequence[Path]) -> bool:
@@ -96,7 +109,8 @@ def publish(top: Path, paths: Sequence[Path]) -> bool:
 
 
 def initialise(top: Path, remote: str) -> None:
-    """Make the git repository at `top` a DVC repository with a default remote. No analytics are sent."""
+    """Make the git repository at `top` a DVC repository with a default remote; a relative one counts from `top`. No
+    analytics are sent."""
     from dvc.repo import Repo
 
     logging.getLogger("dvc").setLevel(logging.CRITICAL)

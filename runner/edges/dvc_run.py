@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from runner.edges.dvc_repository import opened
+from runner.errors import DataError
 
 
-def commit(root: Path, targets: Sequence[str]) -> None:
-    """Take the stages' dependencies and outs as they stand into `dvc.lock` and the cache."""
+def keep(root: Path, targets: Sequence[str]) -> None:
+    """Take the stages' dependencies and outs as they stand into `dvc.lock` and the cache, and push the outs to the
+    default remote, where there is one. Raises `DataError` where something is missing or was not pushed."""
     with opened(root) as repo:
-        for target in targets:
-            repo.commit(target, force=True)
-
-
-def push(root: Path, targets: Sequence[str]) -> None:
-    """Push the stages' outs to the default remote, where there is one."""
-    with opened(root) as repo:
+        stages = [stage for target in targets for stage in repo.commit(target, force=True)]
         if repo.config["core"].get("remote"):
-            repo.push(targets=list(targets))
+            _push(repo, stages)
+
+
+def _push(repo: Any, stages: Iterable[Any]) -> None:
+    """As `dvc push` of the stages, from what was just committed: DVC would parse the whole pipeline again."""
+    for stage in stages:
+        for out in stage.outs:
+            for store, objects in out.get_used_objs(push=True).items():
+                if repo.cloud.push(objects, odb=store).failed:
+                    raise DataError(f"DVC could not push {out}")
 
 
 def bring(root: Path, targets: Sequence[str]) -> None:
@@ -31,16 +37,20 @@ def bring(root: Path, targets: Sequence[str]) -> None:
 
 
 def share_cache(root: Path, main: Path) -> None:
-    """Let the work tree at `root` use the cache and remotes of the repository at `main`."""
+    """Let the work tree at `root` use the cache and the default remote of the repository at `main`.
+
+    What `main` says of the remote in its own `config.local`, such as credentials, holds for `root` too.
+    """
     from dvc.config import Config
 
     with opened(main) as repo:
         cache = str(Path(repo.cache.local.path).parents[1])
-        default = repo.config["core"].get("remote")
-        url = repo.config["remote"][default]["url"] if default else None
+    said = Config(str(main / ".dvc"), validate=False)
+    default = said["core"].get("remote")
+    (root / ".dvc" / "config.local").unlink(missing_ok=True)  # a kill may have left half of it
     config = Config(str(root / ".dvc"), validate=False)
     with config.edit("local", validate=False) as local:
         local["cache"] = {"dir": cache}
         if default:
             local["core"] = {"remote": default}
-            local["remote"] = {default: {"url": url}}
+            local["remote"] = {default: dict(said["remote"][default])}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -30,18 +29,13 @@ def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
     if top.resolve() != directory.resolve():
         hint = f"make the workspace at {top}, or elsewhere"
         raise RecordError("lies inside another git repository", path=str(directory), hint=hint)
-    dvc_data.initialise(directory, remote=_from_here(directory, remote))
+    dvc_data.initialise(directory, remote=remote)
     written = [*_templates(directory), ".dvc/config", ".dvc/.gitignore", ".dvcignore"]
     for folder in _EMPTY:
         (directory / folder).mkdir(exist_ok=True)
         (directory / folder / ".gitkeep").touch()
         written.append(f"{folder}/.gitkeep")
     return tuple(sorted(written))
-
-
-def _from_here(directory: Path, remote: str) -> str:
-    """A relative remote as DVC's API wants it: counted from the current directory. It is kept relative to `.dvc/`."""
-    return remote if "://" in remote or Path(remote).is_absolute() else os.path.relpath(directory / remote)
 
 
 def _templates(directory: Path) -> list[str]:

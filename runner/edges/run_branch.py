@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -24,8 +26,9 @@ from runner.records.step import Step
 class BranchRun:
     """`ports.Run` on a git work tree and DVC."""
 
-    def __init__(self, main: Path, root: Path, cluster: str, branch: str) -> None:
+    def __init__(self, main: Path, root: Path, cluster: str, branch: str, claim: IO[bytes]) -> None:
         self.main, self.root, self.cluster, self.branch = main, root, cluster, branch
+        self._claim = claim
         self.home = root / "clusters" / cluster
         self.artifacts = DirectoryArtifacts(self.home)
         self.reader: Reader = DirectoryReader(root)
@@ -46,12 +49,13 @@ class BranchRun:
 
     def restore(self, digests: Mapping[str, str]) -> None:
         wrong = [name for name, digest in digests.items() if not self._holds(name, digest)]
-        for name in wrong:
-            path = f"clusters/{self.cluster}/{ARTIFACTS[name].path}"
-            if ARTIFACTS[name].keeper is Keeper.GIT:
-                git(self.root, "checkout", "HEAD", "--", path)
-            else:
-                dvc_run.bring(self.root, [str(self.root / path)])
+        paths = {name: f"clusters/{self.cluster}/{ARTIFACTS[name].path}" for name in wrong}
+        in_git = [path for name, path in paths.items() if ARTIFACTS[name].keeper is Keeper.GIT]
+        in_dvc = [str(self.root / path) for name, path in paths.items() if ARTIFACTS[name].keeper is Keeper.DVC]
+        if in_git:
+            git(self.root, "checkout", "HEAD", "--", *in_git)
+        if in_dvc:
+            dvc_run.bring(self.root, in_dvc)
         still = [name for name in wrong if not self._holds(name, digests[name])]
         if still:
             raise DataError(f"{self.branch}: {', '.join(still)}: the bytes are not those that were recorded")
@@ -69,19 +73,21 @@ class BranchRun:
             self.artifacts.write(name, value)
 
     def commit(self, step: Step, stages: Sequence[str]) -> None:
-        targets = [f"{stage}@{self.cluster}" for stage in stages]
-        dvc_run.commit(self.root, targets)
-        dvc_run.push(self.root, targets)
+        if step.outputs:  # refused before it ran, it has none
+            dvc_run.keep(self.root, [f"{stage}@{self.cluster}" for stage in stages])
         file = self.home / "run" / "steps" / f"{step.phase}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(record_bytes(step))
-        git(self.root, "add", "--all", "dvc.lock", f"clusters/{self.cluster}")
+        lock = ["dvc.lock"] * (self.root / "dvc.lock").exists()
+        git(self.root, "add", "--all", *lock, f"clusters/{self.cluster}")
         git(self.root, "commit", "--quiet", "--no-verify", "--message", _message(step))
         self.push()
 
     def push(self) -> None:
+        """Push the branch, from the repository itself: a relative remote counts from there."""
         if has_remote(self.main):
-            git(self.root, "push", "--quiet", "origin", f"HEAD:refs/heads/{self.branch}")
+            ref = f"refs/heads/{self.branch}"
+            git(self.main, "push", "--quiet", "origin", f"{ref}:{ref}")
 
     def settle(self) -> None:
         """Drop what no commit holds: outputs of a phase that was killed half-way. Outs that DVC keeps stay."""
@@ -96,15 +102,19 @@ class BranchRuns:
         self.main, self.commit = main, commit
 
     def open(self, cluster: str, iteration: str) -> BranchRun:
+        """The run, as far as it is committed. Raises `GitError` while another process is at work on it."""
         branch = f"runs/{cluster}/{iteration}"
         root = self.main / ".hallmark" / "runs" / cluster / iteration
+        root.parent.mkdir(parents=True, exist_ok=True)
+        claim = _claim(root.with_name(f"{iteration}.lock"))
+        self._unlock_refs(branch)
         tip = self._tip(branch)
-        git(self.main, "worktree", "prune")
-        if not (root / ".git").exists():
+        if not self._has_work_tree(root, branch):
             shutil.rmtree(root, ignore_errors=True)
-            root.parent.mkdir(parents=True, exist_ok=True)
-            git(self.main, "worktree", "add", "--quiet", "--force", "-B", branch, str(root), tip)
-        run = BranchRun(self.main, root, cluster, branch)
+            git(self.main, "worktree", "prune")
+            git(self.main, "update-ref", f"refs/heads/{branch}", tip)
+            git(self.main, "worktree", "add", "--quiet", "--force", "--force", str(root), branch)
+        run = BranchRun(self.main, root, cluster, branch, claim)
         _unlock(root)
         run.settle()
         if git(root, "rev-parse", "HEAD") != tip:
@@ -113,6 +123,21 @@ class BranchRuns:
         self._prepare(run)
         run.push()
         return run
+
+    def _has_work_tree(self, root: Path, branch: str) -> bool:
+        """Whether the branch is checked out at `root`, of this repository and not of one that this is a copy of."""
+        if not (root / ".git").is_file():
+            return False
+        common = ("rev-parse", "--path-format=absolute", "--git-common-dir")
+        whose = attempt(root, *common).stdout.decode().strip()
+        on = attempt(root, "symbolic-ref", "--quiet", "HEAD").stdout.decode().strip()
+        return whose == git(self.main, *common) and on == f"refs/heads/{branch}" and resolve(root, "HEAD") is not None
+
+    def _unlock_refs(self, branch: str) -> None:
+        """Remove what a killed git left beside the refs of the run, which only this program moves."""
+        home = Path(git(self.main, "rev-parse", "--path-format=absolute", "--git-common-dir"))
+        for ref in (f"heads/{branch}", f"remotes/origin/{branch}"):
+            _remove(home / "refs" / f"{ref}.lock")
 
     def _tip(self, branch: str) -> str:
         """Where the branch stands: the local tip if it holds the remote's, else the remote's; else a fresh cut."""
@@ -132,8 +157,7 @@ class BranchRuns:
         folder = run.home / "run"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("".join(f"/{path}\n" for path in ignored))
-        for pointer in sorted(run.home.glob("data/*.dvc")):
-            dvc_data.fetch(run.root, pointer.with_suffix(""))
+        dvc_data.fetch_all(run.root, [pointer.with_suffix("") for pointer in sorted(run.home.glob("data/*.dvc"))])
 
 
 class BranchPullRequests:
@@ -160,11 +184,26 @@ def _message(step: Step) -> str:
     return f"{step.phase}: {step.verdict.outcome}\n\nIteration {step.iteration}.\n\n{body}\n"
 
 
+def _claim(path: Path) -> IO[bytes]:
+    """A lock on the run that the kernel takes back when this process ends, however it ends."""
+    file = path.open("ab")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise GitError(f"another process is at work on {path.stem}; wait for it, or end it") from error
+    return file
+
+
 def _unlock(root: Path) -> None:
     """Remove the locks that a killed git or DVC left in this work tree, which only this program uses."""
     folder = Path(git(root, "rev-parse", "--path-format=absolute", "--git-dir"))
-    for lock in (folder / "index.lock", folder / "HEAD.lock", root / ".dvc" / "tmp" / "lock"):
-        try:
-            lock.unlink(missing_ok=True)
-        except OSError as error:
-            raise GitError(f"{lock}: {error}") from error
+    for lock in (*folder.glob("*.lock"), *(root / ".dvc" / "tmp" / name for name in ("lock", "rwlock", "rwlock.lock"))):
+        _remove(lock)
+
+
+def _remove(lock: Path) -> None:
+    try:
+        lock.unlink(missing_ok=True)
+    except OSError as error:
+        raise GitError(f"{lock}: {error}") from error
