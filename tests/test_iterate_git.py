@@ -339,3 +339,20 @@ def test_two_processes_do_not_work_on_one_run(fresh, tmp_path):
     started = time.monotonic()
     runs.open(CLUSTER, "it-1")
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_workspaces_relative_store_counts_from_the_workspace(tmp_path, monkeypatch, relative):
+    folder = tmp_path / "deep" / "down"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder if relative else "/")
+    wiring.initialise(Path("desk") if relative else folder / "desk", remote="../store")
+    assert "url = ../../store\n" in (folder / "desk" / ".dvc" / "config").read_text(), "DVC counts from `.dvc`"
+
+
+def test_the_same_refusal_is_committed_once(tmp_path):
+    desk = make(tmp_path, hardware={"min_cpus": 64})
+    for _ in range(2):
+        assert iterate(flow(desk)).verdict.outcome is Outcome.REFUSE
+    assert subjects(tmp_path) == ["intake: refuse"]
+    assert len(ledger(desk)) == 2

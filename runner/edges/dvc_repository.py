@@ -19,6 +19,7 @@ def opened(top: Path) -> Iterator[Any]:
     from dvc.repo import Repo
 
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
+    top = top.absolute()  # before the working directory changes
     try:
         with contextlib.chdir(top), Repo(str(top)) as repo:
             yield repo

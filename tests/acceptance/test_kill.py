@@ -24,7 +24,7 @@ HALLMARK = str(Path(sys.executable).parent / "hallmark")
 
 
 def clone(origin: Path, target: Path) -> Path:
-    """The desk as it was before its first iteration, with a data store of its own."""
+    """The desk as it was before its first iteration, with an origin and a data store of its own."""
     shutil.copytree(origin, target, symlinks=True)
     return target
 
@@ -37,8 +37,9 @@ def essence(entries: tuple[Entry, ...]) -> list[object]:
     return [(e.kind, e.phase, e.inputs, e.outputs, e.verdict) for e in entries]
 
 
-def kill_in(desk: Path, phase: str, rng: random.Random) -> bool:
-    """Start the iteration and kill it, and all it started, while `phase` is at work. False if it ended before."""
+def kill_in(desk: Path, phase: str, rng: random.Random, seconds: float) -> bool:
+    """Start the iteration and kill it, and all it started, while `phase` is at work, which takes `seconds`. False if
+    it ended before."""
     command = [HALLMARK, "iterate", "desk"]
     process = subprocess.Popen(command, cwd=desk, stderr=subprocess.PIPE, text=True, start_new_session=True)
     before = PHASES[PHASES.index(phase) - 1] if phase != "intake" else None
@@ -47,7 +48,7 @@ def kill_in(desk: Path, phase: str, rng: random.Random) -> bool:
         for line in process.stderr:
             if f" {before} " in line:
                 break
-    time.sleep(rng.uniform(0.0, 1.2))
+    time.sleep(rng.uniform(0.0, 0.3 + 0.9 * seconds) if before is not None else rng.uniform(1.0, 3.0))
     alive = process.poll() is None
     if alive:
         subprocess.run(["kill", "-KILL", "--", f"-{process.pid}"], check=False)
@@ -62,12 +63,13 @@ def test_killed_in_each_phase_the_iteration_ends_the_same(build):
     fresh = small_desk(home / "fresh")
     whole = clone(fresh, home / "whole")
     hallmark("iterate", "desk", cwd=whole / "desk", check=False)
+    seconds = {entry.phase: float(entry.measured.get("seconds", 0.0)) for entry in ledger(whole / "desk")}
     killed = clone(fresh, home / "killed")
     rng = random.Random(7)
     kills = 0
     for phase in PHASES:
         before = [entry_bytes(entry) for entry in ledger(killed / "desk")]
-        kills += kill_in(killed / "desk", phase, rng)
+        kills += kill_in(killed / "desk", phase, rng, seconds[phase])
         after = [entry_bytes(entry) for entry in ledger(killed / "desk")]
         assert after[: len(before)] == before, f"entries from before the kill in {phase} changed"
     hallmark("iterate", "desk", cwd=killed / "desk", check=False)
