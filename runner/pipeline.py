@@ -113,6 +113,7 @@ PHASES: tuple[Phase, ...] = (
             ("diagnosis",),
             sets=(CORE,),
             reviewed=("rubrics",),
+            params=("diagnose",),
         ),
     ),
     Phase.of(

@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.records.conversation import Conversation
 from runner.records.failure import Diagnosis
+from runner.records.params import DiagnoseKnobs
 from runner.records.rubric import Normalisation
 from runner.records.scenario import OutcomeType, SetName
 from runner.records.trace import Feedback, Rating, Signal, Trace, UniqueSignal
@@ -79,13 +80,15 @@ def test_deduplication_does_not_depend_on_the_order_of_the_file() -> None:
     assert unique(*traces) == unique(*reversed(traces))
 
 
+EAGER = DiagnoseKnobs(target_below=1.0)
 CORE = [scenario(SetName.CORE, name, n, f"{name} {n}") for name in ("broken", "login", "refund") for n in range(4)]
 
 
 def found(answers: dict[str, str], signals: Sequence[UniqueSignal] = (), **changes: Any) -> Diagnosis:
     grades = [grade(one, RUBRIC, answers.get(one.id, one.reference)) for one in CORE]
     rubrics = {"queue": changes.pop("rubric", RUBRIC)}
-    return diagnose(cluster(**changes), core=CORE, grades=grades, signals=signals, rubrics=rubrics)
+    knobs = changes.pop("knobs", EAGER)
+    return diagnose(cluster(**changes), core=CORE, grades=grades, signals=signals, rubrics=rubrics, knobs=knobs)
 
 
 def test_nothing_fails_nothing_is_found() -> None:
@@ -132,13 +135,18 @@ def test_an_unanswered_failure_is_listed_and_never_aimed_at() -> None:
     assert diagnosis.left_out == {one.id: "no person said which answer is right"}
 
 
-def test_one_failure_of_a_capability_that_clears_its_threshold_is_no_target() -> None:
-    lenient = {"gate": {"thresholds": {"composite": 0.7, "heldout": 0.7}}}
-    one_failure = found({"core-login-00": "refund"}, **lenient)
-    assert one_failure.targets == ()
-    assert "clears its threshold" in next(iter(one_failure.left_out.values()))
-    assert found({"core-login-00": "refund"}).targets, "below the threshold one is enough"
-    assert found({"core-login-00": "refund", "core-login-01": "refund"}, **lenient).targets
+def test_only_a_weak_capability_is_aimed_at() -> None:
+    half = {"core-login-00": "refund", "core-login-01": "refund"}
+    strong = found(half, knobs=DiagnoseKnobs(target_below=0.5))
+    assert strong.targets == ()
+    assert "not weak" in next(iter(strong.left_out.values()))
+    assert found({**half, "core-login-02": "refund"}, knobs=DiagnoseKnobs(target_below=0.5)).targets
+
+
+def test_failures_in_production_make_a_capability_weak() -> None:
+    signals, _ = unique(*(trace(f"login trouble of a kind numbered {n} {n * 7}", "refund", "login") for n in range(4)))
+    assert found({}, signals, knobs=DiagnoseKnobs(target_failures=4)).targets
+    assert not found({}, signals, knobs=DiagnoseKnobs(target_failures=5)).targets
 
 
 def test_severity_comes_first_then_frequency_times_headroom() -> None:

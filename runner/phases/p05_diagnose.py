@@ -24,5 +24,6 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         grades=grades_by_set(rows, "incumbent").get(SetName.CORE, []),
         signals=inputs.artifacts.rows("unique", UniqueSignal),
         rubrics=space.rubrics,
+        knobs=space.params.diagnose,
     )
     return Output({"diagnosis": found}, measured={"compute_s": 0.0})

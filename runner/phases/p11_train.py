@@ -1,9 +1,8 @@
 """Phase 11, train: the candidate's adapter, at the strength that dev asks for.
 
 The sweep has trained the chosen arm; where mixture, base, recipe, seed and threads are the same, its bytes are taken
-and `from_sweep` says so. Strength: of those that lose at most `gate.max_regressions` of the dev scenarios the incumbent
-passed, the smallest within `strength.margin` of the best dev composite among them; where every one loses more, the
-best dev composite.
+and `from_sweep` says so. Strength: the least forgetting that still clears the cluster's thresholds on dev, by
+`strength.margin`; where no strength clears them, the best dev composite.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     made = [
         _point(inputs, ports, watch, trained.adapter, strength, before) for strength in space.params.strength.strengths
     ]
+    floors = space.cluster.gate.thresholds
     chosen = choose_strength(
         [point for point, _ in made],
-        passed_before=sum(grade.passed for grade in before),
-        max_regressions=space.cluster.gate.max_regressions,
+        threshold=max(floors.composite, floors.heldout),
         margin=space.params.strength.margin,
     )
     adapter = next(tree for point, tree in made if point is chosen)

@@ -38,6 +38,13 @@ class DeduplicateKnobs(Record):
     """Jaccard of word 3-shingles at and above which two texts are near-duplicates."""
 
 
+class DiagnoseKnobs(Record):
+    target_below: Share = 0.5
+    """A capability that scores below this on core is aimed at."""
+    target_failures: Positive = 10
+    """So is one with this many failures in production, whatever its score."""
+
+
 class ExpandKnobs(Record):
     per_target: Positive = 60
     """Candidates wanted per target and synthetic channel."""
@@ -74,7 +81,7 @@ class SweepKnobs(Record):
 class StrengthKnobs(Record):
     strengths: tuple[Rate, ...] = (0.6, 0.8, 1.0)
     margin: Share = 0.01
-    """Dev composites closer than this count as equal, and the smaller strength is taken."""
+    """By how much dev must clear the cluster's thresholds: dev is a sample, and the candidate was chosen on it."""
 
 
 class AssessKnobs(Record):
@@ -86,6 +93,7 @@ class ClusterParams(Record):
     threads: Positive = 2
     base: BaseRecipe = BaseRecipe()
     deduplicate: DeduplicateKnobs = DeduplicateKnobs()
+    diagnose: DiagnoseKnobs = DiagnoseKnobs()
     expand: ExpandKnobs = ExpandKnobs()
     train: TrainRecipe = TrainRecipe()
     sweep: SweepKnobs = SweepKnobs()

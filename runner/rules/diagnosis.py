@@ -7,18 +7,20 @@ Groups. A failure's key is its capability and the answer given instead. A key wi
 least a fifth of its capability's, is a failure cluster; what is left of a capability has no common confusion and
 forms one cluster. Signals that no person answered, or whose answer is no capability's, form `unassigned`.
 
-Targets. A covered cluster is a target where its capability scores below the cluster's composite threshold on core or
-where it counts two failures or more; ordered by severity, then frequency times headroom, then id.
+Targets. A covered cluster is a target where its capability is weak: it scores below `target_below` on core, or at
+least `target_failures` of its failures were counted in production. What is aimed at takes room from what is not, and
+every capability fails now and then. Ordered by severity, then frequency times headroom, then id.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.records.cluster import Cluster
 from runner.records.failure import Diagnosis, FailureCluster
+from runner.records.params import DiagnoseKnobs
 from runner.records.rubric import Normalisation, Rubric, RubricStatus
 from runner.records.scenario import Scenario, Severity
 from runner.records.score import Grade
@@ -103,6 +105,7 @@ def diagnose(
     grades: Sequence[Grade],
     signals: Iterable[UniqueSignal],
     rubrics: Mapping[str, Rubric],
+    knobs: DiagnoseKnobs,
 ) -> Diagnosis:
     """Failure clusters, targets, and what was left out with the reason. See the module for the rules."""
     book = answerbook(cluster, core, rubrics)
@@ -113,7 +116,12 @@ def diagnose(
         for (capability, instead), group in sorted(_groups(failures).items())
     ]
     clusters.sort(key=_urgency)
-    left_out = {one.id: why for one in clusters if (why := _left_out(one, scores, cluster))}
+    seen = Counter[str]()
+    for one in clusters:
+        seen[one.capability] += one.frequency - len(one.scenarios)
+    weak = {name for name, score in scores.items() if score < knobs.target_below}
+    weak |= {name for name, count in seen.items() if count >= knobs.target_failures}
+    left_out = {one.id: why for one in clusters if (why := _left_out(one, weak))}
     return Diagnosis(
         failures=tuple(clusters),
         targets=tuple(one.id for one in clusters if one.id not in left_out),
@@ -242,12 +250,12 @@ def _urgency(one: FailureCluster) -> tuple[int, float, str]:
     return (-SEVERITIES.index(one.severity), -round(one.frequency * one.headroom, 9), one.id)
 
 
-def _left_out(one: FailureCluster, scores: Mapping[str, float], cluster: Cluster) -> str:
+def _left_out(one: FailureCluster, weak: Collection[str]) -> str:
     """Why this failure cluster is no target; empty where it is one."""
     if one.capability == UNASSIGNED:
         return "no person said which answer is right"
     if not one.covered:
         return "no approved rubric covers it"
-    if one.frequency < COMMON and scores.get(one.capability, 0.0) >= cluster.gate.thresholds.composite:
-        return "one failure of a capability that clears its threshold"
+    if one.capability not in weak:
+        return "the capability is not weak: few of its scenarios and traces fail"
     return ""

@@ -82,18 +82,13 @@ def curve(arms: Iterable[Arm], aimed: Iterable[str]) -> Curve:
     )
 
 
-def choose_strength(
-    points: Sequence[StrengthPoint], *, passed_before: int, max_regressions: float, margin: float
-) -> StrengthPoint:
-    """The strength to go on with: of those that lose at most `max_regressions` of the dev scenarios the incumbent
-    passed, the smallest within `margin` of the best dev composite among them. Where every one loses more, the best
-    dev composite decides, and the smaller strength where equal."""
-    held = [point for point in points if point.lost <= max_regressions * passed_before]
-    if not held:
+def choose_strength(points: Sequence[StrengthPoint], *, threshold: float, margin: float) -> StrengthPoint:
+    """The strength to go on with: of those whose dev composite clears `threshold` by `margin`, the one that loses the
+    fewest dev scenarios the incumbent passed, and the smaller where equal. Where none clears it, the best composite."""
+    clear = [point for point in points if point.dev.composite >= threshold + margin - EPSILON]
+    if not clear:
         return max(points, key=lambda point: (point.dev.composite, -point.strength))
-    best = max(point.dev.composite for point in held)
-    near = [point for point in held if best - point.dev.composite <= margin + EPSILON]
-    return min(near, key=lambda point: point.strength)
+    return min(clear, key=lambda point: (point.lost, point.strength))
 
 
 def _mean(score: SetScore, wanted: Callable[[str], bool]) -> float:
