@@ -157,9 +157,9 @@ def publish_data(path: Path, cluster: str) -> None:
     dvc_data.publish(root(path), bring_data(path, cluster))
 
 
-def dump_record(record: Record) -> bytes:
-    """A record as a reviewed file says it; what has its default is left out."""
-    return dump(record.model_dump(mode="json", exclude_defaults=True))
+def dump_record(record: Record, *, every: bool = False) -> bytes:
+    """A record as a reviewed file says it; what has its default is left out, but for `every`."""
+    return dump(record.model_dump(mode="json", exclude_defaults=not every))
 
 
 @dataclass(frozen=True)
