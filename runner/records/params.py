@@ -41,7 +41,7 @@ class DeduplicateKnobs(Record):
 class DiagnoseKnobs(Record):
     target_below: Share = 0.5
     """A capability that scores below this on core is aimed at."""
-    target_failures: Positive = 10
+    target_failures: Positive = 15
     """So is one with this many failures in production, whatever its score."""
 
 
