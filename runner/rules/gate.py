@@ -109,8 +109,8 @@ def _robustness(promotion: Promotion, rows: tuple[ScoredScenario, ...]) -> Itera
         return
     whole, limit = _composite(promotion, rows, SetName.CORE), promotion.before.cluster.gate.max_robustness_drop
     for name, value in sorted(card.models[CANDIDATE].robustness.items()):
-        if whole and (whole - value) / whole > limit:
-            yield f"the composite falls by {(whole - value) / whole:.1%} under {name}, and {limit:.1%} is borne"
+        if whole - value > limit:
+            yield f"under {name} the composite falls by {whole - value:.4f}, and {limit:.4f} is borne"
 
 
 def _human_floor(promotion: Promotion) -> Iterable[str]:
