@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from runner.errors import ExitCode
 from runner.promotion import approve as room_of
 from runner.records.statement import Choice
 
+INDENT, MORE = " " * 17, " " * 19
 KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -51,12 +53,25 @@ def sign(
 
 
 def words(told: dict[str, Any]) -> str:
-    """The summary, a field a line; nested values as indented JSON."""
+    """The summary, a field a line; what has parts stands below it, a part a line."""
     shown = []
     for name, value in told.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        if isinstance(value, dict | list) and len(text) > 90:
-            inner = json.dumps(value, indent=1, ensure_ascii=False).splitlines()
-            text = "\n" + "\n".join(f"    {line}" for line in inner)
-        shown.append(f"{name.replace('_', ' '):>15}  {text}")
+        title = f"{name.replace('_', ' '):>15}"
+        whole = flat(value)
+        if isinstance(value, str) or len(whole) <= 90:
+            shown.append(f"{title}  {whole}")
+            continue
+        parts = [f"{key}: {flat(part)}" for key, part in value.items()] if isinstance(value, dict) else map(flat, value)
+        shown += [title, *(textwrap.fill(part, 110, initial_indent=INDENT, subsequent_indent=MORE) for part in parts)]
     return "\n".join(shown)
+
+
+def flat(value: Any) -> str:
+    """A value on one line: numbers to four digits, the parts of a list or mapping behind one another."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {flat(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(flat, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "none" if value is None else str(value)

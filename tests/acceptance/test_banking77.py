@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import random
-import shutil
 import subprocess
 import time
 from collections import defaultdict
@@ -15,10 +14,9 @@ import pytest
 
 from runner import wiring
 from runner.edges.artifacts import DirectoryArtifacts
-from runner.records.evidence import EvidenceFile
 from runner.records.params import Params
 from runner.records.scenario import SetName
-from runner.records.score import ScoredScenario
+from runner.records.score import Grade, GradedAnswer
 from runner.rules.naming import slug
 from runner.rules.statistics import bootstrap_interval, mcnemar
 from tests.acceptance.conftest import hallmark
@@ -84,11 +82,21 @@ def tune(desk: Path) -> None:
     path.write_bytes(wiring.dump_record(Params.model_validate(params), every=True))
 
 
-def side(scored: list[ScoredScenario], weak: set[str], *, inside: bool, against: str) -> dict[str, object]:
+def heldout_grades(run: DirectoryArtifacts) -> dict[str, dict[str, Grade]]:
+    """Model to scenario to grade, on held-out as written."""
+    found: dict[str, dict[str, Grade]] = defaultdict(dict)
+    for name in ("baseline-answers", "answers"):
+        for row in run.rows(name, GradedAnswer):
+            if row.set is SetName.HELDOUT and row.perturbation == "none":
+                found[row.model][row.grade.scenario] = row.grade
+    return found
+
+
+def side(found: dict[str, dict[str, Grade]], weak: set[str], *, inside: bool, against: str) -> dict[str, object]:
     """One half of held-out, candidate against another model: accuracies, exact p and a paired interval."""
-    chosen = [row for row in scored if (row.capability in weak) == inside]
-    before = [row.passed[against] for row in chosen]
-    after = [row.passed["candidate"] for row in chosen]
+    chosen = sorted(name for name, grade in found["base"].items() if (grade.capability in weak) == inside)
+    before = [found[against][name].passed for name in chosen]
+    after = [found["candidate"][name].passed for name in chosen]
     gained = sum(b and not a for a, b in zip(before, after, strict=True))
     lost = sum(a and not b for a, b in zip(before, after, strict=True))
     differences = [int(b) - int(a) for a, b in zip(before, after, strict=True)]
@@ -103,10 +111,8 @@ def side(scored: list[ScoredScenario], weak: set[str], *, inside: bool, against:
     }
 
 
-def test_banking77(data, build):
-    home = build / "banking77"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+def test_banking77(data, build, tmp_path):
+    home = tmp_path
     weak, parts = split(rows(data / "banking77" / "train.csv"), seed=SEED)
     files = {part: write(home / f"{part}.csv", content) for part, content in parts.items()}
     files["heldout"] = write(home / "heldout.csv", rows(data / "banking77" / "test_visible.csv"))
@@ -128,16 +134,14 @@ def test_banking77(data, build):
     run = DirectoryArtifacts(
         desk / ".hallmark" / "runs" / "banking77" / standing["iteration"] / "clusters" / "banking77"
     )
-    bundle = run.tree("bundle").files
-    lines = bundle[EvidenceFile.GRADES].splitlines()
-    scored = [row for row in map(ScoredScenario.model_validate_json, lines) if row.set is SetName.HELDOUT]
+    found = heldout_grades(run)
     slugs = {slug(label) for label in weak}
     result = {
         "weak_intents": sorted(weak),
         "seconds": round(seconds, 1),
-        "weak_over_base": side(scored, slugs, inside=True, against="base"),
-        "weak_over_control": side(scored, slugs, inside=True, against="control"),
-        "others_over_base": side(scored, slugs, inside=False, against="base"),
+        "weak_over_base": side(found, slugs, inside=True, against="base"),
+        "weak_over_control": side(found, slugs, inside=True, against="control"),
+        "others_over_base": side(found, slugs, inside=False, against="base"),
         "verdict": standing["verdict"],
     }
     (build / "banking77.json").write_text(json.dumps(result, indent=1) + "\n")

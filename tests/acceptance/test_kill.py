@@ -56,10 +56,8 @@ def kill_in(desk: Path, phase: str, rng: random.Random, seconds: float) -> bool:
     return alive and process.returncode == -signal.SIGKILL
 
 
-def test_killed_in_each_phase_the_iteration_ends_the_same(build):
-    home = build / "kill"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+def test_killed_in_each_phase_the_iteration_ends_the_same(tmp_path):
+    home = tmp_path
     fresh = small_desk(home / "fresh")
     whole = clone(fresh, home / "whole")
     hallmark("iterate", "desk", cwd=whole / "desk", check=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,9 +27,8 @@ def run(*command: str, cwd: Path) -> str:
     return done.stdout.strip()
 
 
-def test_a_clone_makes_every_output_again(build):
-    home = build / "repro"
-    shutil.rmtree(home, ignore_errors=True)
+def test_a_clone_makes_every_output_again(tmp_path):
+    home = tmp_path
     desk = small_desk(home) / "desk"
     hallmark("iterate", "desk", cwd=desk)
     branch = run("git", "branch", "--list", "runs/*", "--format=%(refname:short)", cwd=home / "origin.git")
