@@ -158,7 +158,7 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
     evidence = {
         **outputs.tree("bundle"),
         EvidenceFile.SWEEP_PLOT.value: sweep_svg(sweep, targeted=targeted),
-        EvidenceFile.OPERATIONS.value: canonical(_operations(outputs)) + b"\n",
+        EvidenceFile.OPERATIONS.value: canonical(_operations(outputs, sweep.chosen)) + b"\n",
         EvidenceFile.ROLLBACK.value: canonical(contract) + b"\n",
     }
     sequence = incumbent.sequence + 1
@@ -184,11 +184,12 @@ def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:
     raise RecordError(f"{cluster} has no finished iteration", hint=f"run `hallmark iterate {cluster}` first")
 
 
-def _operations(outputs: RunOutputs) -> Operations:
-    """What phase 12 measured, with the seconds that phase 11 trained for."""
+def _operations(outputs: RunOutputs, chosen: str) -> Operations:
+    """What phase 12 measured, with the seconds that the candidate trained for: in phase 11, or as an arm of the sweep."""
     found = outputs.measured("assess")["operations"]
     values = found if isinstance(found, dict) else json.loads(found)
-    trained = float(outputs.measured("train").get("compute_s", 0.0))
+    arms = outputs.measured("sweep").get("training_s", {})
+    trained = float(outputs.measured("train").get("training_s", 0.0)) or float(arms.get(chosen, 0.0))
     return Operations.model_validate({**values, "training_seconds": trained})
 
 
