@@ -185,7 +185,7 @@ def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:
 
 
 def _operations(outputs: RunOutputs, chosen: str) -> Operations:
-    """What phase 12 measured, with the seconds that the candidate trained for: in phase 11, or as an arm of the sweep."""
+    """What phase 12 measured, with the seconds the candidate trained for: in phase 11, or as an arm of the sweep."""
     found = outputs.measured("assess")["operations"]
     values = found if isinstance(found, dict) else json.loads(found)
     arms = outputs.measured("sweep").get("training_s", {})

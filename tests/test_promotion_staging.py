@@ -50,7 +50,8 @@ def world(tmp_path: Path) -> World:
         f"{RUN}diagnosis.json": canonical(evidence_fixture.diagnosis()),
         f"{RUN}base.json": canonical(base),
         f"{RUN}steps/assess.json": json.dumps({"measured": {"operations": operations(9.0)}}).encode(),
-        f"{RUN}steps/train.json": json.dumps({"measured": {"compute_s": 4.5}}).encode(),
+        f"{RUN}steps/sweep.json": json.dumps({"measured": {"training_s": {"s25": 4.5}}}).encode(),
+        f"{RUN}steps/train.json": json.dumps({"measured": {"training_s": 0.0}}).encode(),
         "dvc.lock": lock.encode(),
     }
     branch = world.git.commit_files([world.main], files, "Run\n")
