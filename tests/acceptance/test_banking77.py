@@ -106,7 +106,7 @@ def side(found: dict[str, dict[str, Grade]], weak: set[str], *, inside: bool, ag
         "before": sum(before) / len(chosen),
         "after": sum(after) / len(chosen),
         "difference": sum(differences) / len(chosen),
-        "interval": [interval.low, interval.high],
+        "interval": list(interval),
         "p_value": mcnemar(gained, lost),
     }
 
