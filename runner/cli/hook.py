@@ -21,7 +21,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def hook() -> None:
     """Install the gate as a hook of a bare repository.
 
-    Example: hallmark hook install /srv/git/desk.git --root 3f0c… --key /etc/hallmark/gate
+    Example: hallmark hook install desk.git --root 3f0c… --key keys/gate
     """
 
 

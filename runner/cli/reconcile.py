@@ -23,7 +23,7 @@ def reconcile(key: Path, store: Path | None, directory: Path, as_json: bool) -> 
 
     Killed anywhere, the same command finishes. Run by the post-receive hook, or by whoever holds the gate's key.
 
-    Example: hallmark reconcile --key /etc/hallmark/gate
+    Example: hallmark reconcile --key keys/gate
     """
     room = wiring.room(directory, store=store)
     made = write(room.sources, room.registry(), wiring.signer(key), main=room.main(), now=wiring.now)
