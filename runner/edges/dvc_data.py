@@ -42,8 +42,15 @@ def point_at(path: Path) -> DataPointer:
     md5, sha256, size = _digests(path)
     out = PointerOut(md5=md5, size=size, hash="md5", path=path.name)
     pointer = DataPointer(outs=(out,), meta=PointerMeta(sha256=sha256))
-    write_file(pointer_path(path), dump(pointer.model_dump(mode="json", exclude_none=True)))
+    write_file(pointer_path(path), pointer_bytes(pointer))
     return pointer
+
+
+def pointer_bytes(pointer: DataPointer) -> bytes:
+    """The pointer as DVC itself writes it (lists are not indented), so that `dvc repro --force` leaves it as it is."""
+    outs, meta = dump(pointer.model_dump(mode="json", exclude_none=True)).decode().split("\nmeta:\n")
+    flush = "\n".join(line.removeprefix("  ") for line in outs.splitlines())
+    return f"{flush}\nmeta:\n{meta}".encode()
 
 
 def track(top: Path, paths: Sequence[Path]) -> dict[Path, DataPointer]:

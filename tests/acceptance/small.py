@@ -21,9 +21,9 @@ WEAK = ("missing-item", "duplicate-charge")
 STRONG = ("order-status", "sizing-advice", "account-access", "no-action")
 PARAMS = ClusterParams.model_validate(
     {
-        "base": {"vocabulary": 1024, "hidden": 64, "heads": 2, "steps": [200]},
+        "base": {"vocabulary": 1024, "hidden": 64, "heads": 2, "steps": [250]},
         "expand": {"per_target": 12, "attempts": 2},
-        "train": {"epochs": 2, "replay": 120, "new_rows": 80},
+        "train": {"epochs": 8, "learning_rate": 0.006, "replay": 160, "new_rows": 160},
         "sweep": {"synthetic": [0.0, 0.5]},
         "strength": {"strengths": [1.0]},
         "assess": {"resamples": 100},

@@ -28,7 +28,7 @@ def run(*command: str, cwd: Path) -> str:
 
 
 def test_a_clone_makes_every_output_again(tmp_path):
-    home = tmp_path
+    home = tmp_path / "home"
     desk = small_desk(home) / "desk"
     hallmark("iterate", "desk", cwd=desk)
     branch = run("git", "branch", "--list", "runs/*", "--format=%(refname:short)", cwd=home / "origin.git")
