@@ -12,6 +12,7 @@ from runner.edges import door, dvc_data, import_csv, new_workspace
 from runner.edges.adapter_store import DvcAdapterStore, PromotedAdapters
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
+from runner.edges.files import write_file
 from runner.edges.git_command import git, has_remote, resolve
 from runner.edges.ledger_store import GitLedgerStore
 from runner.edges.machine import SystemClock, ThisMachine
@@ -27,9 +28,9 @@ from runner.records.cluster import BenchmarkLock
 from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
+from runner.rules.benchmark import relocked
 from runner.rules.canonical import sha256
 from runner.rules.labelled import Labelled, Request
-from runner.rules.scenario_sets import relocked
 from runner.workspace import Survey, Workspace
 
 R = TypeVar("R", bound=Record)
@@ -100,7 +101,7 @@ def write_lock(path: Path, cluster: str) -> tuple[Path, BenchmarkLock]:
     found = workspaces.load(DirectoryReader(top), cluster, parse=parse)
     lock = relocked(found.cluster, found.lock, found.scenarios)
     target = top / "clusters" / cluster / "benchmark.lock"
-    dvc_data.write_file(target, dump(lock.model_dump(mode="json")))
+    write_file(target, dump(lock.model_dump(mode="json")))
     return target, lock
 
 

@@ -13,7 +13,7 @@ from runner.edges.yaml_files import dump, line_of, parse
 from runner.errors import RecordError, RecordErrors
 from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
-from runner.rules.scenario_sets import relocked
+from runner.rules.benchmark import relocked
 from tests.reviewed_fixture import edit, put, scenario, write
 
 CLUSTER = "clusters/desk/cluster.yaml"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from runner.edges.files import write_file
 from runner.errors import DataError
 from runner.ports import Tree
 from runner.records.artifact import ARTIFACTS, Form
@@ -66,7 +66,7 @@ class DirectoryArtifacts:
         if isinstance(value, Tree):
             _replace_directory(target, value)
         else:
-            _replace_file(target, record_bytes(value) if isinstance(value, Record) else rows_bytes(value))
+            write_file(target, record_bytes(value) if isinstance(value, Record) else rows_bytes(value))
 
     def _bytes(self, name: str) -> bytes:
         try:
@@ -82,20 +82,6 @@ def record_bytes(record: Record) -> bytes:
 
 def rows_bytes(rows: Sequence[Record]) -> bytes:
     return b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
-
-
-def _replace_file(target: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _replace_directory(target: Path, tree: Tree) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner.edges import dvc_data
+from runner.edges.files import write_file
 from runner.edges.trace_formats import Quarantined, read
 from runner.errors import RecordError
 from runner.records.trace import IngestedFile, QuarantinedLine
@@ -40,7 +41,7 @@ def ingest(top: Path, cluster: str, file: Path) -> IngestedFile:
             hint = "one JSON object a line, with request.messages"
             raise RecordError(problem, path=str(file), line=first.line if first else None, hint=hint)
         if result.kept:
-            dvc_data.write_file(target, b"".join(row + b"\n" for row in rows))
+            write_file(target, b"".join(row + b"\n" for row in rows))
         dvc_data.track(top, [target])
         _keep_quarantine(home, file, result)
     return result
@@ -78,9 +79,9 @@ def _keep_quarantine(home: Path, file: Path, result: IngestedFile) -> None:
         return
     folder = home / "data" / "quarantine"
     lines = [line.model_dump(mode="json") for line in result.quarantined]
-    dvc_data.write_file(folder / ".gitignore", b"*\n")
+    write_file(folder / ".gitignore", b"*\n")
     report = {"file": file.name, "read": result.read, "quarantined": lines}
-    dvc_data.write_file(folder / f"{file.name}.json", json.dumps(report, indent=1).encode() + b"\n")
+    write_file(folder / f"{file.name}.json", json.dumps(report, indent=1).encode() + b"\n")
 
 
 @contextmanager

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner.edges.dvc_repository import opened
+from runner.edges.files import write_file
 from runner.edges.yaml_files import dump, parse
 from runner.errors import DataError
 from runner.records.pointer import DataPointer, PointerMeta, PointerOut
@@ -19,22 +18,6 @@ _BLOCK = 1 << 20
 
 def pointer_path(path: Path) -> Path:
     return path.with_name(path.name + ".dvc")
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Replace a file. It is whole or as it was, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def point_at(path: Path) -> DataPointer:

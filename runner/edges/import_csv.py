@@ -12,6 +12,7 @@ from typing import BinaryIO
 from runner.edges import dvc_data
 from runner.edges.artifacts import rows_bytes
 from runner.edges.classifier import LinearTextClassifier
+from runner.edges.files import write_file
 from runner.edges.yaml_files import dump, parse, parse_front_matter
 from runner.errors import RecordError
 from runner.records.base import Record
@@ -173,13 +174,13 @@ def _write(top: Path, made: Labelled, prose: str, params: bytes) -> None:
             for path in moves:
                 (top / path).parent.mkdir(parents=True, exist_ok=True)
                 (stage / path).rename(top / path)
-            dvc_data.write_file(top / PARAMS, _with_params(params, cluster))
+            write_file(top / PARAMS, _with_params(params, cluster))
             dvc_data.track(top, sorted((top / home / "data").glob("*.jsonl")))
         except BaseException:
             for path in moves:
                 target = top / path
                 shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
-            dvc_data.write_file(top / PARAMS, params)
+            write_file(top / PARAMS, params)
             raise
 
 

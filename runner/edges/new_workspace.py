@@ -6,6 +6,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from runner.edges import dvc_data
+from runner.edges.files import write_file
 from runner.edges.git_command import attempt, git
 from runner.errors import RecordError
 
@@ -48,6 +49,6 @@ def _templates(directory: Path) -> list[str]:
             relative = path.relative_to(source).as_posix().replace("dot-", ".")
             target = directory / relative
             if not target.exists():
-                dvc_data.write_file(target, path.read_bytes())
+                write_file(target, path.read_bytes())
                 written.append(relative)
     return written

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from runner.errors import RecordError
 from runner.records.cluster import BenchmarkLock, Cluster, FrozenSet
 from runner.records.scenario import Scenario, SetName
 from runner.records.verdict import Reason
@@ -38,6 +39,26 @@ def locked(
         named = tuple((owners or {}).get(name, ("benchmark-owner",)))
         frozen[name] = FrozenSet(sha256=set_digest(found), scenarios=len(found), owners=named)
     return BenchmarkLock(version=version, sets=frozen)
+
+
+def relocked(
+    cluster: Cluster, lock: BenchmarkLock | None, scenarios: Mapping[SetName, Sequence[Scenario]]
+) -> BenchmarkLock:
+    """The lock as it should be now: the sets and owners that `lock` names, or held-out alone.
+
+    Raises `RecordError` where a frozen set has changed under the version that froze it.
+    """
+    path = f"clusters/{cluster.id}/benchmark.lock"
+    if lock is None:
+        return locked(scenarios, version=cluster.benchmark_version)
+    owners = {name: frozen.owners for name, frozen in lock.sets.items()}
+    fresh = locked(scenarios, version=cluster.benchmark_version, sets=lock.sets, owners=owners)
+    changed = [name for name, frozen in lock.sets.items() if fresh.sets[name] != frozen]
+    if changed and lock.version >= cluster.benchmark_version:
+        hint = f"undo the change, or raise benchmark_version in cluster.yaml to {lock.version + 1} first"
+        problem = f"the frozen set {changed[0]} has changed since version {lock.version}"
+        raise RecordError(problem, path=path, field=f"sets.{changed[0]}", hint=hint)
+    return fresh
 
 
 def benchmark_digest(lock: BenchmarkLock | None) -> str:

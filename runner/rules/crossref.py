@@ -17,8 +17,8 @@ from runner.records.params import Params
 from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Choice, TriageFile
+from runner.rules.benchmark import set_digest
 from runner.rules.layout import PARAMS, place
-from runner.rules.scenario_sets import set_digest
 
 R = TypeVar("R", bound=Record)
 

@@ -31,10 +31,10 @@ from runner.records.dataset import Example
 from runner.records.rubric import Criterion, Exact, Normalisation, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.trace import Feedback, Trace
+from runner.rules.benchmark import locked
 from runner.rules.canonical import digest
 from runner.rules.naming import slug
 from runner.rules.redaction import redact
-from runner.rules.scenario_sets import locked
 
 SETS = (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.CORE, SetName.DEV)
 """The strictest first."""
