@@ -28,7 +28,7 @@ acceptance: $(READY)
 	$(BIN)/python benchmarks/repository.py
 
 lint: $(READY)
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

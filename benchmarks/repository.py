@@ -19,7 +19,7 @@ from pathlib import Path
 
 from runner.edges.yaml_files import dump
 from runner.records.scenario import Scenario, SetName
-from runner.rules.scenario_sets import locked
+from runner.rules.benchmark import locked
 
 CAPABILITIES = [f"capability-{number:02d}" for number in range(40)]
 SENTENCE = (
@@ -84,9 +84,9 @@ def write(top: Path, scenarios: int) -> None:
             heldout.append(Scenario.model_validate(value))
     lock = locked({SetName.HELDOUT: heldout}, version=1)
     files["clusters/benchmark/benchmark.lock"] = lock.model_dump(mode="json")
-    for path, value in files.items():
+    for path, content in files.items():
         (top / path).parent.mkdir(parents=True, exist_ok=True)
-        (top / path).write_bytes(dump(value))
+        (top / path).write_bytes(dump(content))
     problem = {
         "gap": "There is a gap",
         "why_not_real_data": "There is too little of it",
