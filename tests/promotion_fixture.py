@@ -24,16 +24,19 @@ from runner.promotion.judge import judge
 from runner.promotion.propose import Staging, adapter_record, propose, stage
 from runner.promotion.receipt import Registry, reconcile
 from runner.promotion.sources import Sources
-from runner.records.cluster import BenchmarkLock
+from runner.records.cluster import BenchmarkLock, Cluster
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
 from runner.records.ledger import Entry, EntryKind
 from runner.records.pointer import PointerOut
 from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSource
+from runner.records.score import ScoredScenario
 from runner.records.statement import Choice
 from runner.records.verdict import Verdict
+from runner.rules.assessment import Subject, assessed
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256, tree_digest
+from runner.rules.perturbation import ROBUSTNESS
 
 MAIN = "refs/heads/main"
 NOW = "2026-11-21T12:00:00Z"
@@ -212,9 +215,10 @@ class World:
             }
             for (name, scenario), capability in scenarios().items()
         ]
-        if self.incumbent().sequence:
-            for row in rows:
-                row["scores"]["incumbent"], row["passed"]["incumbent"] = row["scores"]["base"], row["passed"]["base"]
+        for row in rows:
+            row["scores"]["incumbent"], row["passed"]["incumbent"] = row["scores"]["base"], row["passed"]["base"]
+            if row["set"] == "core":
+                row["perturbed"] = {kind: {"candidate": row["scores"]["candidate"]} for kind in ROBUSTNESS}
         rows = change.get("rows", lambda r: r)(rows)
         card = self.scorecard(iteration, adapter, rows)
         card = change.get("card", lambda c: c)(card)
@@ -243,40 +247,11 @@ class World:
         return model == "candidate" or (capability == "order-status" and name not in ("heldout",))
 
     def scorecard(self, iteration: str, adapter: str | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        models = {}
-        now = self.incumbent()
-        digests = {"base": None, "control": "c" * 64, "candidate": adapter, "incumbent": now.adapter}
-        old = "incumbent" if now.sequence else "base"
-        for model in rows[0]["scores"]:
-            sets = {}
-            for name in SIZES:
-                own = [row for row in rows if row["set"] == name]
-                means = {
-                    c: sum(row["scores"][model] for row in own if row["capability"] == c)
-                    / max(1, sum(row["capability"] == c for row in own))
-                    for c in CAPABILITIES
-                }
-                passed = sum(row["passed"][model] for row in own)
-                value = sum(means.values()) / len(means)
-                sets[name] = {"scenarios": len(own), "passed": passed, "composite": value, "capabilities": means}
-            models[model] = {"adapter": digests[model], "sets": sets, "robustness": {"typos": 0.9}}
-        judged = [row for row in rows if row["set"] != "dev"]
-        lost = sorted(row["scenario"] for row in judged if row["passed"][old] and not row["passed"]["candidate"])
-        return {
-            "cluster": "desk",
-            "iteration": iteration,
-            "benchmark_version": 1,
-            "benchmark_sha256": BENCHMARK,
-            "models": models,
-            "comparisons": [],
-            "capability_comparisons": {},
-            "worse_capabilities": [],
-            "regressions": {
-                "count": len(lost),
-                "of": sum(row["passed"][old] for row in judged),
-                "scenarios": lost,
-            },
-        }
+        adapters = {"base": None, "incumbent": self.incumbent().adapter, "control": "c" * 64, "candidate": adapter}
+        scored = [ScoredScenario.model_validate(row) for row in rows]
+        subject = Subject(iteration, 1, BENCHMARK)
+        card = assessed(scored, Cluster.model_validate(CLUSTER), subject=subject, adapters=adapters)
+        return card.model_dump(mode="json")
 
     def incumbent(self) -> Incumbent:
         home = "clusters/desk/promotions"

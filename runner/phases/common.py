@@ -18,11 +18,10 @@ from runner.rules.conversations import with_instruction, with_last_user_text
 from runner.rules.grading import grade_all
 from runner.rules.mixture import mixture_digest
 from runner.rules.perturbation import ROBUSTNESS, perturb
-from runner.rules.scoring import capability_weights, grades_by_set, set_score
+from runner.rules.scoring import AS_WRITTEN, capability_weights, grades_by_set, set_score
 from runner.workspace import Inputs
 
 T = TypeVar("T")
-AS_WRITTEN = "none"
 
 
 @dataclass

@@ -14,16 +14,14 @@ from runner.records.base import Record
 from runner.records.dataset import Batch, Candidate
 from runner.records.evidence import EvidenceFile
 from runner.records.failure import Diagnosis
-from runner.records.scenario import SetName
 from runner.records.score import GradedAnswer, Scorecard
 from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow
 from runner.records.validation import ValidationReport
+from runner.rules.assessment import ASSESSED
 from runner.rules.bundle import lineage, risks, scored_scenarios
 from runner.rules.canonical import canonical
 from runner.workspace import Inputs
-
-ASSESSED = (SetName.CORE, SetName.HELDOUT, SetName.REPRESENTATIVE)
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:

@@ -15,8 +15,8 @@ from runner.records.evidence import EvidenceFile, Operations, Risks, RollbackCon
 from runner.records.score import Scorecard
 from runner.records.statement import Choice
 from runner.rules.approvals import QUORUM
-from runner.rules.evidence import parse
 from runner.rules.facts import Facts
+from runner.rules.figures import parse
 
 Confirm = Callable[[dict[str, Any]], bool]
 

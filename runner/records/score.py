@@ -84,6 +84,8 @@ class ScoredScenario(Record):
     scores: dict[Slug, Share]
     """Model (`base`, `incumbent`, `control`, `candidate`) to score."""
     passed: dict[Slug, bool]
+    perturbed: dict[Slug, dict[Slug, Share]] = {}
+    """On core: perturbation to model to score, for the models that were run under it."""
 
 
 class ModelScores(Record):

@@ -16,6 +16,7 @@ from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow, Use
 from runner.records.validation import ValidationReport
 from runner.rules.mixture import mixture_digest
+from runner.rules.scoring import AS_WRITTEN
 
 SMALL = 10
 """Held-out scenarios of a capability below which its score says little."""
@@ -87,25 +88,29 @@ def _closed(nodes: Sequence[LineageNode]) -> Iterator[LineageNode]:
 
 
 def scored_scenarios(rows: Iterable[GradedAnswer], *, sets: Sequence[SetName]) -> tuple[ScoredScenario, ...]:
-    """Per-scenario scores of every model, as written: no prompt and no answer. Sorted by set and scenario."""
-    scores: dict[tuple[str, str], dict[str, float]] = {}
-    passed: dict[tuple[str, str], dict[str, bool]] = {}
-    capability: dict[tuple[str, str], str] = {}
+    """Per-scenario scores of every model, as written and perturbed: no prompt and no answer. Sorted by set and
+    scenario."""
+    found: dict[tuple[str, str], list[GradedAnswer]] = {}
     for row in rows:
-        if row.perturbation == "none" and row.set in sets:
-            key = (str(row.set), row.grade.scenario)
-            scores.setdefault(key, {})[row.model] = row.grade.score
-            passed.setdefault(key, {})[row.model] = row.grade.passed
-            capability[key] = row.grade.capability
-    return tuple(
-        ScoredScenario(
-            set=SetName(key[0]),
-            scenario=key[1],
-            capability=capability[key],
-            scores=dict(sorted(scores[key].items())),
-            passed=dict(sorted(passed[key].items())),
-        )
-        for key in sorted(scores)
+        if row.set in sets:
+            found.setdefault((str(row.set), row.grade.scenario), []).append(row)
+    return tuple(_scored(found[key]) for key in sorted(found))
+
+
+def _scored(rows: Sequence[GradedAnswer]) -> ScoredScenario:
+    """All answers to one scenario in one row."""
+    plain = {row.model: row.grade for row in sorted(rows, key=lambda row: row.model) if row.perturbation == AS_WRITTEN}
+    perturbed: dict[str, dict[str, float]] = {}
+    for row in sorted(rows, key=lambda row: (row.perturbation, row.model)):
+        if row.perturbation != AS_WRITTEN:
+            perturbed.setdefault(row.perturbation, {})[row.model] = row.grade.score
+    return ScoredScenario(
+        set=rows[0].set,
+        scenario=rows[0].grade.scenario,
+        capability=rows[0].grade.capability,
+        scores={model: grade.score for model, grade in plain.items()},
+        passed={model: grade.passed for model, grade in plain.items()},
+        perturbed=perturbed,
     )
 
 

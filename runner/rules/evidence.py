@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable
 
-from pydantic import ValidationError
-
-from runner.records.base import Record
 from runner.records.evidence import EvidenceFile
 from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import ListedRun, PromotionKind, RunList
-from runner.records.scenario import SetName
-from runner.records.score import Scorecard, ScoredScenario
 from runner.records.verdict import Reason
 from runner.rules.approvals import is_prefix
 from runner.rules.canonical import sha256, tree_digest
 from runner.rules.facts import Promotion
-from runner.rules.scoring import capability_weights, composite
+from runner.rules.figures import Figures, parse
 
 STEP = "6 evidence"
-R = TypeVar("R", bound=Record)
-TOLERANCE = 1e-6
+RULES = ("6.1 files", "6.2 attestation", "6.3 runs", "6.4 ledger", "6.5 grades", "6.6 scorecard")
 OUTSIDE_BUNDLE = frozenset(
     {
         EvidenceFile.OPERATIONS,
@@ -38,46 +30,18 @@ WANTED = frozenset({EvidenceFile.SCORECARD, EvidenceFile.GRADES, EvidenceFile.LI
 WANTED_ALWAYS = frozenset({EvidenceFile.ROLLBACK, EvidenceFile.RUNS})
 
 
-def parse(evidence: Mapping[str, bytes], name: EvidenceFile, kind: type[R]) -> R | str:
-    """The record in an evidence file, or what is wrong with it."""
-    try:
-        return kind.model_validate_json(evidence[name])
-    except KeyError:
-        return f"evidence/{name} is missing"
-    except ValidationError as error:
-        return f"evidence/{name} is not its record: {error.errors()[0]['msg']}"
+def evidence_problems(promotion: Promotion, figures: Figures | None) -> list[Reason]:
+    """Everything that does not hold of the evidence itself; a rollback has no figures. Thresholds are step 8."""
+    found: dict[str, Iterable[str]] = dict.fromkeys(RULES, ())
+    found |= {"6.1 files": _files(promotion), "6.2 attestation": _attested(promotion), "6.3 runs": _listed(promotion)}
+    if figures is not None:
+        stated = (*figures.stated, *_benchmark(promotion))
+        found |= {"6.4 ledger": _recorded(promotion), "6.5 grades": figures.grades, "6.6 scorecard": stated}
+    hint = "stage the promotion again from its run"
+    return [Reason(step=STEP, problem=f"{rule}: {problem}", hint=hint) for rule in RULES for problem in found[rule]]
 
 
-def grades(promotion: Promotion) -> tuple[tuple[ScoredScenario, ...], list[str]]:
-    """The rows of grades.jsonl, and what is wrong with them against the governed scenarios of the base tip."""
-    rows, wrong = [], []
-    for number, line in enumerate(promotion.evidence.get(EvidenceFile.GRADES, b"").splitlines(), 1):
-        try:
-            rows.append(ScoredScenario.model_validate_json(line))
-        except ValidationError as error:
-            wrong.append(f"grades.jsonl line {number}: {error.errors()[0]['msg']}")
-    governed, seen = promotion.before.scenarios, set()
-    for row in rows:
-        key = (row.set, row.scenario)
-        if key in seen:
-            wrong.append(f"{row.set}/{row.scenario} is graded twice")
-        if governed.get(key) != row.capability:
-            wrong.append(f"{row.set}/{row.scenario} ({row.capability}) is no governed scenario")
-        seen.add(key)
-    missing = sorted(key for key in governed if key not in seen and key[0] is not SetName.DEV)
-    wrong += [f"{name}/{scenario} is not graded" for name, scenario in missing[:20]]
-    return tuple(rows), wrong
-
-
-def evidence_problems(promotion: Promotion) -> list[Reason]:
-    """Everything that does not hold of the evidence itself. Thresholds are step 8."""
-    problems = [*_digests(promotion), *_attested(promotion), *_listed(promotion)]
-    if promotion.record.kind is PromotionKind.PROMOTION:
-        problems += [*_recorded(promotion), *_recomputed(promotion)]
-    return [Reason(step=STEP, problem=problem, hint="stage the promotion again from its run") for problem in problems]
-
-
-def _digests(promotion: Promotion) -> Iterable[str]:
+def _files(promotion: Promotion) -> Iterable[str]:
     """The record names exactly the files that are there, by sha256."""
     listed, there = promotion.record.evidence, promotion.evidence
     for name in sorted({*listed, *there}):
@@ -146,51 +110,10 @@ def _recorded(promotion: Promotion) -> Iterable[str]:
         yield "the evidence is not the bundle that the ledger recorded"
 
 
-def _recomputed(promotion: Promotion) -> Iterable[str]:
-    """The scorecard's composites follow from the per-scenario scores, and it speaks of this promotion."""
-    card = parse(promotion.evidence, EvidenceFile.SCORECARD, Scorecard)
-    if isinstance(card, str):
-        yield card
-        return
-    rows, wrong = grades(promotion)
-    yield from wrong
+def _benchmark(promotion: Promotion) -> Iterable[str]:
+    """The record's benchmark is the governed one."""
     record, before = promotion.record, promotion.before
-    spoken = (card.cluster, card.iteration, card.benchmark_version, card.benchmark_sha256)
-    if spoken != (record.cluster, record.run.iteration, record.benchmark.version, record.benchmark.sha256):
-        yield "the scorecard is of another cluster, iteration or benchmark"
     if record.benchmark.version != before.cluster.benchmark_version:
         yield f"benchmark version {record.benchmark.version} is not the governed {before.cluster.benchmark_version}"
     if record.benchmark.sha256 != before.benchmark_sha256:
         yield "the benchmark is not the one that benchmark.lock freezes"
-    yield from _adapters(card, promotion)
-    weights = capability_weights(before.cluster)
-    for model, scores in card.models.items():
-        for name, stated in scores.sets.items():
-            if name is SetName.DEV and not any(row.set is name for row in rows):
-                continue
-            pairs = [(r.capability, r.scores[model]) for r in rows if r.set is name and model in r.scores]
-            known = [pair for pair in pairs if pair[0] in weights]
-            value, _ = composite(known, weights)
-            passed = sum(row.passed.get(model, False) for row in rows if row.set is name)
-            if abs(value - stated.composite) > TOLERANCE or (len(pairs), passed) != (stated.scenarios, stated.passed):
-                yield f"the composite of {model} on {name} is {value:.6f} by its grades, not {stated.composite:.6f}"
-
-
-def _adapters(card: Scorecard, promotion: Promotion) -> Iterable[str]:
-    adapter = promotion.record.adapter.sha256 if promotion.record.adapter else None
-    expected = {"candidate": adapter, "incumbent": promotion.before.incumbent.adapter}
-    for model, digest in expected.items():
-        if model in card.models and card.models[model].adapter != digest:
-            yield f"the scorecard's {model} is another adapter than the promotion's"
-    if "candidate" not in card.models:
-        yield "the scorecard has no candidate"
-    if promotion.before.incumbent.sequence and "incumbent" not in card.models:
-        yield "the scorecard does not compare with the incumbent"
-
-
-def human_share_stated(evidence: Mapping[str, bytes]) -> float | None:
-    """The human share that the sweep states; none where it cannot be read."""
-    try:
-        return float(json.loads(evidence[EvidenceFile.SWEEP])["human_share"])
-    except (KeyError, TypeError, ValueError):
-        return None

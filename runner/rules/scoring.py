@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from runner.errors import RecordError
 from runner.records.cluster import Cluster
@@ -14,6 +15,24 @@ from runner.rules.statistics import bootstrap_interval, mcnemar
 
 DIGITS = 9
 """Figures are rounded to this many decimals, so that the order of summation cannot show."""
+AS_WRITTEN = "none"
+"""The perturbation of a scenario that was not perturbed."""
+
+
+class Graded(Protocol):
+    """A grade, as far as figures are made of it."""
+
+    @property
+    def scenario(self) -> str: ...
+
+    @property
+    def capability(self) -> str: ...
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def passed(self) -> bool: ...
 
 
 def capability_weights(cluster: Cluster) -> dict[str, float]:
@@ -38,14 +57,16 @@ def composite(scores: Iterable[tuple[str, float]], weights: Mapping[str, float])
     return round(math.fsum(weights[name] * mean for name, mean in means.items()) / total, DIGITS), means
 
 
-def set_score(grades: Sequence[Grade], weights: Mapping[str, float]) -> SetScore:
+def set_score(grades: Sequence[Graded], weights: Mapping[str, float]) -> SetScore:
     """One model's score on one set."""
     value, capabilities = composite(((grade.capability, grade.score) for grade in grades), weights)
     passed = sum(grade.passed for grade in grades)
     return SetScore(scenarios=len(grades), passed=passed, composite=value, capabilities=capabilities)
 
 
-def grades_by_set(rows: Iterable[GradedAnswer], model: str, perturbation: str = "none") -> dict[SetName, list[Grade]]:
+def grades_by_set(
+    rows: Iterable[GradedAnswer], model: str, perturbation: str = AS_WRITTEN
+) -> dict[SetName, list[Grade]]:
     """The grades of one model under one perturbation, by set."""
     found: dict[SetName, list[Grade]] = {}
     for row in rows:
@@ -55,16 +76,19 @@ def grades_by_set(rows: Iterable[GradedAnswer], model: str, perturbation: str = 
 
 
 def compare(
-    candidate: Sequence[Grade], other: Sequence[Grade], *, against: str, resamples: int, seed: int
+    candidate: Sequence[Graded], other: Sequence[Graded], *, against: str, resamples: int, seed: int
 ) -> Comparison:
-    """Paired comparison over the same scenarios. Raises `RecordError` where the two do not cover the same ones."""
+    """Paired comparison over the same scenarios; no resamples give the interval (0, 0).
+
+    Raises `RecordError` where the two do not cover the same ones.
+    """
     theirs = {grade.scenario: grade.passed for grade in other}
     if {grade.scenario for grade in candidate} != set(theirs):
         raise RecordError(f"the candidate and {against} were not run on the same scenarios")
     ordered = sorted(candidate, key=lambda grade: grade.scenario)
     differences = [int(grade.passed) - int(theirs[grade.scenario]) for grade in ordered]
     gained, lost = differences.count(1), differences.count(-1)
-    low, high = bootstrap_interval(differences, resamples=resamples, seed=seed)
+    low, high = bootstrap_interval(differences, resamples=resamples, seed=seed) if resamples else (0.0, 0.0)
     return Comparison(
         against=against,
         scenarios=len(differences),
@@ -76,7 +100,7 @@ def compare(
     )
 
 
-def regressions(candidate: Sequence[Grade], incumbent: Sequence[Grade]) -> Regressions:
+def regressions(candidate: Sequence[Graded], incumbent: Sequence[Graded]) -> Regressions:
     """Scenarios the incumbent passed and the candidate fails. One the candidate never saw counts as failed."""
     passed = {grade.scenario for grade in candidate if grade.passed}
     before = {grade.scenario for grade in incumbent if grade.passed}

@@ -1,11 +1,12 @@
-"""Paired statistics: exact McNemar, Holm's correction, the percentile bootstrap, and the rank AUC."""
+"""Paired statistics: exact McNemar, Holm's correction, the percentile bootstrap, and the rank AUC.
+
+numpy is imported where numbers are many: the gate needs only the first two, and starts a seventh sooner without it.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-
-import numpy as np
 
 CHUNK = 4_000_000
 """Resampled indices held in memory at once."""
@@ -38,6 +39,8 @@ def bootstrap_interval(
     differences: Sequence[float], *, resamples: int, seed: int, level: float = 0.95
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of paired `differences` (Efron 1979). Empty input gives (0, 0)."""
+    import numpy as np
+
     values = np.asarray(differences, dtype=np.float64)
     if values.size == 0:
         return 0.0, 0.0
@@ -66,6 +69,8 @@ def holm(p_values: Mapping[str, float], alpha: float) -> tuple[str, ...]:
 
 def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
     """The chance that a positive scores above a negative, ties counted half (Mann-Whitney). 0.5 if either is empty."""
+    import numpy as np
+
     if not positives or not negatives:
         return 0.5
     high = np.asarray(positives, dtype=np.float64)

@@ -9,11 +9,19 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
 3. A promotion's sequence is the last plus one; a policy's version is the last plus one.
 4. The diff equals the signed change manifest plus the approvals of this very change.
 5. Every incoming commit touches only paths that the merge changes in the end.
-6. The evidence is signed by CI, its composites follow from the per-scenario scores, every run of the iteration is
-   listed, and the ledger recorded this adapter and this bundle.
+6. The evidence holds, whatever it says:
+   6.1 files: the record names exactly the evidence files that are there, by sha256;
+   6.2 attestation: CI signed their digests, for this cluster, sequence, iteration and adapter;
+   6.3 runs: every run of the iteration is listed;
+   6.4 ledger: it recorded this adapter and this bundle;
+   6.5 grades: each governed scenario is graded once for every model, and on core under every perturbation;
+   6.6 scorecard: composites, robustness, comparisons and regressions follow from the grades; the benchmark is governed.
 7. Proposal and approvals are signed by people of the policy, unexpired, unrevoked, and bound to this repository, ref,
    cluster, sequence and context; nobody eligible rejects; enough distinct people approve, the proposer not counted.
-8. Thresholds, regressions, human floor, operational limits and the rollback contract hold.
+8. The cluster's limits hold, on figures recomputed from the grades, by the function that phase 12 calls:
+   8.1 thresholds, 8.2 significance, 8.3 regressions, 8.4 capabilities, 8.5 robustness, 8.6 human floor, 8.7 latency;
+   8.8 rollback contract: it goes back to what is promoted now;
+   8.9 restored adapter: a rollback brings back an adapter that was promoted, or the bare base.
 9. Every subject's bytes were fetched and are the recorded ones, and none is revoked.
 
 What could not be gathered is an exception of the caller's, not a verdict, and nothing merges.
@@ -30,11 +38,15 @@ from runner.rules.approvals import approval_problems
 from runner.rules.change import APPROVALS, net_problems, promotion_place, shape_problems, step_problems
 from runner.rules.evidence import evidence_problems
 from runner.rules.facts import Facts
+from runner.rules.figures import figures
 from runner.rules.gate import limit_problems
 
 
 def verify(facts: Facts) -> Verdict:
     """Pass, or refuse with every reason."""
+    promotion = facts.promotion
+    candidate = promotion is not None and promotion.record.kind is PromotionKind.PROMOTION
+    made = figures(promotion) if promotion is not None and candidate else None
     reasons = [
         *_policy(facts),
         *step_problems(facts.old, facts.new, facts.parents, step="1 one step"),
@@ -44,9 +56,9 @@ def verify(facts: Facts) -> Verdict:
         *_manifest(facts),
         *net_problems(facts.changes, facts.touched, step="5 net paths"),
         *facts.unreadable,
-        *(evidence_problems(facts.promotion) if facts.promotion else ()),
+        *(evidence_problems(promotion, made) if promotion else ()),
         *approval_problems(facts),
-        *(limit_problems(facts.promotion) if facts.promotion else ()),
+        *(limit_problems(promotion, made) if promotion else ()),
         *_bytes(facts),
     ]
     outcome = Outcome.REFUSE if reasons or facts.change is None else Outcome.PASS

@@ -1,0 +1,285 @@
+"""The figures that the gate makes again: what phase 12 states passes, and every other statement is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runner.edges.simulated import Value
+from runner.records.cluster import Cluster
+from runner.records.evidence import EvidenceFile
+from runner.records.intake import Incumbent, Intake
+from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSource
+from runner.records.scenario import SetName
+from runner.records.score import Scorecard, ScoredScenario
+from runner.records.training import Sweep, Training
+from runner.rules import evidence, verification
+from runner.rules.assessment import Subject, assessed, gaps
+from runner.rules.canonical import sha256
+from runner.rules.facts import Before, Promotion, SignedEvidence
+from runner.rules.figures import Figures, figures
+from runner.rules.gate import RULES, limit_problems
+from runner.rules.limits import limits
+from runner.workspace import Workspace
+from tests.flywheel_fixture import fixture
+from tests.test_phases import run_all
+
+Evidence = dict[str, bytes]
+Edit = Callable[[Any], None]
+
+
+@pytest.fixture(scope="module")
+def done() -> tuple[Workspace, dict[str, Value]]:
+    """All thirteen phases, simulated."""
+    space, values = fixture()
+    run_all(space, values)
+    return space, values
+
+
+def promotion(done: Any, *, rows: Edit | None = None, card: Edit | None = None, sequence: int = 0) -> Promotion:
+    """What phase 13 bundled as the gate sees it; `rows` and `card` may edit the grades and the scorecard."""
+    space, values = done
+    files = dict(values["bundle"].files)
+    if rows is not None:
+        found = [ScoredScenario.model_validate_json(line) for line in files["grades.jsonl"].splitlines()]
+        edited = [one.model_dump(mode="json") for one in found]
+        rows(edited)
+        lines = [ScoredScenario.model_validate(one).model_dump_json().encode() for one in edited]
+        files["grades.jsonl"] = b"\n".join(lines)
+    if card is not None:
+        stated = Scorecard.model_validate_json(files["scorecard.json"]).model_dump(mode="json")
+        card(stated)
+        files["scorecard.json"] = Scorecard.model_validate(stated).model_dump_json().encode()
+    files["operations.json"] = (
+        b'{"machine":"m","latency_p50_ms":1,"latency_p95_ms":2,"tokens_per_second":1,"peak_memory_mib":1,'
+        b'"seconds_per_decision":0,"cost_per_decision":0,"currency":"EUR","training_seconds":1}'
+    )
+    files["rollback.json"] = b'{"to_sequence":0,"to_adapter":null,"when":"it falls","who":"on-call"}'
+    return Promotion(record(values), "0" * 64, files, SignedEvidence(None), before(space, values), "")
+
+
+def record(values: dict[str, Any]) -> PromotionRecord:
+    intake: Intake = values["intake"]
+    training: Training = values["training"]
+    sweep: Sweep = values["sweep"]
+    benchmark = BenchmarkId(id="desk", version=intake.benchmark_version, sha256=intake.benchmark_sha256)
+    made = PromotionRecord(
+        cluster="desk",
+        sequence=1,
+        benchmark=benchmark,
+        base=BaseId(kind="tiny", sha256="d" * 64),
+        adapter=None,
+        incumbent=Incumbent(sequence=0),
+        evidence={},
+        run=RunSource(branch="runs/desk/1", iteration=intake.iteration),
+        human_share=sweep.human_share,
+    )
+    adapter = {"sha256": training.adapter, "files": {"adapter_model.safetensors": {"sha256": "e" * 64, "size": 1}}}
+    return PromotionRecord.model_validate({**made.model_dump(mode="json"), "adapter": adapter})
+
+
+def before(space: Workspace, values: dict[str, Any]) -> Before:
+    governed = {(name, one.id): one.capability for name, found in space.scenarios.items() for one in found}
+    benchmark = values["intake"].benchmark_sha256
+    return Before(space.cluster, benchmark, governed, {}, (), ())
+
+
+def test_the_gate_finds_what_phase_12_found(done: Any) -> None:
+    space, values = done
+    found = figures(promotion(done))
+    assert (found.grades, found.stated) == ((), ())
+    stated: Any = values["scorecard"]
+    assert found.card.models == stated.models
+    assert found.card.regressions == stated.regressions
+    assert stated.models["candidate"].robustness
+    assert limits(found.card, space.cluster) == limits(stated, space.cluster) == ()
+    assert limit_problems(promotion(done), found) == []
+
+
+def test_both_refuse_the_same_limits(done: Any) -> None:
+    space, values = done
+    asked = {"thresholds": {"composite": 0.999, "heldout": 0.999}, "max_p_value": 1e-12, "max_robustness_drop": 0.0}
+    gate = space.cluster.gate.model_validate({**space.cluster.gate.model_dump(), **asked})
+    strict = space.cluster.model_copy(update={"gate": gate})
+    theirs = [(one.step, one.problem) for one in limits(values["scorecard"], strict)]
+    assert {step for step, _ in theirs} >= {"thresholds", "significance", "robustness"}
+    asked_again = promotion(done)
+    made = figures(asked_again)
+    moved = Promotion(
+        asked_again.record, "", asked_again.evidence, SignedEvidence(None), _strict(asked_again, strict), ""
+    )
+    ours = [one.problem for one in limit_problems(moved, made)]
+    assert [problem.split(": ", 1)[1] for problem in ours] == [problem for _, problem in theirs]
+    assert [problem[:3] for problem in ours] == sorted(problem[:3] for problem in ours)
+
+
+def _strict(asked: Promotion, cluster: Cluster) -> Before:
+    return Before(cluster, asked.before.benchmark_sha256, asked.before.scenarios, {}, (), ())
+
+
+def first(rows: list[dict[str, Any]], name: SetName) -> dict[str, Any]:
+    return next(row for row in rows if row["set"] == name)
+
+
+def drop(rows: list[dict[str, Any]]) -> None:
+    rows.pop()
+
+
+def twice(rows: list[dict[str, Any]]) -> None:
+    rows.append(rows[0])
+
+
+def no_typos(rows: list[dict[str, Any]]) -> None:
+    del first(rows, SetName.CORE)["perturbed"]["typos"]
+
+
+def no_control(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        del row["scores"]["control"], row["passed"]["control"]
+
+
+def worse_incumbent(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        row["scores"]["incumbent"], row["passed"]["incumbent"] = 0.0, False
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (drop, "is not graded"),
+        (twice, "is graded twice"),
+        (no_typos, "has no grade of the candidate under typos"),
+        (no_control, "has no grade of the control"),
+        (worse_incumbent, "the incumbent is not the base"),
+    ],
+)
+def test_grades_with_gaps_are_named(done: Any, edit: Edit, said: str) -> None:
+    assert any(said in problem for problem in figures(promotion(done, rows=edit)).grades)
+
+
+def test_many_faults_are_counted_and_not_all_listed(done: Any) -> None:
+    found = figures(promotion(done, rows=no_control)).grades
+    assert len(found) == 21
+    assert found[-1].startswith("and ")
+
+
+def set_p(card: dict[str, Any]) -> None:
+    card["comparisons"][0]["p_value"] /= 2
+
+
+def unlist_comparison(card: dict[str, Any]) -> None:
+    card["comparisons"] = card["comparisons"][:2]
+
+
+def set_robustness(card: dict[str, Any]) -> None:
+    card["models"]["candidate"]["robustness"]["typos"] = 1.0
+
+
+def hide_robustness(card: dict[str, Any]) -> None:
+    card["models"]["candidate"]["robustness"] = {}
+
+
+def set_composite(card: dict[str, Any]) -> None:
+    card["models"]["base"]["sets"]["heldout"]["composite"] = 0.01
+
+
+def other_adapter(card: dict[str, Any]) -> None:
+    card["models"]["candidate"]["adapter"] = "f" * 64
+
+
+def invent(card: dict[str, Any]) -> None:
+    card["models"]["best"] = card["models"]["candidate"]
+
+
+def forget(card: dict[str, Any]) -> None:
+    del card["models"]["incumbent"]
+
+
+def more_regressions(card: dict[str, Any]) -> None:
+    card["regressions"]["of"] += 1
+
+
+def blame(card: dict[str, Any]) -> None:
+    card["worse_capabilities"] = ["login"]
+
+
+def other_iteration(card: dict[str, Any]) -> None:
+    card["iteration"] = "another"
+
+
+def other_capability(card: dict[str, Any]) -> None:
+    next(iter(card["capability_comparisons"].values()))["lost"] += 1
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (set_p, "does not follow from the grades"),
+        (unlist_comparison, "control, does not follow"),
+        (set_robustness, "the robustness of candidate"),
+        (hide_robustness, "the robustness of candidate"),
+        (set_composite, "the composite of base on heldout"),
+        (other_adapter, "candidate is another adapter"),
+        (invent, "invents the best"),
+        (forget, "lacks the incumbent"),
+        (more_regressions, "regressions of"),
+        (blame, "significantly worse"),
+        (other_iteration, "another cluster, iteration or benchmark"),
+        (other_capability, "against the incumbent"),
+    ],
+)
+def test_a_scorecard_that_says_something_else_is_named(done: Any, edit: Edit, said: str) -> None:
+    found = figures(promotion(done, card=edit))
+    assert found.grades == ()
+    assert any(said in problem for problem in found.stated), found.stated
+
+
+def test_a_forged_scorecard_does_not_move_the_limits(done: Any) -> None:
+    """The grades say that the candidate breaks under typos; the scorecard that it does not."""
+
+    def fragile(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["set"] == SetName.CORE:
+                row["perturbed"]["typos"]["candidate"] = 0.0
+
+    asked = promotion(done, rows=fragile)
+    problems = [one.problem for one in limit_problems(asked, figures(asked))]
+    assert any(problem.startswith("8.5 robustness: under typos") for problem in problems)
+
+
+def row(scenario: str, *, base: bool, candidate: bool, name: SetName = SetName.HELDOUT) -> ScoredScenario:
+    passed = {"base": base, "incumbent": base, "control": base, "candidate": candidate}
+    scores = {model: float(value) for model, value in passed.items()}
+    return ScoredScenario(set=name, scenario=scenario, capability="login", scores=scores, passed=passed)
+
+
+def test_counts_by_hand(done: Any) -> None:
+    """Nine gained, one lost: exact McNemar gives 22 / 1024."""
+    space, _ = done
+    rows = [row(f"s{at}", base=at == 9, candidate=at != 9) for at in range(10)]
+    adapters = dict.fromkeys(("base", "incumbent", "control", "candidate"))
+    card = assessed(rows, space.cluster, subject=Subject("it", 1, sha256(b"")), adapters=adapters)
+    against = {one.against: (one.gained, one.lost, one.p_value) for one in card.comparisons}
+    assert against == dict.fromkeys(("base", "incumbent", "control"), (9, 1, pytest.approx(22 / 1024)))
+    assert (card.regressions.count, card.regressions.of, card.regressions.scenarios) == (1, 1, ("s9",))
+    assert card.models["candidate"].sets[SetName.HELDOUT].composite == 0.9
+    assert list(gaps(rows, adapters, kinds=("typos",))) == []
+    core = [row("c1", base=True, candidate=True, name=SetName.CORE)]
+    assert list(gaps(core, adapters, kinds=("typos",))) == ["core/c1 has no grade of the candidate under typos"]
+
+
+def test_a_scorecard_that_is_missing_is_said(done: Any) -> None:
+    asked = promotion(done)
+    files = {name: data for name, data in asked.evidence.items() if name != EvidenceFile.SCORECARD}
+    found: Figures = figures(Promotion(asked.record, "", files, asked.attestation, asked.before, ""))
+    assert found.stated == ("evidence/scorecard.json is missing",)
+
+
+def test_the_docstring_of_the_gate_names_every_rule_by_its_number() -> None:
+    text = verification.__doc__ or ""
+    for rule, number in RULES.items():
+        assert f"{number} {rule}" in text
+    for rule in evidence.RULES:
+        assert f"{rule}:" in text
