@@ -9,6 +9,7 @@ import click
 
 from runner import wiring
 from runner.cli.progress import Progress
+from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
 from runner.flywheel import Standing
 from runner.flywheel import iterate as turn
@@ -60,7 +61,7 @@ def _turn_all(directory: Path, *, quiet: bool) -> tuple[list[Standing], ExitCode
             click.echo(f"hallmark: {name}: {error}", err=True)
             codes.append(exit_code(error))
     codes += [ExitCode.REFUSED for standing in standings if standing.verdict.outcome is Outcome.REFUSE]
-    return standings, min(codes, key=(ExitCode.BUG, ExitCode.COULD_NOT, ExitCode.REFUSED, ExitCode.DONE).index)
+    return standings, worst(codes)
 
 
 def _words(standing: Standing) -> str:

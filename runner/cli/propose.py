@@ -8,28 +8,46 @@ from pathlib import Path
 import click
 
 from runner import wiring_promotion as wiring
-from runner.cli.verdicts import lines
-from runner.errors import ExitCode
+from runner.cli.verdicts import lines, worst
+from runner.errors import ExitCode, HallmarkError, exit_code
+from runner.ports_promotion import Signer
 from runner.promotion import propose as room_of
+from runner.promotion.candidacy import Candidacy, CandidacyState, candidacy, clusters_on
 from runner.promotion.decide import Proposal, branch_of
+
+SAID = {
+    CandidacyState.UNFINISHED: "{one.cluster}: no finished iteration to propose",
+    CandidacyState.PROPOSED: "{one.cluster}: {one.iteration} is already proposed on branch {one.branch}",
+    CandidacyState.PROMOTED: "{one.cluster}: {one.iteration} is already promoted as {one.target}",
+}
 
 
 @click.command()
 @click.argument("cluster", required=False)
+@click.option(
+    "--all", "every", is_flag=True, help="Every cluster whose last iteration is finished and not yet proposed."
+)
 @click.option("--branch", help="Sign the proposal of another change, on this branch.")
 @click.option("--iteration", default="", help="A finished iteration; the last by default.")
-@click.option("--ci-key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CI's key: the evidence.")
 @click.option(
-    "--key", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Who proposes."
+    "--ci-key",
+    envvar="HALLMARK_CI_KEY",
+    show_envvar=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CI's key: the evidence.",
+)
+@click.option(
+    "--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Who proposes; CI by default."
 )
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def propose(
     cluster: str | None,
+    every: bool,
     branch: str | None,
     iteration: str,
     ci_key: Path | None,
-    key: Path,
+    key: Path | None,
     directory: Path,
     as_json: bool,
 ) -> ExitCode:
@@ -39,35 +57,89 @@ def propose(
 
     Example: hallmark propose support-desk --ci-key ~/.ssh/ci --key ~/.ssh/ci
     """
-    if bool(cluster) == bool(branch):
-        raise click.UsageError("name a cluster, or give --branch")
-    room, now, signer = wiring.room(directory), wiring.now(), wiring.signer(key)
+    if [bool(cluster), bool(branch), every].count(True) != 1 or (every and iteration):
+        raise click.UsageError("name a cluster, or give --branch or --all")
+    ci, signer = _signers(ci_key, key)
+    room, now = wiring.room(directory), wiring.now()
     sources, repository = room.sources(), room.repository
+    if every:
+        return _propose_all(room, ci=ci, signer=signer, as_json=as_json)
     if branch:
         ref = branch_of(branch)
         done = room_of.propose_branch(sources, repository, branch=ref, signer=signer, now=now, remote=room.remote)
     else:
-        staging = wiring.staging(room, str(cluster), iteration)
-        trust = sources.policy(room.main()).trust
-        ci = wiring.signer(ci_key or key)
-        files = room_of.stage(staging, chain=sources.chain(staging.cluster), trust=trust, ci=ci, dump=wiring.dump)
-        done = room_of.propose(
-            sources, repository, files, branch=staging.branch, signer=signer, now=now, remote=room.remote
-        )
+        done = _propose(room, str(cluster), iteration, ci=ci, signer=signer)
     _show(done, as_json)
     return ExitCode.DONE
 
 
-def _show(done: Proposal, as_json: bool) -> None:
+def _signers(ci_key: Path | None, key: Path | None) -> tuple[Signer, Signer]:
+    """Who signs the evidence and who signs the proposal; one key does both where only one is given."""
+    evidence, proposal = ci_key or key, key or ci_key
+    if evidence is None or proposal is None:
+        raise click.UsageError(
+            "there is no key to sign with: give --key, or let HALLMARK_CI_KEY name the file of CI's key (docs/ci.md)"
+        )
+    return wiring.signer(evidence), wiring.signer(proposal)
+
+
+def _propose(room: wiring.Room, cluster: str, iteration: str, *, ci: Signer, signer: Signer) -> Proposal:
+    sources = room.sources()
+    staging = wiring.staging(room, cluster, iteration)
+    trust = sources.policy(room.main()).trust
+    files = room_of.stage(staging, chain=sources.chain(staging.cluster), trust=trust, ci=ci, dump=wiring.dump)
+    return room_of.propose(
+        sources, room.repository, files, branch=staging.branch, signer=signer, now=wiring.now(), remote=room.remote
+    )
+
+
+def _propose_all(room: wiring.Room, *, ci: Signer, signer: Signer, as_json: bool) -> ExitCode:
+    """Every cluster, whatever became of the others. Exits as the worst of them."""
+    told: list[dict[str, object]] = []
+    codes, sources, main = [ExitCode.DONE], room.sources(), room.main()
+    for name in clusters_on(sources, main):
+        try:
+            one = candidacy(sources, room.repository, name, main=main, remote=room.remote)
+            done = None
+            if one.state is CandidacyState.DUE:
+                done = _propose(room, name, one.iteration, ci=ci, signer=signer)
+        except HallmarkError as error:
+            click.echo(f"hallmark: {name}: {error}", err=True)
+            codes.append(exit_code(error))
+            told.append({"cluster": name, "state": "failed", "problem": str(error)})
+            continue
+        told.append(_told_of(one, done))
+        if not as_json:
+            click.echo(_words(done) if done else SAID[one.state].format(one=one))
+    if as_json:
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+    return worst(codes)
+
+
+def _told_of(one: Candidacy, done: Proposal | None) -> dict[str, object]:
+    """A cluster's part of the JSON document; `due` has become `proposed` where it was proposed now."""
+    said = {"cluster": one.cluster, "iteration": one.iteration}
+    if done:
+        return {**said, "state": CandidacyState.PROPOSED.value, "now": True, **_told(done)}
+    at = {"target": one.target, "branch": one.branch} if one.sequence else {}
+    return {**said, "state": one.state.value, "now": False, **at}
+
+
+def _told(done: Proposal) -> dict[str, object]:
     cluster, sequence = done.facts.place
-    told = {
+    return {
         "branch": done.branch.removeprefix("refs/heads/"),
         "commit": done.tip,
         "target": f"{cluster}/{sequence}" if cluster else done.branch.removeprefix("refs/heads/"),
         "manifest": done.facts.manifest,
         "waits_for": [reason.model_dump(mode="json") for reason in done.judgement.verdict.reasons],
     }
-    if as_json:
-        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
-    else:
-        click.echo("\n".join([f"proposed {told['target']} on branch {told['branch']}", *lines(done.judgement.verdict)]))
+
+
+def _words(done: Proposal) -> str:
+    told = _told(done)
+    return "\n".join([f"proposed {told['target']} on branch {told['branch']}", *lines(done.judgement.verdict)])
+
+
+def _show(done: Proposal, as_json: bool) -> None:
+    click.echo(json.dumps(_told(done), indent=1, ensure_ascii=False) if as_json else _words(done))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -26,3 +27,8 @@ def show(verdict: Verdict, *, headline: str, as_json: bool, **more: Any) -> Exit
     else:
         click.echo("\n".join([f"{headline}: {verdict.outcome}", *lines(verdict)]))
     return ExitCode.DONE if verdict.passed else ExitCode.REFUSED
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """How a command over many clusters ends (docs/exit-codes.md)."""
+    return min(codes, key=(ExitCode.BUG, ExitCode.COULD_NOT, ExitCode.REFUSED, ExitCode.DONE).index)

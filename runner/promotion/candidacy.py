@@ -1,0 +1,74 @@
+"""What has become of a cluster's last iteration: not finished, due to be proposed, proposed, or promoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runner.errors import VerificationError
+from runner.ports_promotion import Repository
+from runner.promotion.decide import branch_of
+from runner.promotion.gather import read_before
+from runner.promotion.sources import Sources
+from runner.records.promotion import PromotionRecord
+
+
+class CandidacyState(StrEnum):
+    UNFINISHED = "unfinished"
+    DUE = "due"
+    PROPOSED = "proposed"
+    PROMOTED = "promoted"
+
+
+@dataclass(frozen=True)
+class Candidacy:
+    """The iteration that was queued last, and the promotion it is, or would be."""
+
+    cluster: str
+    state: CandidacyState
+    iteration: str = ""
+    sequence: int = 0
+
+    @property
+    def target(self) -> str:
+        return f"{self.cluster}/{self.sequence}"
+
+    @property
+    def branch(self) -> str:
+        """Where it is proposed, without `refs/heads/`."""
+        return branch_of(self.target).removeprefix("refs/heads/")
+
+
+def candidacy(sources: Sources, repository: Repository, cluster: str, *, main: str, remote: str | None) -> Candidacy:
+    """How the cluster's last iteration stands, by the ledger, by main, and by the promotion's branch.
+
+    An iteration that was promoted once is not proposed again, though a rollback has taken it back since.
+    Raises `VerificationError` where the branch that it would have holds the proposal of another iteration.
+    """
+    history = sources.chain(cluster).history
+    iteration = history.current or ""
+    if "bundle" not in history.passed(iteration):
+        return Candidacy(cluster, CandidacyState.UNFINISHED, iteration)
+    before = read_before(sources, main, cluster)
+    for sequence, record in before.records.items():
+        if record.run.iteration == iteration:
+            return Candidacy(cluster, CandidacyState.PROMOTED, iteration, sequence)
+    due = Candidacy(cluster, CandidacyState.DUE, iteration, before.incumbent.sequence + 1)
+    ref = branch_of(due.target)
+    tip = repository.remote_ref(remote, ref) if remote else repository.resolve(ref)
+    if tip is None:
+        return due
+    path = f"clusters/{cluster}/promotions/{due.sequence}/record.yaml"
+    proposed = sources.record(tip, path, PromotionRecord).run.iteration
+    if proposed != iteration:
+        raise VerificationError(
+            f"branch {due.branch} holds the proposal of iteration {proposed}: "
+            f"merge it or delete the branch, then {iteration} can be proposed"
+        )
+    return Candidacy(cluster, CandidacyState.PROPOSED, iteration, due.sequence)
+
+
+def clusters_on(sources: Sources, main: str) -> tuple[str, ...]:
+    """The clusters that main governs, by name."""
+    names = sources.objects.names(main, "clusters")
+    return tuple(sorted(name for name in names if sources.exists(main, f"clusters/{name}/cluster.yaml")))
