@@ -15,10 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from runner.edges.git_objects import LARGEST, TREE, Budget, read_commit, read_tree
 from runner.errors import GitError, RecordError, VerificationError
 from runner.records.change import Commit, File, Operation, PathChange
 
-TREE = "40000"
 TOGETHER = 500
 """Objects asked for at once: their ids fit into a pipe, so that neither side waits for the other for ever."""
 KEPT = (
@@ -80,6 +80,12 @@ class GitObjects:
             self._process.communicate()
             self._process = None
 
+    def _kill(self) -> None:
+        """End the git process in the middle of what it says."""
+        if self._process is not None:
+            self._process.kill()
+            self.close()
+
     def run(self, *arguments: str, data: bytes | None = None, environment: Mapping[str, str] | None = None) -> bytes:
         """git's standard output. Raises `GitError` with its standard error where it fails."""
         done = subprocess.run(
@@ -131,6 +137,9 @@ class GitObjects:
             if len(header) != 3:
                 self.close()
                 raise GitError(f"{self.path} has no object {oid}")
+            if int(header[2]) > LARGEST:
+                self._kill()
+                raise VerificationError(f"object {oid} has {int(header[2])} bytes, and at most {LARGEST} are read")
             content = source.read(int(header[2]))
             source.read(1)
             found.append((header[1].decode(), content))
@@ -167,16 +176,7 @@ class GitObjects:
         kind, content = self.object(oid)
         if kind != "commit":
             raise GitError(f"object {oid} is a {kind}, not a commit")
-        tree, parents, time = "", [], 0
-        for line in content.split(b"\n\n", 1)[0].split(b"\n"):
-            key, _, value = line.partition(b" ")
-            if key == b"tree":
-                tree = value.decode()
-            elif key == b"parent":
-                parents.append(value.decode())
-            elif key == b"committer":
-                time = int(value.split()[-2])
-        return Commit(tree, tuple(parents), time)
+        return read_commit(oid, content)
 
     def incoming(self, old: str, new: str) -> tuple[str, ...]:
         """The commits that `new` brings to `old`, `new` left out."""
@@ -194,13 +194,13 @@ class GitObjects:
             kind, content = self.object(oid)
             if kind != "tree":
                 raise GitError(f"object {oid} is a {kind}, not a tree")
-            self._trees[oid] = dict(_entries(oid, content))
+            self._trees[oid] = read_tree(oid, content)
         return self._trees[oid]
 
     def names(self, commit: str, directory: str) -> tuple[str, ...]:
-        """What a directory holds itself, sorted; nothing where there is no such directory."""
+        """What a directory (the root, where it is empty) holds itself, sorted; nothing where there is none."""
         at = File(TREE, self.commit(commit).tree)
-        for name in directory.strip("/").split("/"):
+        for name in directory.strip("/").split("/") if directory else ():
             found = self.tree(at.blob).get(name) if at.mode == TREE else None
             if found is None:
                 return ()
@@ -219,13 +219,15 @@ class GitObjects:
             return {prefix: at}
         key = (at.blob, prefix.strip("/"))
         if key not in self._walks:
-            self._walks[key] = dict(self._walk(at.blob, f"{key[1]}/" if key[1] else ""))
+            self._walks[key] = dict(self._walk(at.blob, f"{key[1]}/" if key[1] else "", Budget(f"commit {commit}")))
         return self._walks[key]
 
-    def _walk(self, tree: str, prefix: str) -> Iterator[tuple[str, File]]:
-        for name, file in self.tree(tree).items():
+    def _walk(self, tree: str, prefix: str, budget: Budget) -> Iterator[tuple[str, File]]:
+        entries = self.tree(tree)
+        budget.spend(prefix, len(entries))
+        for name, file in entries.items():
             if file.mode == TREE:
-                yield from self._walk(file.blob, f"{prefix}{name}/")
+                yield from self._walk(file.blob, f"{prefix}{name}/", budget)
             else:
                 yield f"{prefix}{name}", file
 
@@ -239,18 +241,20 @@ class GitObjects:
     def diff(self, old: str | None, new: str) -> tuple[PathChange, ...]:
         """What `new` changes against `old` (two commits; all of `new` where `old` is none), sorted by path."""
         old_tree = self.commit(old).tree if old else ""
-        return tuple(sorted(self._diff(old_tree, self.commit(new).tree, ""), key=lambda change: change.path))
+        found = self._diff(old_tree, self.commit(new).tree, "", Budget(f"the change to {new}"))
+        return tuple(sorted(found, key=lambda change: change.path))
 
     def touched(self, commit: str) -> frozenset[str]:
         """The paths that a commit itself changes; of a merge, those that differ from every parent (`diff-tree -c`)."""
         parents: Sequence[str | None] = self.commit(commit).parents or (None,)
         return frozenset.intersection(*(frozenset(c.path for c in self.diff(parent, commit)) for parent in parents))
 
-    def _diff(self, old: str, new: str, prefix: str) -> Iterator[PathChange]:
+    def _diff(self, old: str, new: str, prefix: str, budget: Budget) -> Iterator[PathChange]:
         if old == new:
             return
         before: Mapping[str, File] = self.tree(old) if old else {}
         after: Mapping[str, File] = self.tree(new) if new else {}
+        budget.spend(prefix, len(before) + len(after))
         for name in {**before, **after}:
             left, right = before.get(name), after.get(name)
             if left == right:
@@ -258,7 +262,7 @@ class GitObjects:
             path = prefix + name
             trees = [side.blob if side and side.mode == TREE else "" for side in (left, right)]
             if any(trees):
-                yield from self._diff(trees[0], trees[1], f"{path}/")
+                yield from self._diff(trees[0], trees[1], f"{path}/", budget)
             left, right = (None if side and side.mode == TREE else side for side in (left, right))
             if left or right:
                 yield _change(path, left, right)
@@ -271,17 +275,3 @@ def _change(path: str, left: File | None, right: File | None) -> PathChange:
         return PathChange(Operation.ADD, path, right.mode, right.blob, "")
     same_type = left.mode[:3] == right.mode[:3]
     return PathChange(Operation.MODIFY if same_type else Operation.TYPE, path, right.mode, right.blob, left.blob)
-
-
-def _entries(oid: str, content: bytes) -> Iterator[tuple[str, File]]:
-    at, seen = 0, set()
-    while at < len(content):
-        space, nul = content.index(b" ", at), content.index(b"\0", at)
-        # what is not UTF-8 becomes backslashes, which no safe name has
-        name = content[space + 1 : nul].decode(errors="backslashreplace")
-        if name in seen:
-            raise VerificationError(f"tree {oid} names {name!r} twice")
-        seen.add(name)
-        mode = content[at:space].decode()
-        yield name, File(mode if mode == TREE else mode.zfill(6), content[nul + 1 : nul + 21].hex())
-        at = nul + 21

@@ -89,6 +89,7 @@ def gather(sources: Sources, step: Step) -> Facts:
         unreadable=unreadable,
         next_policy=next_policy,
         frozen=_frozen(sources, step, changes),
+        twins=_twins(sources, step.new, changes),
         place=place,
     )
 
@@ -96,6 +97,29 @@ def gather(sources: Sources, step: Step) -> Facts:
 def _is_file(change: PathChange) -> bool:
     """A submodule's object is a commit of another repository, and a symlink's is a path."""
     return change.mode in ("100644", "100755")
+
+
+def _twins(sources: Sources, commit: str, changes: tuple[PathChange, ...]) -> dict[str, str]:
+    """Added paths that have, in some directory above, a neighbour whose name differs only in case."""
+    folders: dict[str, dict[str, list[str]]] = {}
+    found = {}
+    for path in (change.path for change in changes if change.operation is Operation.ADD):
+        parts = path.split("/")
+        for depth, name in enumerate(parts):
+            folder = "/".join(parts[:depth])
+            if folder not in folders:
+                folders[folder] = _folded(sources.objects.names(commit, folder))
+            others = [other for other in folders[folder].get(name.casefold(), ()) if other != name]
+            if others:
+                found[path] = f"{folder}/{others[0]}".lstrip("/")
+    return found
+
+
+def _folded(names: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.casefold(), []).append(name)
+    return found
 
 
 def _cluster_file(cluster: str) -> str:

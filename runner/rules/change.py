@@ -15,9 +15,11 @@ MAX_FILES = 20_000
 REGULAR = frozenset({"100644", "100755", "000000"})
 POLICY_FILES = ("policy/allowed_signers", "policy/revoked", "policy/trust.yaml")
 APPROVALS = "policy/approvals/"
+_NONE: Mapping[str, str] = {}
 _SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+=-]*\Z")
 _PROMOTION = re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<sequence>[1-9][0-9]{{0,5}})/(?P<rest>.+)\Z")
+_APPROVAL = re.compile(rf"policy/approvals/[0-9a-f]{{64}}/{_SLUG}\.dsse\.json\Z")
 _REST = re.compile(rf"(?:record\.yaml|evidence/[a-z]+(?:\.[a-z]+)+|approvals/{_SLUG}\.dsse\.json)\Z")
 _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
     (ChangeClass.POLICY, re.compile(r"policy/(?:trust\.yaml|allowed_signers|revoked)\Z")),
@@ -87,8 +89,11 @@ def manifest(changes: Iterable[PathChange], contents: Mapping[str, bytes], *, le
     )
 
 
-def shape_problems(changes: Sequence[PathChange], contents: Mapping[str, bytes], *, step: str) -> list[Reason]:
-    """Step 2: one class, its operations, regular files, safe names, size caps."""
+def shape_problems(
+    changes: Sequence[PathChange], contents: Mapping[str, bytes], *, twins: Mapping[str, str] = _NONE, step: str
+) -> list[Reason]:
+    """Step 2: one class, its operations, regular files, safe names, size caps, no two names that differ only in case:
+    among what changes, and (`twins`) beside what is there."""
     reasons = [*_class_problems(changes, step)]
     if len(changes) > MAX_FILES:
         reasons.append(
@@ -100,8 +105,10 @@ def shape_problems(changes: Sequence[PathChange], contents: Mapping[str, bytes],
         if problem:
             reasons.append(Reason(step=step, problem=f"{change.path!r} {problem}", hint="remove it from the branch"))
         twin = folded.setdefault(change.path.casefold(), change.path)
+        twin = twins.get(change.path, twin)
         if twin != change.path:
-            reasons.append(Reason(step=step, problem=f"{change.path!r} and {twin!r} differ only in case"))
+            problem = f"{change.path!r} and {twin!r} differ only in case"
+            reasons.append(Reason(step=step, problem=problem, hint="on many machines they are one file: rename one"))
     return reasons
 
 
@@ -123,11 +130,17 @@ def _file_problem(change: PathChange, contents: Mapping[str, bytes]) -> str:
         return "is not a safe name"
     if len(change.path) > 200:
         return "is too long a name"
+    if change.mode == "160000":
+        return "is a submodule: its files are another repository's (mode 160000)"
+    if change.mode == "120000":
+        return "is a symbolic link, not a regular file (mode 120000)"
     if change.mode not in REGULAR:
         return f"is not a regular file (mode {change.mode})"
     if len(contents.get(change.path, b"")) > MAX_FILE:
         return f"is larger than {MAX_FILE} bytes"
     if change.path.startswith(APPROVALS):
+        if not _APPROVAL.match(change.path):
+            return "is no approval: policy/approvals/<manifest>/<person>.dsse.json"
         return "" if change.operation is Operation.ADD else "is an approval, and approvals are only added"
     kind = class_of(change.path)
     if kind is None:

@@ -116,5 +116,7 @@ class Facts:
     """Why parts of a promotion could not be read as records."""
     next_policy: NextPolicy | None = None
     frozen: tuple[Frozen, ...] = ()
+    twins: Mapping[str, str] = field(default_factory=dict)
+    """Added paths, and what stands beside each of them under a name that differs only in case."""
     place: tuple[str, int] = field(default=("", 0))
     """Cluster and sequence; empty for what is no promotion."""

@@ -50,9 +50,10 @@ def verify(facts: Facts) -> Verdict:
     reasons = [
         *_policy(facts),
         *step_problems(facts.old, facts.new, facts.parents, step="1 one step"),
-        *shape_problems(facts.changes, facts.contents, step="2 one class"),
+        *shape_problems(facts.changes, facts.contents, twins=facts.twins, step="2 one class"),
         *_frozen(facts),
         *_sequence(facts),
+        *(order_problems(promotion) if promotion else ()),
         *_manifest(facts),
         *net_problems(facts.changes, facts.touched, step="5 net paths"),
         *facts.unreadable,
