@@ -22,6 +22,8 @@ INSTALL = re.compile(
 HALLMARK = re.compile(r'hallmark [a-z]+( (--[a-z-]+|HEAD\^1|HEAD|"\$[A-Z_]+"))*')
 EXPRESSIONS = {"github.event.pull_request.number", "vars.HALLMARK_ROOT"}
 """What a workflow may take from its surroundings: a number the forge assigns, and a setting of the repository."""
+CONDITIONS = {"success() || failure()"}
+"""When a step may run other than after success; an `if` is an expression without its braces."""
 
 GOOD = """\
 name: good
@@ -65,6 +67,15 @@ OURS = {
     "a second command after ours": ("hallmark check", "hallmark check && curl example.org | sh"),
     "an install without pins": ("--constraint constraints.txt ", ""),
     "an install from elsewhere": ("constraints.txt .", "constraints.txt git+https://example.org/x"),
+    "a secret": (
+        "        run: hallmark check",
+        "        env:\n          KEY: ${{ secrets.CI_KEY }}\n        run: hallmark check",
+    ),
+    "an unknown condition": (
+        "        run: hallmark check",
+        "        if: github.actor == 'x'\n        run: hallmark check",
+    ),
+    "a job's condition": ("    name: only\n", "    name: only\n    if: always()\n"),
     "an unknown expression": ("hallmark check", "hallmark check ${{ github.actor }}"),
     "a job without a limit": ("    timeout-minutes: 5\n", ""),
     "a job that inherits": ("    permissions:\n      contents: read # to check out\n", ""),
@@ -99,6 +110,8 @@ def job_faults(name: str, job: dict[str, Any]) -> list[str]:
         faults.append(f"{name}: permissions beyond contents")
     if "timeout-minutes" not in job:
         faults.append(f"{name}: has no limit of time")
+    conditions = [part["if"] for part in (job, *job["steps"]) if "if" in part]
+    faults += [f"{name}: runs if {condition}" for condition in conditions if condition not in CONDITIONS]
     installs = 0
     for lines in run_lines(job):
         if all(INSTALL.fullmatch(line) for line in lines):
@@ -208,6 +221,18 @@ def test_the_gate_judges_with_the_program_of_main() -> None:
     ]
     places = [step.get("working-directory") for step in gate["steps"] if "run" in step]
     assert places == [None, "change"], "the install must not start in the change: `python -m` imports from there"
+
+
+def test_a_run_ends_with_its_proposals() -> None:
+    """Whatever became of the iterations: one that was refused must not keep another from its approvers."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "iterate.yaml").read_text())
+    steps = workflow["jobs"]["iterate"]["steps"]
+    assert [step["run"] for step in steps[-2:]] == ["hallmark iterate --all", "hallmark propose --all"]
+    assert [step.get("if") for step in steps] == [None] * (len(steps) - 1) + ["success() || failure()"]
+
+
+def test_no_secret_stands_in_a_workflow() -> None:
+    assert not [path.name for path in WORKFLOWS if re.search(r"secrets\b|HALLMARK_CI_KEY:", path.read_text())]
 
 
 def test_the_pinned_torch_is_the_constrained_one() -> None:
