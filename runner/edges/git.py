@@ -64,6 +64,7 @@ class GitObjects:
         self.path = Path(path).resolve()
         self._environment = hermetic_environment()
         self._process: subprocess.Popen[bytes] | None = None
+        self._commits: dict[str, Commit] = {}
         self._trees: dict[str, dict[str, File]] = {}
         self._walks: dict[tuple[str, str], dict[str, File]] = {}
 
@@ -173,6 +174,11 @@ class GitObjects:
         return {name: oid for oid, name in (line.split(" ", 1) for line in lines)}
 
     def commit(self, oid: str) -> Commit:
+        if oid not in self._commits:
+            self._commits[oid] = self._commit(oid)
+        return self._commits[oid]
+
+    def _commit(self, oid: str) -> Commit:
         kind, content = self.object(oid)
         if kind != "commit":
             raise GitError(f"object {oid} is a {kind}, not a commit")

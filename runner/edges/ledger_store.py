@@ -67,13 +67,13 @@ class GitLedgerStore:
     def read_at(self, tip: str | None, cluster: str) -> tuple[Entry, ...]:
         if tip is None:
             return ()
-        entries = []
-        for path, file in sorted(self._git.files(tip, cluster).items()):
-            key = (path, file.blob)
-            if key not in self._entries:
-                self._entries[key] = parse_entry(self._git.blob(file.blob), path=path)
-            entries.append(self._entries[key])
-        return tuple(entries)
+        keys = [(path, file.blob) for path, file in sorted(self._git.files(tip, cluster).items())]
+        fresh = [blob for path, blob in keys if (path, blob) not in self._entries]
+        read = self._git.blobs(list(dict.fromkeys(fresh)))
+        for path, blob in keys:
+            if (path, blob) not in self._entries:
+                self._entries[(path, blob)] = parse_entry(read[blob], path=path)
+        return tuple(self._entries[key] for key in keys)
 
     def commit(self, entry: Entry, tip: str | None) -> str:
         """The commit that adds `entry` to the ledger at `tip`. Raises `LedgerRace` unless it is the next one there."""

@@ -47,7 +47,9 @@ def gather(sources: Sources, step: Step) -> Facts:
     objects = sources.objects
     policy = sources.policy(step.old)
     changes = objects.diff(step.old, step.new)
-    contents = {c.path: objects.blob(c.blob) for c in changes if c.operation is not Operation.DELETE and _is_file(c)}
+    blobs = {c.path: c.blob for c in changes if c.operation is not Operation.DELETE and _is_file(c)}
+    read = objects.blobs(list(dict.fromkeys(blobs.values())))
+    contents = {path: read[blob] for path, blob in blobs.items()}
     found = [promotion_place(change.path) for change in changes]
     places = {(one.cluster, one.sequence) for one in found if one is not None}
     place = next(iter(places)) if len(places) == 1 else ("", 0)
