@@ -37,28 +37,30 @@ def git(cwd: Path, *arguments: str) -> str:
 
 
 def make(home: Path, **changes: Any) -> Path:
-    """`home/origin.git`, `home/store` and the work tree `home/desk`, pushed. `changes` go into cluster.yaml."""
+    """`home/origin.git`, `home/store` and the work tree `home/desk`, pushed. `changes` go into cluster.yaml; `id` is
+    the cluster's name everywhere."""
     desk = home / "desk"
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(home / "origin.git")], check=True)
     wiring.initialise(desk, remote="../store")
     dvc_yaml = Path(__file__).parents[1] / "dvc.yaml"
     (desk / "dvc.yaml").write_bytes(dvc_yaml.read_bytes())
     space, values = fixture(**changes)
-    _put(desk, "params.yaml", said(Params(clusters={CLUSTER: space.params})))
-    _put(desk, f"clusters/{CLUSTER}/cluster.yaml", said(space.cluster))
-    _put(desk, f"clusters/{CLUSTER}/problem.md", b"---\n" + said(space.problem) + b"---\nProse.\n")
+    name = space.cluster.id
+    _put(desk, "params.yaml", said(Params(clusters={name: space.params})))
+    _put(desk, f"clusters/{name}/cluster.yaml", said(space.cluster))
+    _put(desk, f"clusters/{name}/problem.md", b"---\n" + said(space.problem) + b"---\nProse.\n")
     assert space.lock is not None
-    _put(desk, f"clusters/{CLUSTER}/benchmark.lock", said(space.lock))
-    for name, rubric in space.rubrics.items():
-        _put(desk, f"rubrics/{name}.yaml", said(rubric))
-    for name, found in space.scenarios.items():
+    _put(desk, f"clusters/{name}/benchmark.lock", said(space.lock))
+    for rubric_id, rubric in space.rubrics.items():
+        _put(desk, f"rubrics/{rubric_id}.yaml", said(rubric))
+    for chosen, found in space.scenarios.items():
         for one in found:
-            _put(desk, f"scenarios/{CLUSTER}/{name}/{one.id}.yaml", said(one))
+            _put(desk, f"scenarios/{name}/{chosen}/{one.id}.yaml", said(one))
     for folder in ("triage", "promotions"):
-        _put(desk, f"clusters/{CLUSTER}/{folder}/.gitkeep", b"")
-    for name, rows in values.items():
-        _put(desk, f"clusters/{CLUSTER}/{ARTIFACTS[name].path}", rows_bytes(rows))
-    data = sorted((desk / "clusters" / CLUSTER / "data").glob("*.jsonl"))
+        _put(desk, f"clusters/{name}/{folder}/.gitkeep", b"")
+    for kind, rows in values.items():
+        _put(desk, f"clusters/{name}/{ARTIFACTS[kind].path}", rows_bytes(rows))
+    data = sorted((desk / "clusters" / name / "data").glob("*.jsonl"))
     dvc_data.track(desk, data)
     dvc_data.publish(desk, data)
     git(desk, "add", "--all")
@@ -84,9 +86,9 @@ def clone(home: Path, name: str) -> Path:
     return home / name
 
 
-def flow(desk: Path) -> Flow:
+def flow(desk: Path, name: str = CLUSTER) -> Flow:
     """The flywheel with every real edge but the models, the classifier, the machine and the clock."""
-    real = wiring.flow(desk, CLUSTER)
+    real = wiring.flow(desk, name)
     return replace(real, ports=replace(simulated_ports(), dump_yaml=real.ports.dump_yaml))
 
 

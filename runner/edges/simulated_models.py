@@ -2,7 +2,8 @@
 
 A model is the texts it was shown, by answer; it answers with multinomial naive Bayes over their words. A capability
 with a handful of texts is really missed, more texts of it really help, and texts of others really pull away from it.
-Weights and adapters are safetensors files with one tensor of JSON bytes.
+Weights and adapters are safetensors files of the shape that real ones have, so that the gate takes them as it takes
+those: what was learnt is JSON, a byte an element, in the base's matrix `texts` and in an adapter's `lora_A`.
 """
 
 from __future__ import annotations
@@ -28,28 +29,67 @@ from runner.rules.similarity import words
 
 WEIGHTS, ADAPTER = "model.safetensors", "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+TEXTS = "texts.weight"
+LORA_A, LORA_B = "base_model.model.votes.lora_A.weight", "base_model.model.votes.lora_B.weight"
+WIDTH = 256
 SMOOTHING = 0.3
 Texts = Mapping[str, Sequence[tuple[str, float]]]
 """Answer to (text, weight) pairs."""
 Array = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float32]
 
 
-def pack(value: object) -> bytes:
-    """A safetensors file with one U8 tensor: the JSON of `value`."""
-    data = json.dumps(value, sort_keys=True).encode()
-    header = json.dumps({"texts": {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}}).encode()
-    header += b" " * (-len(header) % 8)
-    return struct.pack("<Q", len(header)) + header + data
+def base_files(texts: Texts) -> dict[str, bytes]:
+    """The files of a base: what it has learnt, and the one matrix that adapters update."""
+    tensors = {TEXTS: _matrix(texts), "votes.weight": np.zeros((1, WIDTH), dtype=np.float32)}
+    return {WEIGHTS: _safetensors(tensors), "config.json": b'{"model_type": "simulated"}\n'}
+
+
+def adapter_files(texts: Texts, *, base: str) -> dict[str, bytes]:
+    """The files of an adapter for the base with the digest `base`."""
+    learnt = _matrix(texts)
+    rank = len(learnt)
+    config = {
+        "base_model_name_or_path": f"sha256:{base}",
+        "lora_alpha": rank,
+        "lora_dropout": 0.0,
+        "peft_type": "LORA",
+        "r": rank,
+        "target_modules": ["votes"],
+        "task_type": "CAUSAL_LM",
+    }
+    tensors = {LORA_A: learnt, LORA_B: np.zeros((1, rank), dtype=np.float32)}
+    return {ADAPTER: _safetensors(tensors), CONFIG: json.dumps(config, sort_keys=True).encode() + b"\n"}
 
 
 def unpack(data: bytes) -> dict[str, list[tuple[str, float]]]:
-    """What `pack` wrote. Raises `ModelError` for anything else."""
+    """What a base or an adapter has learnt. Raises `ModelError` for any other file."""
     try:
         (size,) = struct.unpack("<Q", data[:8])
-        value = json.loads(data[8 + size :])
+        header = json.loads(data[8 : 8 + size])
+        begin, end = header[TEXTS if TEXTS in header else LORA_A]["data_offsets"]
+        value = json.loads(np.frombuffer(data[8 + size + begin : 8 + size + end], "<f4").astype(np.uint8).tobytes())
         return {answer: [(str(text), float(weight)) for text, weight in shown] for answer, shown in value.items()}
-    except (struct.error, ValueError, AttributeError, TypeError) as error:
+    except (struct.error, ValueError, AttributeError, TypeError, KeyError) as error:
         raise ModelError("not a simulated model's file") from error
+
+
+def _matrix(texts: Texts) -> Matrix:
+    """The JSON of `texts`, a byte an element, filled up with blanks. Shape (rows, WIDTH)."""
+    data = json.dumps(texts, sort_keys=True).encode()
+    data += b" " * (-len(data) % WIDTH)
+    return np.frombuffer(data, np.uint8).astype(np.float32).reshape(-1, WIDTH)
+
+
+def _safetensors(tensors: Mapping[str, Matrix]) -> bytes:
+    header, parts, at = {}, [], 0
+    for name, matrix in sorted(tensors.items()):
+        parts.append(matrix.astype("<f4").tobytes())
+        header[name] = {"dtype": "F32", "shape": list(matrix.shape), "data_offsets": [at, at + len(parts[-1])]}
+        at += len(parts[-1])
+    said = json.dumps(header).encode()
+    said += b" " * (-len(said) % 8)
+    return b"".join([struct.pack("<Q", len(said)), said, *parts])
 
 
 @dataclass(frozen=True)
@@ -118,7 +158,7 @@ class SimulatedModels:
             right = sum(model.answer(last_user_text(one.input)) == one.answer for one in dev)
             tried[steps] = (right / len(dev) if dev else 0.0, texts)
         best = max(tried, key=lambda steps: (tried[steps][0], -steps))
-        weights = Tree({WEIGHTS: pack(tried[best][1]), "config.json": b'{"model_type": "simulated"}\n'})
+        weights = Tree(base_files(tried[best][1]))
         dev_by_steps = {steps: round(value, 9) for steps, (value, _) in tried.items()}
         parameters = sum(len(shown) for shown in tried[best][1].values())
         return Pretrained(weights, parameters, best, dev_by_steps, (1.0, 0.5))
@@ -156,8 +196,7 @@ class SimulatedModels:
             raise ModelError("there is nothing to train on")
         self._call("fit", 1.0)
         shown = [(row.example, float(row.repeat)) for row in rows if not _generates(row.example)]
-        config = {"base_model_name_or_path": model.weights.digest, "r": recipe.rank, "target_modules": ["votes"]}
-        adapter = Tree({ADAPTER: pack(_texts(shown)), CONFIG: json.dumps(config, sort_keys=True).encode() + b"\n"})
+        adapter = Tree(adapter_files(_texts(shown), base=model.weights.digest))
         tokens = sum(len(words(last_user_text(example.input))) * int(weight) for example, weight in shown)
         return Fitted(adapter, tokens, len(rows), (1.0, 0.5), 1.0)
 
@@ -168,7 +207,8 @@ class SimulatedModels:
             answer: [(text, round(weight * factor, 9)) for text, weight in shown]
             for answer, shown in unpack(adapter.files[ADAPTER]).items()
         }
-        return Tree({**adapter.files, ADAPTER: pack(scaled)})
+        base = json.loads(adapter.files[CONFIG])["base_model_name_or_path"].removeprefix("sha256:")
+        return Tree(adapter_files(scaled, base=base))
 
     def latency(self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int) -> Latency:
         self._call("latency", 0.001 * len(prompts))
