@@ -4,6 +4,7 @@ without the model libraries' neighbours."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +16,14 @@ from runner.edges.adapter_store import DvcAdapterStore
 from runner.edges.git_write import GitRepository
 from runner.edges.ledger_store import LEDGER, GitLedgerStore
 from runner.edges.run_outputs import RunOutputs, folder_store, work_tree_store
+from runner.edges.scratch import new_signer, scratch_repository
 from runner.edges.signing import SshSigner, SshVerifier
 from runner.edges.yaml_dump import dump as dump
 from runner.edges.yaml_files import parse as parse
 from runner.errors import GitError, RecordError
 from runner.ports_promotion import Signer
 from runner.promotion.decide import MAIN
+from runner.promotion.drill import Scratch, with_drill
 from runner.promotion.propose import Staging, adapter_record, bundle_point
 from runner.promotion.receipt import Registry
 from runner.promotion.sources import Sources
@@ -30,7 +33,7 @@ from runner.records.evidence import EvidenceFile, Operations, RollbackContract
 from runner.records.failure import Diagnosis
 from runner.records.intake import Intake
 from runner.records.ledger import Entry, EntryKind
-from runner.records.promotion import BaseId, BenchmarkId, RunSource
+from runner.records.promotion import BaseId, BenchmarkId, RunSource, ServingStage
 from runner.records.training import BaseTraining, Sweep, Training
 from runner.rules.canonical import canonical, digest
 from runner.rules.change import POLICY_FILES
@@ -161,7 +164,7 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
         EvidenceFile.OPERATIONS.value: canonical(_operations(outputs, sweep.chosen)) + b"\n",
         EvidenceFile.ROLLBACK.value: canonical(contract) + b"\n",
     }
-    sequence = incumbent.sequence + 1
+    sequence = before.last + 1
     evidence[EvidenceFile.REPORT.value] = render(evidence, cluster=before.cluster, sequence=sequence)
     return Staging(
         cluster=cluster,
@@ -174,7 +177,15 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
         run=RunSource(branch=outputs.branch, iteration=iteration),
         human_share=sweep.human_share,
         evidence=evidence,
+        stage=ServingStage(before.cluster.stages.enter),
     )
+
+
+def drilled(room: Room, staging: Staging) -> Staging:
+    """The staging with its rollback drill. Raises `DataError` where the adapter to go back to cannot be had."""
+    with scratch_repository(room.repository.path) as (repository, keys):
+        scratch = Scratch(repository, lambda name: new_signer(keys, name), time.monotonic, dump)
+        return with_drill(room.sources(), scratch, staging, main=room.main(), now=now())
 
 
 def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:

@@ -21,7 +21,7 @@ from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import TriageFile
-from runner.rules import crossref
+from runner.rules import crossref, stages
 from runner.rules.benchmark import set_digest
 from runner.rules.canonical import digest, sha256
 from runner.rules.layout import PARAMS, PLACES, misplaced, place
@@ -244,11 +244,8 @@ class _Tray:
 
 
 def _incumbent(records: Iterable[PromotionRecord]) -> Incumbent:
-    """What is promoted now: the last sequence's adapter (of a rollback, the one that came back)."""
-    last = max(records, key=lambda record: record.sequence, default=None)
-    if last is None:
-        return BASE_ALONE
-    return Incumbent(sequence=last.sequence, adapter=last.adapter.sha256 if last.adapter is not None else None)
+    """What serves now: the adapter in production (after a rollback, the one that came back)."""
+    return stages.incumbent({record.sequence: record for record in records})
 
 
 def _by_id(scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:

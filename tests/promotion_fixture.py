@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 
 from runner.edges.git_write import GitRepository
 from runner.edges.ledger_store import LEDGER, GitLedgerStore, entry_bytes, entry_path
+from runner.edges.scratch import new_signer, scratch_repository
 from runner.edges.signing import SshSigner, SshVerifier
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import parse
 from runner.ledger import PHASES, History
 from runner.promotion import approve, decide
-from runner.promotion.gather import Step
+from runner.promotion.drill import Scratch, with_drill
+from runner.promotion.gather import Step, read_before
 from runner.promotion.judge import judge
 from runner.promotion.propose import Staging, adapter_record, propose, stage
 from runner.promotion.receipt import Registry, reconcile
@@ -29,13 +32,14 @@ from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
 from runner.records.ledger import Entry, EntryKind
 from runner.records.pointer import PointerOut
-from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSource
+from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSource, ServingStage
 from runner.records.score import ScoredScenario
 from runner.records.statement import Choice
 from runner.records.verdict import Verdict
 from runner.rules.assessment import Subject, assessed
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256, tree_digest
+from runner.rules.facts import Before
 from runner.rules.perturbation import ROBUSTNESS
 
 MAIN = "refs/heads/main"
@@ -115,6 +119,7 @@ CLUSTER: dict[str, Any] = {
     "gate": {"thresholds": {"composite": 0.7, "heldout": 0.7}, "max_latency_p95_ms": 50.0},
     "human_floor": 0.5,
 }
+    "stages": {"enter": "production"},
 
 
 @dataclass
@@ -254,13 +259,10 @@ class World:
         return card.model_dump(mode="json")
 
     def incumbent(self) -> Incumbent:
-        home = "clusters/desk/promotions"
-        found = [path for path in self.git.files(self.main, home) if path.endswith("record.yaml")]
-        if not found:
-            return Incumbent(sequence=0)
-        last = max(found, key=lambda path: int(path.split("/")[3]))
-        record = parse(self.git.read(self.main, last), PromotionRecord, path=last)
-        return Incumbent(sequence=record.sequence, adapter=record.adapter.sha256 if record.adapter else None)
+        return self.before().incumbent
+
+    def before(self) -> Before:
+        return read_before(self.sources(), self.main, "desk")
 
     def ledger(self, iteration: str, adapter: str, bundle: str, **change: Any) -> None:
         """The thirteen phases of an iteration, in one commit: the ledger store's own speed is not under test here."""
@@ -290,9 +292,9 @@ class World:
         evidence = self.evidence(iteration, adapter.sha256, **change)
         self.ledger(iteration, adapter.sha256, self.records["bundle"], **change)
         now = self.incumbent()
-        return Staging(
+        staging = Staging(
             cluster="desk",
-            sequence=change.get("sequence", now.sequence + 1),
+            sequence=change.get("sequence", self.before().last + 1),
             iteration=iteration,
             benchmark=BenchmarkId(id="desk", version=1, sha256=BENCHMARK),
             base=BaseId(kind="tiny", sha256="d" * 64),
@@ -305,7 +307,14 @@ class World:
 
     def staged(self, staging: Staging, *, ci: str = "ci") -> dict[str, bytes]:
         sources = self.sources()
+            stage=ServingStage(self.before().cluster.stages.enter),
         trust = sources.policy(self.main).trust
+        return self.drilled(staging)
+
+    def drilled(self, staging: Staging) -> Staging:
+        with scratch_repository(self.origin) as (repository, keys):
+            scratch = Scratch(repository, lambda name: new_signer(keys, name), time.monotonic, dump)
+            return with_drill(self.sources(), scratch, staging, main=self.main, now=self.now)
         return stage(staging, chain=sources.chain("desk"), trust=trust, ci=self.key(ci), dump=dump)
 
     # what people do

@@ -85,7 +85,7 @@ def _signers(ci_key: Path | None, key: Path | None) -> tuple[Signer, Signer]:
 
 def _propose(room: wiring.Room, cluster: str, iteration: str, *, ci: Signer, signer: Signer) -> Proposal:
     sources = room.sources()
-    staging = wiring.staging(room, cluster, iteration)
+    staging = wiring.drilled(room, wiring.staging(room, cluster, iteration))
     trust = sources.policy(room.main()).trust
     files = room_of.stage(staging, chain=sources.chain(staging.cluster), trust=trust, ci=ci, dump=wiring.dump)
     return room_of.propose(

@@ -33,7 +33,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     )
     intake = pin(space)
     files = {INCUMBENT_FILE: canonical(space.incumbent) + b"\n"}
-    if space.incumbent.sequence > 0:
+    if space.incumbent.adapter is not None:
         files.update(ports.adapters.fetch(space.incumbent.sequence).files)
     verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons) if reasons else Verdict()
     return Output({"intake": intake, "leaks": _leaks(inputs), "incumbent": Tree(files)}, verdict, {"compute_s": 0.0})

@@ -27,7 +27,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     base = base_model(inputs)
     rows, _ = graded(inputs, ports, watch, model=base, name=BASE, work=work)
     adapter = inputs.workspace.incumbent.adapter
-    if inputs.workspace.incumbent.sequence > 0:
+    if adapter is not None:
         files = {
             path: data for path, data in inputs.artifacts.tree("incumbent").files.items() if path != "incumbent.json"
         }

@@ -46,7 +46,8 @@ Dump = Callable[[Any], bytes]
 
 @dataclass(frozen=True)
 class Staging:
-    """What a promotion is made of. `evidence` is phase 13's bundle plus operations.json, report.html, rollback.json."""
+    """What a promotion is made of. `evidence` of a new adapter is phase 13's bundle plus operations.json, report.html,
+    rollback.json and drill.json."""
 
     cluster: str
     sequence: int
@@ -61,10 +62,16 @@ class Staging:
     kind: PromotionKind = PromotionKind.PROMOTION
     stage: ServingStage = ServingStage.PRODUCTION
     restores: int | None = None
+    follows: int | None = None
 
     @property
     def home(self) -> str:
         return f"clusters/{self.cluster}/promotions/{self.sequence}/"
+
+    @property
+    def assessed(self) -> bool:
+        """Whether it brings a new adapter, out of an iteration's bundle."""
+        return self.kind is PromotionKind.PROMOTION and self.follows is None
 
     @property
     def branch(self) -> str:
@@ -90,10 +97,9 @@ def stage(staging: Staging, *, chain: Chain, trust: Trust, ci: Signer, dump: Dum
 
     Raises `RecordError` where the ledger has no bundle of the iteration.
     """
-    rollback = staging.kind is PromotionKind.ROLLBACK
     history = chain.history
     here = LedgerPoint(size=history.size, head=history.head)
-    point = here if rollback else bundle_point(chain, staging.iteration)
+    point = bundle_point(chain, staging.iteration) if staging.assessed else here
     runs = listed_runs(history.entries[: point.size], chain.digests[: point.size], staging.iteration)
     listed = RunList(cluster=staging.cluster, iteration=staging.iteration, runs=runs)
     evidence = {**staging.evidence, EvidenceFile.RUNS.value: canonical(listed) + b"\n"}
@@ -115,6 +121,7 @@ def stage(staging: Staging, *, chain: Chain, trust: Trust, ci: Signer, dump: Dum
         sequence=staging.sequence,
         stage=staging.stage,
         restores=staging.restores,
+        follows=staging.follows,
         benchmark=staging.benchmark,
         base=staging.base,
         adapter=staging.adapter,

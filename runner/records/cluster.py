@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.stages import Stages
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -116,6 +117,7 @@ class Cluster(Record):
     benchmark_version: Positive
     capabilities: tuple[Capability, ...] = Field(min_length=1)
     gate: GateLimits
+    stages: Stages = Stages()
     validation: Validation = Validation()
     human_floor: Share
     """The least share of human examples among the new ones that train the candidate."""

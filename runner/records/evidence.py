@@ -28,6 +28,11 @@ class EvidenceFile(StrEnum):
     RUNS = "runs.json"
     REPORT = "report.html"
     ATTESTATION = "attestation.dsse.json"
+    DRILL = "drill.json"
+    TRAFFIC = "traffic.json"
+    TRAFFIC_GRADES = "traffic-grades.jsonl"
+    DEPRECATION = "deprecation.json"
+    TRIGGER = "trigger.json"
 
 
 class LineageNode(Record):
@@ -77,6 +82,48 @@ class RollbackContract(Record):
     to_adapter: Sha256 | None
     when: Text
     who: Text
+
+
+class DrillSeconds(Record):
+    """What each part of a rollback drill took. Measured, so nothing but the limit judges it."""
+
+    propose: Annotated[float, Field(ge=0)]
+    approve: Annotated[float, Field(ge=0)]
+    merge: Annotated[float, Field(ge=0)]
+    """The gate's judgement among it."""
+    total: Annotated[float, Field(ge=0)]
+
+
+class RollbackDrill(Record):
+    """The evidence's `drill.json`: a rollback of this very promotion, rehearsed in a scratch repository."""
+
+    from_adapter: Sha256
+    to_sequence: Annotated[int, Field(ge=0)]
+    to_adapter: Sha256 | None
+    files: Annotated[int, Field(ge=0)]
+    """How many files of the earlier adapter were fetched and hashed; none of the bare base."""
+    bytes: Annotated[int, Field(ge=0)]
+    signed_by: Annotated[int, Field(ge=1)]
+    """How many people the policy asks for, each played by a scratch key."""
+    problems: tuple[Text, ...] = ()
+    """Why the scratch gate refused it; empty where the rollback went through."""
+    measured: DrillSeconds
+
+
+class Deprecation(Record):
+    """The evidence's `deprecation.json`: why an adapter may not serve again."""
+
+    reason: Text
+
+
+class RollbackTrigger(Record):
+    """A rollback's `trigger.json`: the evaluation under which the serving adapter fell. CI proposed on its word."""
+
+    adapter: Sha256
+    file: Text
+    """The name of the results file."""
+    sha256: Sha256
+    below: tuple[Text, ...] = Field(min_length=1)
 
 
 class CandidateSummary(Record):

@@ -66,6 +66,8 @@ class PromotionRecord(Record):
     stage: ServingStage = ServingStage.PRODUCTION
     restores: Annotated[int, Field(ge=0)] | None = None
     """With `rollback`: the earlier sequence whose adapter comes back; 0 is the bare base."""
+    follows: Sequence | None = None
+    """The earlier step of this same adapter that this one moves on, or ends; none where the adapter is new."""
     benchmark: BenchmarkId
     base: BaseId
     adapter: AdapterRecord | None
@@ -78,6 +80,11 @@ class PromotionRecord(Record):
 
 
 class ListedRun(Record):
+    @property
+    def assessed(self) -> bool:
+        """Whether the step brings a new adapter, whose evidence is an iteration's whole assessment."""
+        return self.kind is PromotionKind.PROMOTION and self.follows is None
+
     """One ledger entry of the iteration."""
 
     sequence: int

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from runner.records.evidence import EvidenceFile
 from runner.records.ledger import Entry, EntryKind
-from runner.records.promotion import ListedRun, PromotionKind, RunList
+from runner.records.promotion import ListedRun, RunList
 from runner.records.verdict import Reason
 from runner.rules.approvals import is_prefix
 from runner.rules.canonical import sha256, tree_digest
@@ -23,6 +23,7 @@ OUTSIDE_BUNDLE = frozenset(
         EvidenceFile.ROLLBACK,
         EvidenceFile.SWEEP_PLOT,
         EvidenceFile.ATTESTATION,
+        EvidenceFile.DRILL,
     }
 )
 """Measured, signed, or made when the promotion is staged: not in the tree that phase 13's ledger entry covers."""
@@ -51,7 +52,7 @@ def _files(promotion: Promotion) -> Iterable[str]:
             yield f"evidence/{name} is there and not recorded"
         elif sha256(there[name]) != listed[name]:
             yield f"evidence/{name} is not the recorded bytes"
-    wanted = WANTED_ALWAYS | (WANTED if promotion.record.kind is PromotionKind.PROMOTION else frozenset())
+    wanted = WANTED_ALWAYS | (WANTED if promotion.record.assessed else frozenset())
     yield from (f"evidence/{name} is missing" for name in sorted(wanted - set(there)))
 
 

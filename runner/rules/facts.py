@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from runner.records.change import ChangeClass, PathChange
 from runner.records.cluster import Cluster
@@ -14,6 +15,7 @@ from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
 from runner.records.statement import DecisionStatement, EvidenceStatement
 from runner.records.verdict import Reason
+from runner.rules import stages
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,15 @@ class Before:
     ledger_digests: tuple[str, ...]
     """The digest of every entry, in order."""
 
-    @property
+    @cached_property
     def incumbent(self) -> Incumbent:
-        if not self.records:
-            return Incumbent(sequence=0)
-        last = self.records[max(self.records)]
-        return Incumbent(sequence=last.sequence, adapter=last.adapter.sha256 if last.adapter else None)
+        """What serves: the adapter in production."""
+        return stages.incumbent(self.records)
+
+    @property
+    def last(self) -> int:
+        """The last sequence, of whatever stage; 0 where nothing was promoted."""
+        return max(self.records, default=0)
 
 
 @dataclass(frozen=True)

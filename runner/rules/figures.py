@@ -50,7 +50,7 @@ def figures(promotion: Promotion) -> Figures:
     """Judge the grades against the governed scenarios of the base tip, and the scorecard against the grades."""
     rows, wrong = _rows(promotion.evidence.get(EvidenceFile.GRADES, b""))
     before, record = promotion.before, promotion.record
-    if before.incumbent.sequence == 0:
+    if before.incumbent.adapter is None:
         wrong += _few(f"{r.set}/{r.scenario}: the incumbent is not the base" for r in rows if not _base_alone(r))
         rows = [_with_base_as_incumbent(row) for row in rows]
     adapters = {

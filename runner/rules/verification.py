@@ -6,7 +6,10 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
 0. The policy at the base tip holds: pins, lint, expiry.
 1. Exactly one first-parent step: the first parent of `new` is `old`.
 2. One change class, its operations, regular files, safe names, size caps.
-3. A promotion's sequence is the last plus one; a policy's version is the last plus one.
+3. The order holds:
+   3.1 number: a promotion's sequence is the last plus one; a policy's version is the last plus one;
+   3.2 stage: a new adapter enters where cluster.yaml says; one that is known moves on from the stage that it holds,
+   against the incumbent and the benchmark that it was assessed with; what is deprecated stays out.
 4. The diff equals the signed change manifest plus the approvals of this very change.
 5. Every incoming commit touches only paths that the merge changes in the end.
 6. The evidence holds, whatever it says:
@@ -15,13 +18,17 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
    6.3 runs: every run of the iteration is listed;
    6.4 ledger: it recorded this adapter and this bundle;
    6.5 grades: each governed scenario is graded once for every model, and on core under every perturbation;
-   6.6 scorecard: composites, robustness, comparisons and regressions follow from the grades; the benchmark is governed.
+   6.6 scorecard: composites, robustness, comparisons and regressions follow from the grades; the benchmark is governed;
+   6.7 traffic: a later stage's results on traffic follow from the grades of each request;
+   6.8 deprecation: it says why.
 7. Proposal and approvals are signed by people of the policy, unexpired, unrevoked, and bound to this repository, ref,
    cluster, sequence and context; nobody eligible rejects; enough distinct people approve, the proposer not counted.
 8. The cluster's limits hold, on figures recomputed from the grades, by the function that phase 12 calls:
    8.1 thresholds, 8.2 significance, 8.3 regressions, 8.4 capabilities, 8.5 robustness, 8.6 human floor, 8.7 latency;
    8.8 rollback contract: it goes back to what is promoted now;
-   8.9 restored adapter: a rollback brings back an adapter that was promoted, or the bare base.
+   8.9 restored adapter: a rollback brings back an adapter that was promoted, or the bare base;
+   8.10 traffic: enough of it, of the kind and time asked for, and the adapter held up beside the incumbent;
+   8.11 rollback drill: a rollback of this very promotion was rehearsed, and fast enough.
 9. Every subject's bytes were fetched and are the recorded ones, and none is revoked.
 
 What could not be gathered is an exception of the caller's, not a verdict, and nothing merges.
@@ -40,13 +47,13 @@ from runner.rules.evidence import evidence_problems
 from runner.rules.facts import Facts
 from runner.rules.figures import figures
 from runner.rules.gate import limit_problems
+from runner.rules.moves import brought_problems, order_problems
 
 
 def verify(facts: Facts) -> Verdict:
     """Pass, or refuse with every reason."""
     promotion = facts.promotion
-    candidate = promotion is not None and promotion.record.kind is PromotionKind.PROMOTION
-    made = figures(promotion) if promotion is not None and candidate else None
+    made = figures(promotion) if promotion is not None and promotion.record.assessed else None
     reasons = [
         *_policy(facts),
         *step_problems(facts.old, facts.new, facts.parents, step="1 one step"),
@@ -60,6 +67,7 @@ def verify(facts: Facts) -> Verdict:
         *(evidence_problems(promotion, made) if promotion else ()),
         *approval_problems(facts),
         *(limit_problems(promotion, made) if promotion else ()),
+        *(brought_problems(promotion, now=facts.now) if promotion else ()),
         *_bytes(facts),
     ]
     outcome = Outcome.REFUSE if reasons or facts.change is None else Outcome.PASS
@@ -89,7 +97,7 @@ def _sequence(facts: Facts) -> Iterable[Reason]:
     step = "3 sequence"
     promotion = facts.promotion
     if promotion is not None:
-        expected = promotion.before.incumbent.sequence + 1
+        expected = promotion.before.last + 1
         if facts.place[1] != expected:
             yield Reason(step=step, problem=f"sequence {facts.place[1]} is proposed", hint=f"{expected} is next")
         if (promotion.record.cluster, promotion.record.sequence) != facts.place:
