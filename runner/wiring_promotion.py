@@ -19,6 +19,7 @@ from runner.edges.run_outputs import RunOutputs, folder_store, work_tree_store
 from runner.edges.scratch import new_signer, scratch_repository
 from runner.edges.signing import SshSigner, SshVerifier
 from runner.edges.yaml_dump import dump as dump
+from runner.edges.yaml_files import line_of as line_of
 from runner.edges.yaml_files import parse as parse
 from runner.errors import GitError, RecordError
 from runner.ports_promotion import Signer

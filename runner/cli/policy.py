@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from runner import wiring_promotion as wiring
 from runner.cli.verdicts import show
-from runner.errors import ExitCode
+from runner.errors import ExitCode, RecordError
 from runner.promotion.policy import Member, first_policy, judge_files
 from runner.rules.canonical import sha256
+from runner.rules.signers import TRUST
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -31,7 +31,7 @@ def _member(value: str) -> Member:
     file = Path(path)
     if not name or not file.is_file():
         raise click.BadParameter(f"{value!r} is not NAME=PUBLIC_KEY_FILE[:ROLE,ROLE] with a file that is there")
-    return Member(name, file.read_text(), tuple(filter(None, roles.split(","))))
+    return Member(name, file.read_text(errors="replace"), tuple(filter(None, roles.split(","))), path)
 
 
 @policy.command()
@@ -61,13 +61,16 @@ def init(
     Example: hallmark policy init --repository acme/desk --person alice=alice.pub --person bob=bob.pub
     --person carol=carol.pub --ci ci=ci.pub --gate gate=gate.pub
     """
+    if wiring.read_policy(directory):
+        hint = "change it by a pull request: `hallmark propose --branch`"
+        raise RecordError("there is a policy already", path=str(directory / "policy"), hint=hint)
     members = [_member(value) for value in people]
     files = first_policy(
         members, ci=_member(ci), gate=_member(gate), repository=repository, now=wiring.now(), days=days,
         approvers=approvers, dump=wiring.dump,
     )  # fmt: skip
     root = sha256(files["policy/trust.yaml"])
-    verdict = judge_files(files, parse=wiring.parse)
+    verdict = judge_files(files, parse=wiring.parse, locate=wiring.line_of, now=wiring.now())
     if verdict.passed:
         wiring.write_files(directory, files)
     return show(verdict, headline=f"policy, root of trust {root}", as_json=as_json, root=root, files=sorted(files))
@@ -77,12 +80,14 @@ def init(
 @click.option("--directory", "-C", type=FOLDER, default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def lint(directory: Path, as_json: bool) -> ExitCode:
-    """Check the policy's files for every trap: missing namespaces, patterns, shared keys, CAs, pins, empty quorums.
+    """Check the policy's files for every trap, each with its line and what to do: missing namespaces, patterns, CAs,
+    shared, weak and revoked keys, keys of nobody and people without keys, pins, quorums that cannot be met, expiry.
 
     Example: hallmark policy lint
     """
     files = wiring.read_policy(directory)
-    return show(judge_files(files, parse=wiring.parse), headline="policy", as_json=as_json)
+    verdict = judge_files(files, parse=wiring.parse, locate=wiring.line_of, now=wiring.now())
+    return show(verdict, headline="policy", as_json=as_json)
 
 
 @policy.command()
@@ -92,5 +97,8 @@ def root(directory: Path) -> ExitCode:
 
     Example: hallmark policy root
     """
-    click.echo(json.dumps(sha256(wiring.read_policy(directory)["policy/trust.yaml"])).strip('"'))
+    files = wiring.read_policy(directory)
+    if TRUST not in files:
+        raise RecordError("is missing", path=TRUST, hint="begin with `hallmark policy init`")
+    click.echo(sha256(files[TRUST]))
     return ExitCode.DONE

@@ -26,7 +26,7 @@ from runner.rules.approvals import subject_digests
 from runner.rules.canonical import canonical
 from runner.rules.change import APPROVALS
 from runner.rules.facts import Facts
-from runner.rules.policy import read_signers
+from runner.rules.signers import read_signers
 from runner.rules.verification import verify
 
 MAIN = "refs/heads/main"
@@ -99,7 +99,7 @@ def person_of(signer: Signer, allowed_signers: bytes) -> str:
     lines, _ = read_signers(allowed_signers)
     own = signer.public_key
     for line in lines:
-        if f"{line.key_type} {line.key}" == own:
+        if line.public_key == own:
             return line.principal
     raise VerificationError("this key is nobody's in policy/allowed_signers of main: ask for it to be added")
 

@@ -9,7 +9,8 @@ from pydantic import Field
 from runner.records.base import Record, Sha256, Slug, Text
 from runner.records.change import ChangeClass
 
-Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+_DATE, _TIME = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+Timestamp = Annotated[str, Field(pattern=rf"^{_DATE}T{_TIME}Z$")]
 """ISO 8601 in UTC to the second, so that comparing texts compares times."""
 
 
