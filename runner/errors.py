@@ -81,8 +81,12 @@ class GitError(EdgeError):
     """git failed or answered something that cannot be used."""
 
 
+class RefMovedError(GitError):
+    """Another writer moved the ref first; what was to be put on it is stored and harmless."""
+
+
 class LedgerRace(GitError):
-    """Another writer moved the ledger first: read it again and append again."""
+    """Another writer took the entry's place in the ledger: read it again and draft the entry again."""
 
 
 class DataError(EdgeError):
@@ -101,7 +105,7 @@ def exit_code(error: BaseException) -> ExitCode:
     """The exit code for an error that reached the command line."""
     if isinstance(error, RecordError | VerificationError):
         return ExitCode.REFUSED
-    if isinstance(error, EdgeError):
+    if isinstance(error, EdgeError | OSError):
         return ExitCode.COULD_NOT
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED

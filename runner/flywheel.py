@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.errors import PhaseOrderError
-from runner.ledger import History
+from runner.errors import LedgerRace, PhaseOrderError
+from runner.ledger import History, extend
 from runner.pipeline import INTAKE, PHASES, Phase, perform
 from runner.ports import Artifacts, LedgerStore, Ports, PullRequests, Reader, Run, Runs
 from runner.records.base import Record
@@ -111,14 +111,31 @@ def advance(flow: Flow, run: Run, phase: Phase, iteration: str) -> Step:
 
 
 def _begin(flow: Flow, iteration: str) -> None:
-    """Queue the iteration if it is new, and supersede the one in flight that it overtakes."""
-    history = flow.history()
-    for other, run in history.runs.items():
-        if run.in_flight and other != iteration:
-            reason = Reason(step="supersede", problem=f"main moved on: {iteration} is pinned to the newer tree")
-            _append(flow, EntryKind.SUPERSEDED, other, verdict=Verdict(outcome=Outcome.REFUSE, reasons=(reason,)))
-    if iteration not in history.runs or history.runs[iteration].superseded:
-        _append(flow, EntryKind.QUEUED, iteration)
+    """Supersede the iteration in flight that this one overtakes, and queue this one if it is new.
+
+    Raises `LedgerRace` where another process queues one of its own meanwhile: the two would supersede each other.
+    """
+
+    def flying(history: History) -> str | None:
+        return next((name for name, run in history.runs.items() if run.in_flight and name != iteration), None)
+
+    def supersede(history: History) -> Entry | None:
+        other = flying(history)
+        if other is None:
+            return None
+        reason = Reason(step="supersede", problem=f"main moved on: {iteration} is pinned to the newer tree")
+        verdict = Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
+        return _next(history, EntryKind.SUPERSEDED, other, verdict=verdict)
+
+    def queue(history: History) -> Entry | None:
+        if flying(history):
+            raise LedgerRace(f"another process has queued {flying(history)} just now; let it end, and run this again")
+        if iteration in history.runs and not history.runs[iteration].superseded:
+            return None
+        return _next(history, EntryKind.QUEUED, iteration)
+
+    extend(flow.ledger, flow.cluster, supersede)
+    extend(flow.ledger, flow.cluster, queue)
 
 
 def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Mapping[str, Entry]) -> Step:
@@ -175,35 +192,35 @@ def _looks_exhausted(flow: Flow, phase: Phase) -> Verdict | None:
 
 
 def _record(flow: Flow, step: Step) -> None:
-    history = flow.history()
-    last = history.last(step.iteration)
-    if last is not None and last.kind is EntryKind.PHASE and _same(_step_of(last), step):
-        return
-    _append(
-        flow,
-        EntryKind.PHASE,
-        step.iteration,
-        phase=step.phase,
-        inputs=step.inputs,
-        outputs=step.outputs,
-        verdict=step.verdict,
-        measured=step.measured,
-    )
+    """Append the step, unless the ledger's last word on the iteration is the same."""
+
+    def draft(history: History) -> Entry | None:
+        last = history.last(step.iteration)
+        if last is not None and last.kind is EntryKind.PHASE and _same(_step_of(last), step):
+            return None
+        return _next(
+            history,
+            EntryKind.PHASE,
+            step.iteration,
+            phase=step.phase,
+            inputs=step.inputs,
+            outputs=step.outputs,
+            verdict=step.verdict,
+            measured=step.measured,
+        )
+
+    extend(flow.ledger, flow.cluster, draft)
 
 
-def _append(flow: Flow, kind: EntryKind, iteration: str, **content: Any) -> None:
-    """Draft the next entry, let the history judge it, and only then write it."""
-    history = flow.history()
-    entry = Entry(
-        cluster=flow.cluster,
+def _next(history: History, kind: EntryKind, iteration: str, **content: Any) -> Entry:
+    return Entry(
+        cluster=history.cluster,
         sequence=history.size + 1,
         previous=history.head,
         kind=kind,
         iteration=iteration,
         **content,
     )
-    history.append(entry)
-    flow.ledger.append(entry)
 
 
 def _same(one: Step | None, other: Step) -> bool:

@@ -14,11 +14,12 @@ A wrong order is a bug in the caller (`PhaseOrderError`); a broken chain is bad 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from runner.errors import PhaseOrderError, VerificationError
+from runner.errors import LedgerRace, PhaseOrderError, VerificationError
+from runner.ports import LedgerStore
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.verdict import Outcome
 from runner.rules.canonical import digest
@@ -200,11 +201,24 @@ class History:
         return any(name == "" or name in receipts[:first] for name in receipts[last + 1 :])
 
 
-def append(history: History, entry: Entry) -> History:
-    """See `History.append`."""
-    return history.append(entry)
+def extend(
+    store: LedgerStore, cluster: str, draft: Callable[[History], Entry | None], *, attempts: int = 200
+) -> Entry | None:
+    """Append what `draft` says should follow the history as it stands; it says None where there is nothing to add.
 
-
-def verify_chain(cluster: str, entries: Iterable[Entry]) -> History:
-    """See `History.from_entries`."""
-    return History.from_entries(cluster, entries)
+    The history judges the entry before the store gets it. Where another writer took its place, `draft` is asked again
+    about the history that has that writer's entry. Raises `LedgerRace` after so many attempts.
+    """
+    for _ in range(attempts):
+        history = History.from_entries(cluster, store.read(cluster))
+        entry = draft(history)
+        if entry is None:
+            return None
+        history.append(entry)
+        try:
+            store.append(entry)
+        except LedgerRace as error:
+            lost = error
+        else:
+            return entry
+    raise LedgerRace(f"the ledger of {cluster}: other writers were first, {attempts} times; run it again") from lost

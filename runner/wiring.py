@@ -75,7 +75,7 @@ def ingest(path: Path, cluster: str, file: Path, *, push: bool) -> IngestedFile:
     """Take the traces in `file` into the cluster's signals, redacted; `push` them to DVC's default remote."""
     top = root(path)
     result = door.ingest(top, cluster, file)
-    if push and result.kept:
+    if push:  # also where nothing was new: a kill may have come between keeping and pushing
         dvc_data.publish(top, [top / "clusters" / cluster / "data" / "signals.jsonl"])
     return result
 
@@ -83,10 +83,7 @@ def ingest(path: Path, cluster: str, file: Path, *, push: bool) -> IngestedFile:
 def import_labelled(path: Path, files: Mapping[str, Path], request: Request, *, push: bool) -> Labelled:
     """Make a cluster of labelled text in the workspace at `path`; `push` its data to DVC's default remote."""
     top = root(path)
-    made = import_csv.import_labelled(top, files, request)
-    if push:
-        dvc_data.publish(top, sorted((top / "clusters" / made.cluster.id / "data").glob("*.jsonl")))
-    return made
+    return import_csv.import_labelled(top, files, request, push=push)
 
 
 def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from runner.edges import hook_files
 from runner.edges.adapter_store import DvcAdapterStore
+from runner.edges.files import write_file
 from runner.edges.git_write import GitRepository
 from runner.edges.ledger_store import LEDGER, GitLedgerStore
 from runner.edges.run_outputs import RunOutputs, folder_store, work_tree_store
@@ -115,8 +116,7 @@ def read_policy(top: Path) -> dict[str, bytes]:
 
 def write_files(top: Path, files: Mapping[str, bytes]) -> None:
     for path, data in files.items():
-        (top / path).parent.mkdir(parents=True, exist_ok=True)
-        (top / path).write_bytes(data)
+        write_file(top / path, data)
 
 
 def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:

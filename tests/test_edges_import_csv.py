@@ -48,8 +48,8 @@ def top(tmp_path: Path) -> Path:
 
 
 def tree(top: Path) -> dict[str, bytes]:
-    """Every file but git's and DVC's own, and the empty folder that imports are staged in."""
-    skipped = {".git", ".dvc"}
+    """Every file but git's and DVC's own, and the lock of imports."""
+    skipped = {".git", ".dvc", "import.lock"}
     found = (path for path in top.rglob("*") if path.is_file() and skipped.isdisjoint(path.relative_to(top).parts))
     return {path.relative_to(top).as_posix(): path.read_bytes() for path in found}
 

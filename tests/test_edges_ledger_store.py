@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from runner.edges.git_write import GitRepository, RefUpdate
-from runner.edges.ledger_store import LEDGER, GitLedgerStore, append_with_retry, entry_path
+from runner.edges.ledger_store import LEDGER, GitLedgerStore, entry_path
 from runner.errors import LedgerRace, VerificationError
-from runner.ledger import PHASES, History
-from runner.records.ledger import Entry, EntryKind
+from runner.ledger import History, extend
+from runner.records.ledger import Entry
+from tests.attack.writers import next_entry, race
 
 
 def bare(path: Path) -> Path:
@@ -20,42 +20,53 @@ def bare(path: Path) -> Path:
     return path
 
 
-def next_entry(history: History) -> Entry:
-    """Whatever is legal next: phase after phase, iteration after iteration."""
-    done = sum(1 for entry in history.entries if entry.kind is EntryKind.PHASE)
-    queued = sum(1 for entry in history.entries if entry.kind is EntryKind.QUEUED)
-    fresh = done == queued * len(PHASES)
-    return Entry(
-        cluster=history.cluster,
-        sequence=history.size + 1,
-        previous=history.head,
-        kind=EntryKind.QUEUED if fresh else EntryKind.PHASE,
-        iteration=f"it-{queued + fresh}",
-        phase="" if fresh else PHASES[done % len(PHASES)],
-    )
+@pytest.mark.parametrize(
+    ("clusters", "clones"), [(["desk"], False), (["desk", "shop", "bank"], False), (["desk"], True)]
+)
+def test_racing_writers_leave_no_gap_and_no_duplicate(tmp_path: Path, clusters: list[str], clones: bool) -> None:
+    assert race(tmp_path, writers=4 if clones else 8, each=4, clusters=clusters, clones=clones) == []
 
 
-def write_entries(path: Path, remote: str | None, cluster: str, count: int) -> list[int]:
-    store = GitLedgerStore(path, remote=remote)
-    made = [append_with_retry(store, cluster, next_entry, attempts=400) for _ in range(count)]
-    return [entry.sequence for entry in made if entry]
+@pytest.mark.acceptance
+@pytest.mark.parametrize(
+    ("clusters", "clones"), [(["desk"], False), (["desk", "shop", "bank"], False), (["desk"], True)]
+)
+def test_eight_writers_of_fifty_entries_each(tmp_path: Path, clusters: list[str], clones: bool) -> None:
+    assert race(tmp_path, writers=8, each=50, clusters=clusters, clones=clones) == []
 
 
-@pytest.mark.parametrize("remote", [None, "origin"])
-def test_racing_writers_leave_no_gap_and_no_duplicate(tmp_path: Path, remote: str | None) -> None:
-    origin = bare(tmp_path / "origin.git")
-    paths = [origin] * 8
-    if remote:
-        paths = [tmp_path / f"clone-{at}" for at in range(4)]
-        for path in paths:
-            subprocess.run(["git", "clone", "-q", str(origin), str(path)], check=True, capture_output=True)
-    each = 4
-    with ProcessPoolExecutor(len(paths)) as pool:
-        futures = [pool.submit(write_entries, path, remote, "c", each) for path in paths]
-        sequences = sorted(sequence for future in futures for sequence in future.result())
-    assert sequences == list(range(1, each * len(paths) + 1))
-    store = GitLedgerStore(origin, remote=None)
-    assert History.from_entries("c", store.read("c")).size == each * len(paths)
+def test_a_race_that_is_always_lost_ends_with_a_clear_error(tmp_path: Path) -> None:
+    """Another writer moves the branch every time between this one's look and its push: a cluster of its own does it."""
+    origin, pauses = bare(tmp_path / "origin.git"), list[float]()
+    store = GitLedgerStore(origin, remote=None, attempts=6, sleep=pauses.append)
+    other = GitLedgerStore(origin, remote=None)
+
+    class Overtaken(GitLedgerStore):
+        def commit(self, entry: Entry, tip: str | None) -> str:
+            made = super().commit(entry, tip)
+            extend(other, "other", next_entry)
+            return made
+
+    store.__class__ = Overtaken
+    with pytest.raises(LedgerRace, match="6 times; nothing was written, run the same command again"):
+        store.append(next_entry(History("c")))
+    assert len(pauses) == 6
+    assert all(0 <= pause <= 0.05 * 2**at for at, pause in enumerate(pauses))
+    assert (len(other.read("other")), other.read("c")) == (6, ())
+
+
+def test_another_clusters_writer_takes_no_place(tmp_path: Path) -> None:
+    """The branch moved between look and push, but the cluster's chain did not: the entry goes on top."""
+    store = GitLedgerStore(bare(tmp_path / "origin.git"), remote=None)
+    stale = store.tip()
+    extend(store, "other", next_entry)
+    first = next_entry(History("c"))
+    looks = iter([stale, store.tip()])
+    store.tip = lambda: next(looks)
+    store.append(first)
+    del store.tip
+    assert store.read("c") == (first,)
+    assert len(store.read("other")) == 1
 
 
 def test_a_stale_entry_is_a_race(tmp_path: Path) -> None:
@@ -70,7 +81,7 @@ def test_a_stale_entry_is_a_race(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_its_entry_is_found(tmp_path: Path) -> None:
     store = GitLedgerStore(bare(tmp_path / "origin.git"), remote=None)
-    append_with_retry(store, "c", next_entry)
+    extend(store, "c", next_entry)
     entry = store.read("c")[0]
     tip = store.tip()
     repository = store.repository

@@ -81,7 +81,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted: run the same command again to go on", err=True)
         sys.exit(ExitCode.INTERRUPTED)
-    except (RecordError, VerificationError, EdgeError) as error:
+    except (RecordError, VerificationError, EdgeError, OSError) as error:
         click.echo(f"hallmark: {error}", err=True)
         sys.exit(exit_code(error))
     except HallmarkError as error:

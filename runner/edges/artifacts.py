@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from runner.edges.files import write_file
+from runner.edges.files import write_directory, write_file
 from runner.errors import DataError
 from runner.ports import Tree
 from runner.records.artifact import ARTIFACTS, Form
@@ -62,9 +60,8 @@ class DirectoryArtifacts:
     def write(self, name: str, value: Record | Sequence[Record] | Tree) -> None:
         """Replace the artifact. Records are readable JSON with sorted keys, rows are JSON lines."""
         target = self.path(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(value, Tree):
-            _replace_directory(target, value)
+            write_directory(target, value.files)
         else:
             write_file(target, record_bytes(value) if isinstance(value, Record) else rows_bytes(value))
 
@@ -82,19 +79,3 @@ def record_bytes(record: Record) -> bytes:
 
 def rows_bytes(rows: Sequence[Record]) -> bytes:
     return b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
-
-
-def _replace_directory(target: Path, tree: Tree) -> None:
-    fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        for path, data in tree.files.items():
-            file = fresh / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-        fresh.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        fresh.replace(target)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from runner.edges import dvc_data
-from runner.edges.files import write_file
+from runner.edges.files import only_one, write_file
 from runner.edges.trace_formats import Quarantined, read
 from runner.errors import RecordError
 from runner.records.trace import IngestedFile, QuarantinedLine
@@ -29,7 +26,7 @@ def ingest(top: Path, cluster: str, file: Path) -> IngestedFile:
         raise RecordError(f"there is no cluster {cluster}", path=str(top), hint="hallmark import labelled --help")
     if not file.is_file() or file.stat().st_size == 0:
         raise RecordError("is empty", path=str(file), hint="give a file of JSON lines, one request and response a line")
-    with _only_one(top):
+    with only_one(top / ".hallmark" / "ingest.lock"):
         target = home / _SIGNALS
         if dvc_data.pointer_path(target).exists():
             dvc_data.fetch(top, target)
@@ -82,13 +79,3 @@ def _keep_quarantine(home: Path, file: Path, result: IngestedFile) -> None:
     write_file(folder / ".gitignore", b"*\n")
     report = {"file": file.name, "read": result.read, "quarantined": lines}
     write_file(folder / f"{file.name}.json", json.dumps(report, indent=1).encode() + b"\n")
-
-
-@contextmanager
-def _only_one(top: Path) -> Iterator[None]:
-    """One ingest at a time: the second waits for the first."""
-    folder = top / ".hallmark"
-    folder.mkdir(exist_ok=True)
-    with (folder / "ingest.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

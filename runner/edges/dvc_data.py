@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runner.edges.dvc_repository import opened
 from runner.edges.files import write_file
+from runner.edges.write_points import WritePoint, reach
 from runner.edges.yaml_files import dump, parse
 from runner.errors import DataError
 from runner.records.pointer import DataPointer, PointerMeta, PointerOut
@@ -43,10 +44,13 @@ def track(top: Path, paths: Sequence[Path]) -> dict[Path, DataPointer]:
     """
     for path in paths:
         point_at(path)
+        reach(WritePoint.DATA_POINTED, pointer_path(path))
     absolute = [path.absolute() for path in paths]
     with opened(top) as repo:
         repo.add([str(path) for path in absolute])
-    return {path: point_at(path) for path in paths}  # DVC has written its own form over them
+    pointers = {path: point_at(path) for path in paths}  # DVC has written its own form over them
+    reach(WritePoint.DATA_CACHED, top)
+    return pointers
 
 
 def fetch(top: Path, path: Path) -> Path:
@@ -85,6 +89,7 @@ def _wanted(top: Path, path: Path) -> str | None:
         aside = top / ".hallmark" / "set-aside" / f"{path.name}.{sha256[:12]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         path.rename(aside)
+        reach(WritePoint.DATA_ASIDE, path)
     return pointer.meta.sha256
 
 
@@ -95,7 +100,8 @@ def publish(top: Path, paths: Sequence[Path]) -> bool:
         if not repo.config["core"].get("remote"):
             return False
         repo.push(targets=absolute)
-        return True
+    reach(WritePoint.DATA_PUSHED, top)
+    return True
 
 
 def initialise(top: Path, remote: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.edges.dvc_repository import opened
+from runner.edges.write_points import WritePoint, reach
 from runner.errors import DataError
 
 
@@ -15,8 +16,10 @@ def keep(root: Path, targets: Sequence[str]) -> None:
     default remote, where there is one. Raises `DataError` where something is missing or was not pushed."""
     with opened(root) as repo:
         stages = [stage for target in targets for stage in repo.commit(target, force=True)]
+        reach(WritePoint.OUTPUTS_KEPT, root / "dvc.lock")
         if repo.config["core"].get("remote"):
             _push(repo, stages)
+        reach(WritePoint.OUTPUTS_PUSHED, root / "dvc.lock")
 
 
 def _push(repo: Any, stages: Iterable[Any]) -> None:

@@ -1,23 +1,99 @@
-"""Files that are whole or as they were."""
+"""Files and directories that are whole or as they were."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-import tempfile
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
+
+from runner.edges.write_points import WritePoint, reach
+from runner.errors import DataError
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Replace a file. It is whole or as it was, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
+def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace a file. It is whole or as it was, also after a power cut. Raises `DataError` where it cannot be."""
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _beside(path) as file:
+            file.truncate(0)
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+            reach(WritePoint.FILE_WRITTEN, path)
+            os.replace(file.name, path)
+        reach(WritePoint.FILE_REPLACED, path)
+
+
+def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
+    """Replace a directory. Killed in between there may be none, never a part of one. Raises `DataError`."""
+    fresh = _part(path)
+    with naming(path):
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            for name, data in files.items():
+                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+                (fresh / name).write_bytes(data)
+            fresh.mkdir(exist_ok=True)
+            reach(WritePoint.TREE_WRITTEN, path)
+            if path.exists():
+                shutil.rmtree(path)
+            reach(WritePoint.TREE_REMOVED, path)
+            fresh.replace(path)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        reach(WritePoint.TREE_REPLACED, path)
+
+
+def _part(path: Path) -> Path:
+    """Where the new content is written first: always the same name, so that what a kill left is written over."""
+    return path.with_name(f".{path.name}.part")
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[IO[bytes]]:
+    """The file beside `path`, this process's alone. Removed where its block fails, for then it took no place."""
+    part = _part(path)
+    with _locked(part) as file:
+        try:
+            yield file
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def _locked(part: Path) -> IO[bytes]:
+    """Waits for a process that writes the same file; what that one has put in its place meanwhile is not ours."""
+    while True:
+        file = part.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(part.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()
+
+
+@contextlib.contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """One process at a time in the block: the second waits. The kernel lets go where the holder is killed."""
+    with naming(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("wb")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What the system says of a write becomes an error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"{path} cannot be written: {error.strerror or error}"
+        raise DataError(f"{problem}. What was there stands; mend it and run the same command again") from error

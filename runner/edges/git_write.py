@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.edges.git import GitObjects, git_program
-from runner.errors import GitError
+from runner.edges.write_points import WritePoint, reach
+from runner.errors import GitError, RefMovedError
 from runner.records.change import File
 
 ABSENT = "0" * 40
@@ -23,10 +24,6 @@ class RefUpdate(NamedTuple):
     ref: str
     new: str
     old: str | None
-
-
-class RefMovedError(GitError):
-    """Another writer moved the ref first."""
 
 
 class GitRepository(GitObjects):
@@ -43,7 +40,9 @@ class GitRepository(GitObjects):
 
     def write(self, kind: str, content: bytes) -> str:
         """Store an object (`blob`, `tag`, …) and say its id."""
-        return self.run("hash-object", "-t", kind, "-w", "--stdin", data=content).decode().strip()
+        stored = self.run("hash-object", "-t", kind, "-w", "--stdin", data=content).decode().strip()
+        reach(WritePoint.OBJECT_STORED, self.path)
+        return stored
 
     def commit_files(
         self, parents: Sequence[str], files: Mapping[str, bytes | File | None], message: str, *, base: str | None = None
@@ -63,6 +62,7 @@ class GitRepository(GitObjects):
             tree = self.run("write-tree", environment=index).decode().strip()
         chosen = [argument for parent in parents for argument in ("-p", parent)]
         made = self.run("commit-tree", tree, *chosen, "-F", "-", data=message.encode(), environment=self._identity)
+        reach(WritePoint.COMMIT_STORED, self.path)
         return made.decode().strip()
 
     def merge_base(self, one: str, other: str) -> str:
@@ -76,12 +76,15 @@ class GitRepository(GitObjects):
     def update_refs(self, updates: Sequence[RefUpdate]) -> None:
         """Move every ref or none. Raises `RefMovedError` where one is not at its old value."""
         lines = ["start", *(f"update {u.ref} {u.new} {u.old or ABSENT}" for u in updates), "commit", ""]
+        refs = " ".join(update.ref for update in updates)
+        reach(WritePoint.REFS_NEXT, refs)
         try:
             self.run("update-ref", "--stdin", data="\n".join(lines).encode())
         except GitError as error:
             if any(sign in str(error) for sign in ("cannot lock ref", "reference already exists")):
                 raise RefMovedError(str(error)) from error
             raise
+        reach(WritePoint.REFS_MOVED, refs)
 
     def remote_ref(self, remote: str, ref: str) -> str | None:
         """Where `ref` is at the remote now, with its objects fetched; none where there is no such ref."""
@@ -101,12 +104,14 @@ class GitRepository(GitObjects):
     def push(self, remote: str, updates: Mapping[str, str], *, atomic: bool = False) -> None:
         """Push objects to refs, fast-forward only. Raises `RefMovedError` where another writer was first."""
         specs = [f"{oid}:{ref}" for ref, oid in updates.items()]
+        reach(WritePoint.PUSH_NEXT, " ".join(updates))
         try:
             self._network("push", "--porcelain", *(["--atomic"] if atomic else []), remote, *specs)
         except GitError as error:
             if any(sign in str(error) for sign in RACES) and "hook declined" not in str(error):
                 raise RefMovedError(str(error)) from error
             raise
+        reach(WritePoint.PUSHED, " ".join(updates))
 
     def _network(self, *arguments: str) -> bytes:
         """git with the user's own configuration, which holds credentials."""

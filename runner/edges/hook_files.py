@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from runner.edges.files import write_file
 from runner.edges.git_write import GitRepository
+from runner.edges.write_points import WritePoint, reach
 from runner.errors import GitError
 
 PRE = """#!/bin/sh
@@ -41,6 +42,7 @@ def install(path: Path, *, python: str, root: str, key: Path | None, store: Path
             raise GitError(f"{path} is not a bare repository: a hook guards a server, not a work tree")
         for name, value in SETTINGS.items():
             git.run("config", name, value)
+    reach(WritePoint.HOOK_SETTINGS, path)
     where = f" --store {shlex.quote(str(store.resolve()))}" if store else ""
     fields = {
         "python": shlex.quote(python),
@@ -56,11 +58,6 @@ def install(path: Path, *, python: str, root: str, key: Path | None, store: Path
 
 
 def _write(path: Path, name: str, text: str) -> Path:
-    """Whole or as it was."""
     target = path / "hooks" / name
-    target.parent.mkdir(exist_ok=True)
-    part = target.with_name(f".{name}.{os.getpid()}")
-    part.write_text(text)
-    part.chmod(0o755)
-    part.replace(target)
+    write_file(target, text.encode(), mode=0o755)
     return target

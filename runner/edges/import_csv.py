@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +11,8 @@ from typing import BinaryIO
 from runner.edges import dvc_data
 from runner.edges.artifacts import rows_bytes
 from runner.edges.classifier import LinearTextClassifier
-from runner.edges.files import write_file
+from runner.edges.files import naming, only_one, write_file
+from runner.edges.write_points import WritePoint, reach
 from runner.edges.yaml_files import dump, parse, parse_front_matter
 from runner.errors import RecordError
 from runner.records.base import Record
@@ -111,41 +111,45 @@ def _row(row: Sequence[str], columns: tuple[int, int, int], name: str, line: int
     return Row(file=name, line=line, text=row[text], label=row[label])
 
 
-def import_labelled(top: Path, files: Mapping[str, Path], request: Request) -> Labelled:
-    """Make the cluster in the workspace at `top`. `files` maps base, gold, traffic, reference and the sets to CSVs.
+def import_labelled(top: Path, files: Mapping[str, Path], request: Request, *, push: bool = False) -> Labelled:
+    """Make the cluster in the workspace at `top`. `files` maps base, gold, traffic, reference and the sets to CSVs;
+    `push` its data to DVC's default remote, where there is one.
 
-    Raises `RecordError` where anything is wrong, and then nothing was written.
+    Raises `RecordError` where anything is wrong, and then nothing was written. What a killed import left is undone.
     """
-    params = _check_free(top, request.cluster)
-    columns = {"text": request.text_column, "label": request.label_column}
-    parts = {part: read_labelled(path, **columns) for part, path in files.items()}
-    prose = _DRAFT_PROSE
-    if request.problem_file:
-        data = Path(request.problem_file).read_bytes()
-        problem, prose = parse_front_matter(data, Problem, path=request.problem_file)
-    else:
-        given = (request.real_only, "Stated at import (--real-only).")
-        value, how = _measured(parts) if request.real_only is None else given
-        problem = draft_problem(real_only=value or 0.0, how=how, threshold=request.threshold_composite)
-    made = compose(parts, request, problem)
-    _write(top, made, prose, params)
+    _check_name(top, request.cluster)
+    with only_one(top / ".hallmark" / "import.lock"):
+        _undo(top, request.cluster)
+        _check_free(top, request.cluster)
+        columns = {"text": request.text_column, "label": request.label_column}
+        parts = {part: read_labelled(path, **columns) for part, path in files.items()}
+        prose = _DRAFT_PROSE
+        if request.problem_file:
+            data = Path(request.problem_file).read_bytes()
+            problem, prose = parse_front_matter(data, Problem, path=request.problem_file)
+        else:
+            given = (request.real_only, "Stated at import (--real-only).")
+            value, how = _measured(parts) if request.real_only is None else given
+            problem = draft_problem(real_only=value or 0.0, how=how, threshold=request.threshold_composite)
+        made = compose(parts, request, problem)
+        _write(top, made, prose, push=push)
     return made
 
 
-def _check_free(top: Path, cluster: str) -> bytes:
-    """The params.yaml to add the cluster to. Raises `RecordError` where the name is bad or taken."""
+def _check_name(top: Path, cluster: str) -> None:
     if slug(cluster) != cluster:
         hint = f"use lower-case letters, digits and single hyphens, such as {slug(cluster) or 'support-desk'}"
         raise RecordError(f'"{cluster}" cannot be a cluster\'s name', field="--cluster", hint=hint)
     if not (top / PARAMS).is_file():
         raise RecordError("is no workspace", path=str(top), hint="make one: hallmark init DIR")
-    for path in (f"clusters/{cluster}", f"scenarios/{cluster}", f"rubrics/{cluster}-exact.yaml"):
+
+
+def _check_free(top: Path, cluster: str) -> None:
+    for path in reversed(_places(cluster)):
         if (top / path).exists():
             raise RecordError("is there already", path=path, hint="choose another --cluster, or remove it first")
-    params = (top / PARAMS).read_bytes()
-    if cluster in parse(params, Params, path=PARAMS).clusters:
+    if cluster in parse((top / PARAMS).read_bytes(), Params, path=PARAMS).clusters:
         raise RecordError("is there already", path=PARAMS, field=f"clusters.{cluster}", hint="remove it first")
-    return params
 
 
 def _measured(parts: Mapping[str, Sequence[Row]]) -> tuple[float, str]:
@@ -158,30 +162,55 @@ def _measured(parts: Mapping[str, Sequence[Row]]) -> tuple[float, str]:
     return value, how
 
 
-def _write(top: Path, made: Labelled, prose: str, params: bytes) -> None:
-    """Write into a folder beside, then move: the cluster's own folder comes last, and makes the cluster."""
+def _write(top: Path, made: Labelled, prose: str, *, push: bool) -> None:
+    """Write into a folder beside, then move. The folder goes last: where it is found, an import was cut short."""
     cluster = made.cluster.id
-    beside = top / ".hallmark"
-    beside.mkdir(exist_ok=True)
-    home = f"clusters/{cluster}"
-    with tempfile.TemporaryDirectory(dir=beside, prefix="import-") as folder:
-        stage = Path(folder)
-        for path, data in _files(made, prose).items():
-            (stage / path).parent.mkdir(parents=True, exist_ok=True)
-            (stage / path).write_bytes(data)
-        moves = (f"scenarios/{cluster}", f"rubrics/{made.rubric.id}.yaml", home)
-        try:
-            for path in moves:
+    beside, data = _beside(top, cluster), top / "clusters" / cluster / "data"
+    params = (top / PARAMS).read_bytes()
+    try:
+        for path, content in _files(made, prose).items():
+            write_file(beside / path, content)
+        write_file(beside / PARAMS, params)
+        reach(WritePoint.IMPORT_STAGED, beside)
+        for path in _places(cluster):
+            with naming(top / path):
                 (top / path).parent.mkdir(parents=True, exist_ok=True)
-                (stage / path).rename(top / path)
-            write_file(top / PARAMS, _with_params(params, cluster))
-            dvc_data.track(top, sorted((top / home / "data").glob("*.jsonl")))
-        except BaseException:
-            for path in moves:
+                (beside / path).rename(top / path)
+            reach(WritePoint.IMPORT_MOVED, top / path)
+        write_file(top / PARAMS, _with_params(params, cluster))
+        paths = sorted(data.glob("*.jsonl"))
+        dvc_data.track(top, paths)
+        if push:
+            dvc_data.publish(top, paths)
+    except BaseException:
+        _undo(top, cluster)
+        raise
+    (beside / PARAMS).unlink()  # from here on the import is done
+    shutil.rmtree(beside)
+
+
+def _beside(top: Path, cluster: str) -> Path:
+    return top / ".hallmark" / f"import-{cluster}"
+
+
+def _places(cluster: str) -> tuple[str, ...]:
+    """What an import moves into place, in order."""
+    return f"scenarios/{cluster}", f"rubrics/{cluster}-exact.yaml", f"clusters/{cluster}"
+
+
+def _undo(top: Path, cluster: str) -> None:
+    """Take back an import of the cluster that was cut short, by an error or a kill; what it has not moved stays."""
+    beside = _beside(top, cluster)
+    kept = beside / PARAMS  # written before anything is moved
+    if kept.is_file():
+        for path in _places(cluster):
+            if not (beside / path).exists():
                 target = top / path
                 shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
-            write_file(top / PARAMS, params)
-            raise
+        before = kept.read_bytes()
+        if (top / PARAMS).read_bytes() == _with_params(before, cluster):
+            write_file(top / PARAMS, before)
+    shutil.rmtree(beside, ignore_errors=True)
 
 
 def _files(made: Labelled, prose: str) -> dict[str, bytes]:

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from runner.edges.git_write import GitRepository, RefMovedError, RefUpdate
-from runner.errors import LedgerRace, VerificationError
-from runner.ledger import History, entry_digest
-from runner.ports import LedgerStore
+from runner.edges.git_write import GitRepository, RefUpdate
+from runner.edges.write_points import WritePoint, reach
+from runner.errors import LedgerRace, RefMovedError, VerificationError
+from runner.ledger import entry_digest
 from runner.records.ledger import Entry
 
 LEDGER = "refs/heads/ledger"
+SHORTEST, LONGEST = 0.05, 0.5
+"""Seconds that a writer waits at most after its first lost race, and after many."""
 
 
 def entry_path(entry: Entry) -> str:
@@ -44,9 +46,19 @@ def parse_entry(data: bytes, *, path: str) -> Entry:
 class GitLedgerStore:
     """`ports.LedgerStore` on the branch `ledger` of `remote`, or of the repository itself where `remote` is none."""
 
-    def __init__(self, path: Path, *, remote: str | None = "origin", name: str = "hallmark") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        remote: str | None = "origin",
+        name: str = "hallmark",
+        attempts: int = 40,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`attempts` bounds how often one entry may lose the race for the branch."""
         self._git = GitRepository(path, name=name)
         self._remote = remote
+        self._attempts, self._sleep = attempts, sleep
         self._entries: dict[tuple[str, str], Entry] = {}
         """Parsed entries by path and blob."""
 
@@ -89,40 +101,29 @@ class GitLedgerStore:
         return self._git.commit_files([tip] if tip else [], {entry_path(entry): entry_bytes(entry)}, message)
 
     def append(self, entry: Entry) -> None:
-        """Add one entry. Raises `LedgerRace` if another writer was first."""
-        tip = self.tip()
-        made = self.commit(entry, tip)
-        try:
-            if self._remote is None:
-                self._git.update_refs([RefUpdate(LEDGER, made, tip)])
+        """Add one entry. Raises `LedgerRace` where another writer took its place in the cluster's chain.
+
+        Who moved the branch with another cluster's entry takes nothing: this one is put on top of that. The pauses
+        between are random and double up to a bound, so that writers spread out instead of meeting again.
+        """
+        for attempt in range(self._attempts):
+            tip = self.tip()
+            made = self.commit(entry, tip)
+            reach(WritePoint.ENTRY_STORED, entry_path(entry))
+            try:
+                self._move(made, tip)
+            except RefMovedError:
+                self._sleep(random.uniform(0, min(LONGEST, SHORTEST * 2**attempt)))
             else:
-                self._git.push(self._remote, {LEDGER: made})
-        except RefMovedError as error:
-            raise LedgerRace(f"another writer moved the ledger first: {error}") from error
+                reach(WritePoint.ENTRY_APPENDED, entry_path(entry))
+                return
+        raise LedgerRace(
+            f"entry {entry.sequence} of {entry.cluster}: other writers moved the ledger first, {self._attempts} times; "
+            "nothing was written, run the same command again"
+        )
 
-
-def append_with_retry(
-    store: LedgerStore,
-    cluster: str,
-    make: Callable[[History], Entry | None],
-    *,
-    attempts: int = 60,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Entry | None:
-    """Append what `make` says should follow the history as it then is; it says None where there is nothing to add.
-
-    A lost race reads the ledger again and asks `make` again, after a random pause that grows to half a second.
-    Raises `LedgerRace` after `attempts` lost races.
-    """
-    for attempt in range(attempts):
-        history = History.from_entries(cluster, store.read(cluster))
-        entry = make(history)
-        if entry is None:
-            return None
-        history.append(entry)
-        try:
-            store.append(entry)
-            return entry
-        except LedgerRace:
-            sleep(random.uniform(0, min(0.5, 0.02 * (attempt + 1))))
-    raise LedgerRace(f"{attempts} attempts to append to the ledger of {cluster} were each overtaken")
+    def _move(self, made: str, tip: str | None) -> None:
+        if self._remote is None:
+            self._git.update_refs([RefUpdate(LEDGER, made, tip)])
+        else:
+            self._git.push(self._remote, {LEDGER: made})

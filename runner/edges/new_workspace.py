@@ -8,7 +8,9 @@ from pathlib import Path
 from runner.edges import dvc_data
 from runner.edges.files import write_file
 from runner.edges.git_command import attempt, git
+from runner.edges.write_points import WritePoint, reach
 from runner.errors import RecordError
+from runner.rules.layout import PARAMS
 
 _EMPTY = ("clusters", "scenarios", "rubrics", "policy")
 
@@ -16,10 +18,10 @@ _EMPTY = ("clusters", "scenarios", "rubrics", "policy")
 def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
     """Make a workspace of `directory`: made where it is missing, refused where it is one. The files it wrote, sorted.
 
-    A git repository that is there is used as it is; else one is made, with the branch main. `remote` is DVC's default
-    remote; a relative one counts from `directory`.
+    Files that are there are left alone. A git repository that is there is used as it is; else one is made, with the
+    branch main. `remote` is DVC's default remote; a relative one counts from `directory`.
     """
-    if (directory / "params.yaml").exists():
+    if (directory / PARAMS).exists():
         raise RecordError("is a workspace already", path=str(directory), hint="go on with: hallmark import labelled")
     if directory.exists() and not directory.is_dir():
         raise RecordError("is a file", path=str(directory), hint="name a directory")
@@ -30,25 +32,20 @@ def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
     if top.resolve() != directory.resolve():
         hint = f"make the workspace at {top}, or elsewhere"
         raise RecordError("lies inside another git repository", path=str(directory), hint=hint)
+    reach(WritePoint.INIT_GIT, directory)
     dvc_data.initialise(directory, remote=remote)
-    written = [*_templates(directory), ".dvc/config", ".dvc/.gitignore", ".dvcignore"]
-    for folder in _EMPTY:
-        (directory / folder).mkdir(exist_ok=True)
-        (directory / folder / ".gitkeep").touch()
-        written.append(f"{folder}/.gitkeep")
-    return tuple(sorted(written))
+    reach(WritePoint.INIT_DVC, directory)
+    content = {f"{folder}/.gitkeep": b"" for folder in _EMPTY} | _templates()
+    # what makes it a workspace comes last: killed before, the same command goes on
+    wanted = sorted(content, key=lambda name: (name == PARAMS, name))
+    written = [name for name in wanted if not (directory / name).exists()]
+    for name in written:
+        write_file(directory / name, content[name])
+    return tuple(sorted([*written, ".dvc/config", ".dvc/.gitignore", ".dvcignore"]))
 
 
-def _templates(directory: Path) -> list[str]:
-    """Copy the package's templates; `dot-` in a name stands for a leading dot. What is there is left alone."""
-    written = []
+def _templates() -> dict[str, bytes]:
+    """The package's templates by path; `dot-` in a name stands for a leading dot."""
     with as_file(files("runner") / "templates" / "workspace") as source:
-        for path in sorted(source.rglob("*")):
-            if not path.is_file():
-                continue
-            relative = path.relative_to(source).as_posix().replace("dot-", ".")
-            target = directory / relative
-            if not target.exists():
-                write_file(target, path.read_bytes())
-                written.append(relative)
-    return written
+        found = [path for path in source.rglob("*") if path.is_file()]
+        return {path.relative_to(source).as_posix().replace("dot-", "."): path.read_bytes() for path in found}

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from runner.edges import dvc_data, dvc_run
 from runner.edges.artifacts import DirectoryArtifacts, record_bytes
+from runner.edges.files import write_file
 from runner.edges.git_command import attempt, git, has_remote, resolve
 from runner.edges.git_write import GitRepository, RefUpdate
 from runner.edges.readers import DirectoryReader
+from runner.edges.write_points import WritePoint, reach
 from runner.errors import DataError, GitError
 from runner.ports import Reader, Tree
 from runner.records.artifact import ARTIFACTS, Keeper
@@ -64,24 +66,26 @@ class BranchRun:
         return self.artifacts.exists(name) and self.artifacts.digest(name) == digest
 
     def bring(self, path: str, data: bytes) -> None:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+        write_file(self.root / path, data)
 
     def write(self, artifacts: Mapping[str, Record | Sequence[Record] | Tree]) -> None:
         for name, value in artifacts.items():
             self.artifacts.write(name, value)
+        reach(WritePoint.OUTPUTS_WRITTEN, self.home)
 
     def commit(self, step: Step, stages: Sequence[str]) -> None:
         if step.outputs:  # refused before it ran, it has none
             dvc_run.keep(self.root, [f"{stage}@{self.cluster}" for stage in stages])
         file = self.home / "run" / "steps" / f"{step.phase}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(record_bytes(step))
+        write_file(file, record_bytes(step))
+        reach(WritePoint.STEP_WRITTEN, file)
         lock = ["dvc.lock"] * (self.root / "dvc.lock").exists()
         git(self.root, "add", "--all", *lock, f"clusters/{self.cluster}")
+        reach(WritePoint.STEP_STAGED, file)
         git(self.root, "commit", "--quiet", "--no-verify", "--message", _message(step))
+        reach(WritePoint.STEP_COMMITTED, self.branch)
         self.push()
+        reach(WritePoint.STEP_PUSHED, self.branch)
 
     def push(self) -> None:
         """Push the branch, from the repository itself: a relative remote counts from there."""
@@ -113,7 +117,9 @@ class BranchRuns:
             shutil.rmtree(root, ignore_errors=True)
             git(self.main, "worktree", "prune")
             git(self.main, "update-ref", f"refs/heads/{branch}", tip)
+            reach(WritePoint.RUN_CUT, branch)
             git(self.main, "worktree", "add", "--quiet", "--force", "--force", str(root), branch)
+            reach(WritePoint.RUN_OPENED, branch)
         run = BranchRun(self.main, root, cluster, branch, claim)
         _unlock(root)
         run.settle()
@@ -154,9 +160,7 @@ class BranchRuns:
         """The data that people's pointers name, and a `.gitignore` for what DVC keeps."""
         kept = sorted(ARTIFACTS[name].path for name in ARTIFACTS if ARTIFACTS[name].keeper is Keeper.DVC)
         ignored = [path.removeprefix("run/") for path in kept if path.startswith("run/")]
-        folder = run.home / "run"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".gitignore").write_text("".join(f"/{path}\n" for path in ignored))
+        write_file(run.home / "run" / ".gitignore", "".join(f"/{path}\n" for path in ignored).encode())
         dvc_data.fetch_all(run.root, [pointer.with_suffix("") for pointer in sorted(run.home.glob("data/*.dvc"))])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runner.errors import LedgerRace, VerificationError
+from runner.errors import LedgerRace, RefMovedError, VerificationError
 from runner.ports_promotion import Repository, Signer
 from runner.promotion.gather import Step
 from runner.promotion.history import Link, first_parents
@@ -85,7 +85,7 @@ def reconcile(
             try:
                 made = _one(fresh(), registry, gate, link, now())
                 break
-            except LedgerRace:
+            except (LedgerRace, RefMovedError):
                 if attempt == attempts - 1:
                     raise
         if made is not None:
