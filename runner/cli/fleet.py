@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +16,11 @@ from runner.ledger import PHASES, History
 from runner.ports import Reader
 from runner.records.base import Record
 from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage
+from runner.records.promotion import PromotionRecord
 from runner.records.score import Scorecard
 from runner.rules.limits import summary
-from runner.rules.status import ClusterStatus, cluster_status
+from runner.rules.stages import incumbent
+from runner.rules.status import ClusterStatus, adapter_statuses, cluster_status
 from runner.workspace import Workspace
 
 R = TypeVar("R", bound=Record)
@@ -76,11 +79,12 @@ def read_status(directory: Path, cluster: str) -> ClusterStatus:
     """One cluster, from the work tree's reviewed files, the ledger, and the evidence of its run or last promotion."""
     reader, space = wiring.reader(directory), wiring.workspace(directory, cluster)
     history = History.from_entries(cluster, wiring.ledger_store(directory).read(cluster))
-    iteration, done = history.current or "", sequences(reader, cluster)
-    figures, figures_of = None, ""
-    if done:
-        where, home = promoted(reader, cluster, done[-1])
-        figures, figures_of = _figures(where, home + EvidenceFile.SCORECARD, space), f"promotion {done[-1]}"
+    iteration, records = history.current or "", promotion_records(reader, cluster)
+    serving, figures, figures_of = incumbent(records), None, ""
+    if serving.adapter is not None:
+        assessed = _assessed(records, serving.adapter)
+        where, home = promoted(reader, cluster, assessed)
+        figures, figures_of = _figures(where, home + EvidenceFile.SCORECARD, space), f"promotion {assessed}"
     run = run_branch(directory, cluster, iteration) if "assess" in history.passed(iteration) else None
     path = f"clusters/{cluster}/run/scorecard.json"
     if run is not None and (own := _figures(run, path, space)) is not None:
@@ -92,10 +96,37 @@ def read_status(directory: Path, cluster: str) -> ClusterStatus:
         entries=history.of(iteration) if iteration else (),
         iteration=iteration,
         state=history.state(iteration) if iteration else None,
-        promoted=done[-1] if done else 0,
+        promoted=serving.sequence,
+        adapters=adapter_statuses(
+            records,
+            approved_by={number: _approvers(reader, cluster, number) for number in records},
+            entries=history.entries,
+        ),
         figures=figures,
         figures_of=figures_of,
     )
+
+
+def promotion_records(reader: Reader, cluster: str) -> dict[int, PromotionRecord]:
+    """Every promotion of a cluster that the tree holds, by sequence."""
+    found = {}
+    for number in sequences(reader, cluster):
+        where, evidence = promoted(reader, cluster, number)
+        path = f"{evidence.removesuffix('evidence/')}record.yaml"
+        found[number] = wiring.parse_record(where.read(path), PromotionRecord, path=path)
+    return found
+
+
+def _assessed(records: Mapping[int, PromotionRecord], adapter: str) -> int:
+    """The sequence that brought an adapter in, with its whole assessment."""
+    return next(number for number, one in records.items() if one.adapter and one.adapter.sha256 == adapter)
+
+
+def _approvers(reader: Reader, cluster: str, sequence: int) -> tuple[str, ...]:
+    """Who signed a merged promotion: the gate let no other file into its `approvals/`."""
+    home, end = f"clusters/{cluster}/promotions/{sequence}/approvals/", ".dsse.json"
+    names = sorted(path.removeprefix(home).removesuffix(end) for path in reader.paths(home) if path.endswith(end))
+    return tuple(name for name in names if name != "proposal")
 
 
 def _figures(reader: Reader, path: str, space: Workspace) -> CandidateSummary | None:

@@ -8,13 +8,18 @@ from pathlib import Path
 import click
 
 from runner import wiring_promotion as wiring
+from runner.cli.signers import signers
 from runner.cli.verdicts import lines, worst
 from runner.errors import ExitCode, HallmarkError, exit_code
 from runner.ports_promotion import Signer
 from runner.promotion import propose as room_of
 from runner.promotion.candidacy import Candidacy, CandidacyState, candidacy, clusters_on
 from runner.promotion.decide import Proposal, branch_of
+from runner.promotion.later import deprecate, move_on
+from runner.promotion.propose import Staging
+from runner.records.promotion import ServingStage
 
+LATER = (ServingStage.CANARY, ServingStage.PRODUCTION, ServingStage.DEPRECATED)
 SAID = {
     CandidacyState.UNFINISHED: "{one.cluster}: no finished iteration to propose",
     CandidacyState.PROPOSED: "{one.cluster}: {one.iteration} is already proposed on branch {one.branch}",
@@ -29,6 +34,17 @@ SAID = {
 )
 @click.option("--branch", help="Sign the proposal of another change, on this branch.")
 @click.option("--iteration", default="", help="A finished iteration; the last by default.")
+@click.option(
+    "--stage",
+    type=click.Choice([stage.value for stage in LATER]),
+    help="A later step of a promoted adapter: on to canary or production, or out of service (CLUSTER/SEQ).",
+)
+@click.option(
+    "--traffic",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --stage: results on traffic, a JSON object a line (docs/staging.md).",
+)
+@click.option("--why", default="", help="With --stage deprecated: the reason, in words; it is signed.")
 @click.option(
     "--ci-key",
     envvar="HALLMARK_CI_KEY",
@@ -46,6 +62,9 @@ def propose(
     every: bool,
     branch: str | None,
     iteration: str,
+    stage: str | None,
+    traffic: Path | None,
+    why: str,
     ci_key: Path | None,
     key: Path | None,
     directory: Path,
@@ -53,13 +72,20 @@ def propose(
 ) -> ExitCode:
     """Propose CLUSTER's finished iteration for promotion: branch promote/CLUSTER/SEQ, evidence signed by CI.
 
-    Whoever proposes does not count as an approver. Evidence that the gate would refuse is not proposed.
+    Whoever proposes does not count as an approver. Evidence that the gate would refuse is not proposed, and every
+    proposal has walked its own way back: a rollback drill in a scratch repository, whose seconds are evidence.
 
-    Example: hallmark propose support-desk --ci-key ~/.ssh/ci --key ~/.ssh/ci
+    \b
+    Examples:
+      hallmark propose support-desk --ci-key ~/.ssh/ci --key ~/.ssh/ci
+      hallmark propose support-desk --stage canary --traffic results.jsonl --ci-key ~/.ssh/ci
+      hallmark propose support-desk/4 --stage deprecated --why "superseded" --ci-key ~/.ssh/ci
     """
     if [bool(cluster), bool(branch), every].count(True) != 1 or (every and iteration):
         raise click.UsageError("name a cluster, or give --branch or --all")
-    ci, signer = _signers(ci_key, key)
+    if stage and (not cluster or iteration):
+        raise click.UsageError("--stage goes with a cluster, and with no --iteration: the adapter is promoted already")
+    ci, signer = signers(ci_key, key)
     room, now = wiring.room(directory), wiring.now()
     sources, repository = room.sources(), room.repository
     if every:
@@ -68,24 +94,35 @@ def propose(
         ref = branch_of(branch)
         done = room_of.propose_branch(sources, repository, branch=ref, signer=signer, now=now, remote=room.remote)
     else:
-        done = _propose(room, str(cluster), iteration, ci=ci, signer=signer)
+        if stage:
+            staging = _later(room, str(cluster), ServingStage(stage), traffic=traffic, why=why)
+        else:
+            staging = wiring.staging(room, str(cluster), iteration)
+        done = _propose(room, staging, ci=ci, signer=signer)
     _show(done, as_json)
     return ExitCode.DONE
 
 
-def _signers(ci_key: Path | None, key: Path | None) -> tuple[Signer, Signer]:
-    """Who signs the evidence and who signs the proposal; one key does both where only one is given."""
-    evidence, proposal = ci_key or key, key or ci_key
-    if evidence is None or proposal is None:
-        raise click.UsageError(
-            "there is no key to sign with: give --key, or let HALLMARK_CI_KEY name the file of CI's key (docs/ci.md)"
-        )
-    return wiring.signer(evidence), wiring.signer(proposal)
+def _later(room: wiring.Room, cluster: str, stage: ServingStage, *, traffic: Path | None, why: str) -> Staging:
+    """The next step of an adapter that is promoted already."""
+    if stage is ServingStage.DEPRECATED:
+        name, _, sequence = cluster.partition("/")
+        if not sequence.isdigit() or not why or traffic:
+            raise click.UsageError(
+                "name the adapter as CLUSTER/SEQ, and say --why; traffic has no part in it"
+            )
+        return deprecate(room.sources(), room.main(), name, int(sequence), why=why)
+    if traffic is None or why:
+        raise click.UsageError(f"{stage} asks for --traffic: results of the adapter and the incumbent, and no --why")
+    data = traffic.read_bytes()
+    return move_on(room.sources(), room.main(), cluster, stage, results=data, path=str(traffic))
 
 
-def _propose(room: wiring.Room, cluster: str, iteration: str, *, ci: Signer, signer: Signer) -> Proposal:
+def _propose(room: wiring.Room, staging: Staging, *, ci: Signer, signer: Signer) -> Proposal:
+    """Walk the way back, sign, and push the branch."""
     sources = room.sources()
-    staging = wiring.drilled(room, wiring.staging(room, cluster, iteration))
+    if staging.stage is not ServingStage.DEPRECATED:
+        staging = wiring.drilled(room, staging)
     trust = sources.policy(room.main()).trust
     files = room_of.stage(staging, chain=sources.chain(staging.cluster), trust=trust, ci=ci, dump=wiring.dump)
     return room_of.propose(
@@ -102,7 +139,7 @@ def _propose_all(room: wiring.Room, *, ci: Signer, signer: Signer, as_json: bool
             one = candidacy(sources, room.repository, name, main=main, remote=room.remote)
             done = None
             if one.state is CandidacyState.DUE:
-                done = _propose(room, name, one.iteration, ci=ci, signer=signer)
+                done = _propose(room, wiring.staging(room, name, one.iteration), ci=ci, signer=signer)
         except HallmarkError as error:
             click.echo(f"hallmark: {name}: {error}", err=True)
             codes.append(exit_code(error))

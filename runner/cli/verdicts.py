@@ -31,4 +31,4 @@ def show(verdict: Verdict, *, headline: str, as_json: bool, **more: Any) -> Exit
 
 def worst(codes: Iterable[ExitCode]) -> ExitCode:
     """How a command over many clusters ends (docs/exit-codes.md)."""
-    return min(codes, key=(ExitCode.BUG, ExitCode.COULD_NOT, ExitCode.REFUSED, ExitCode.DONE).index)
+    return min(codes, key=(ExitCode.BUG, ExitCode.COULD_NOT, ExitCode.REFUSED, ExitCode.WAITING, ExitCode.DONE).index)

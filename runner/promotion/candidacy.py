@@ -53,7 +53,7 @@ def candidacy(sources: Sources, repository: Repository, cluster: str, *, main: s
     for sequence, record in before.records.items():
         if record.run.iteration == iteration:
             return Candidacy(cluster, CandidacyState.PROMOTED, iteration, sequence)
-    due = Candidacy(cluster, CandidacyState.DUE, iteration, before.incumbent.sequence + 1)
+    due = Candidacy(cluster, CandidacyState.DUE, iteration, before.last + 1)
     ref = branch_of(due.target)
     tip = repository.remote_ref(remote, ref) if remote else repository.resolve(ref)
     if tip is None:

@@ -71,11 +71,11 @@ def drill(sources: Sources, scratch: Scratch, staging: Staging, *, main: str, no
     cast = _cast(sources.policy(main).trust, scratch)
     here = Sources(scratch.repository, sources.parse, sources.verifier, sources.ledger, sources.adapters)
     promoted = _as_if_promoted(here, scratch, staging, cast, main)
-    target = f"{staging.cluster}/{staging.sequence + 1}"
     times = [scratch.clock()]
     problems: tuple[str, ...] = ()
     try:
         back = rollback_to(here, promoted, staging.cluster, staging.incumbent.sequence, why=WHY)
+        target = back.branch
         files = stage(back, chain=here.chain(staging.cluster), trust=cast.trust, ci=cast.ci, dump=scratch.dump)
         propose(here, scratch.repository, files, branch=back.branch, signer=cast.ci, now=now, remote=None)
         times.append(scratch.clock())

@@ -13,7 +13,8 @@ from runner.promotion.sources import LEDGER, Sources
 from runner.records.verdict import Outcome, Reason, Verdict
 
 ABSENT = "0" * 40
-PROMOTE = "refs/heads/promote/"
+DECIDED = ("refs/heads/promote/", "refs/heads/rollback/")
+"""Branches that hold signed decisions."""
 TAGS = "refs/tags/promotions/"
 STEP = "refs"
 
@@ -55,7 +56,7 @@ def refuse_or_pass(sources: Sources, update: Update, *, root: str, now: str) -> 
         return _refuse(f"{update.ref} is written by the gate, after a merge", "push main; the tag follows")
     if update.ref.startswith("refs/replace/"):
         return _refuse("replace refs change what git shows", "push the objects themselves")
-    if update.ref.startswith(PROMOTE) and not update.creates and not _forward(sources, update):
+    if update.ref.startswith(DECIDED) and not update.creates and not _forward(sources, update):
         return _refuse(f"{update.ref} only moves forward, so that no decision on it is lost", "add a commit")
     return Verdict()
 

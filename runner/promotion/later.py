@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.errors import RecordError
 from runner.promotion.gather import read_before
 from runner.promotion.propose import Staging
+from runner.promotion.rollback import on_call
 from runner.promotion.sources import Sources
 from runner.records.evidence import Deprecation, EvidenceFile, RollbackContract
 from runner.records.promotion import PromotionRecord, ServingStage
@@ -16,9 +17,7 @@ from runner.rules.traffic import grade_traffic, read_results, traffic
 WHEN = "results on traffic or a later evaluation fall under a threshold, or a person on call says so"
 
 
-def move_on(
-    sources: Sources, main: str, cluster: str, stage: ServingStage, *, results: bytes, path: str, who: str = "on-call"
-) -> Staging:
+def move_on(sources: Sources, main: str, cluster: str, stage: ServingStage, *, results: bytes, path: str) -> Staging:
     """The staging that takes the adapter of the stage before into `stage`, on `results`, a file of `TrafficResult`s.
 
     Raises `RecordError` where nothing holds the stage before, or a line of `path` cannot be used.
@@ -38,7 +37,7 @@ def move_on(
         EvidenceFile.TRAFFIC: canonical(found) + b"\n",
         EvidenceFile.TRAFFIC_GRADES: b"".join(canonical(row) + b"\n" for row in rows),
     }
-    return _staging(before, earlier, stage, evidence, when=WHEN, who=who)
+    return _staging(before, earlier, stage, evidence, when=WHEN, who=on_call(sources.policy(main).trust))
 
 
 def deprecate(sources: Sources, main: str, cluster: str, sequence: int, *, why: str) -> Staging:

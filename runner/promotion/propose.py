@@ -75,7 +75,9 @@ class Staging:
 
     @property
     def branch(self) -> str:
-        return decide.branch_of(f"{self.cluster}/{self.sequence}")
+        """A rollback has one of its own, so that no open proposal stands in its way."""
+        target = f"{self.cluster}/{self.sequence}"
+        return decide.branch_of(f"rollback/{target}" if self.kind is PromotionKind.ROLLBACK else target)
 
 
 def adapter_record(files: Mapping[str, bytes], **pointer: Any) -> AdapterRecord:

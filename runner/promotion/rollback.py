@@ -6,7 +6,9 @@ from runner.errors import RecordError
 from runner.promotion.gather import read_before
 from runner.promotion.propose import Staging
 from runner.promotion.sources import Sources
+from runner.records.change import ChangeClass
 from runner.records.evidence import EvidenceFile, RollbackContract, RollbackTrigger
+from runner.records.policy import Trust
 from runner.records.promotion import PromotionKind, ServingStage
 from runner.rules.canonical import canonical
 from runner.rules.facts import Before
@@ -35,7 +37,9 @@ def rollback_to(
         known = ", ".join(map(str, choices)) or "none, since nothing is in production"
         raise RecordError(f"{cluster}/{sequence} cannot be rolled back to", hint=f"earlier sequences: {known}")
     target = before.records[sequence or now.sequence]
-    contract = RollbackContract(to_sequence=now.sequence, to_adapter=now.adapter, when=why, who="the people who sign")
+    contract = RollbackContract(
+        to_sequence=now.sequence, to_adapter=now.adapter, when=why, who=on_call(sources.policy(main).trust)
+    )
     evidence = {EvidenceFile.ROLLBACK.value: canonical(contract) + b"\n"}
     if trigger is not None:
         evidence[EvidenceFile.TRIGGER.value] = canonical(trigger) + b"\n"
@@ -53,6 +57,11 @@ def rollback_to(
         kind=PromotionKind.ROLLBACK,
         restores=sequence,
     )
+
+
+def on_call(trust: Trust) -> str:
+    """Who may sign a rollback, in words."""
+    return ", ".join(sorted({one.role for one in trust.changes.get(ChangeClass.ROLLBACK, ())})) or "nobody"
 
 
 def _choices(before: Before) -> list[int]:

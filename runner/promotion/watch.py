@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from runner.errors import RecordError
+from runner.ports_promotion import Repository
 from runner.promotion.gather import read_before
 from runner.promotion.propose import Staging
 from runner.promotion.rollback import rollback_to
@@ -24,10 +26,22 @@ from runner.rules.traffic import agreement_below, read_results
 KINDS: tuple[type[Baseline | Scorecard], ...] = (Baseline, Scorecard)
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What the results say of the adapter that serves, and what to do about it."""
+
+    below: tuple[str, ...] = ()
+    """Every threshold that it is under; none where it holds them."""
+    staging: Staging | None = None
+    """The rollback to propose; none where there is nothing to do."""
+    branch: str = ""
+    """Where this rollback is proposed already."""
+
+
 def rollback_if_below(
-    sources: Sources, main: str, cluster: str, *, results: bytes, path: str
-) -> tuple[Staging | None, tuple[str, ...]]:
-    """The rollback to propose, and why; None where the serving adapter holds its thresholds in `results`.
+    sources: Sources, repository: Repository, main: str, cluster: str, *, results: bytes, path: str, remote: str | None
+) -> Watched:
+    """Judge the adapter that serves by `results`, and stage the way back if it is under a threshold.
 
     `results` is a later iteration's `baseline.json` or a scorecard, of which the incumbent is judged on core and
     held-out, or a file of results on traffic. Raises `RecordError` where it says nothing of the adapter that serves.
@@ -38,11 +52,13 @@ def rollback_if_below(
         raise RecordError(f"{cluster} serves no adapter", hint="there is nothing to roll back")
     below = fallen(before, results, path=path)
     if not below:
-        return None, ()
+        return Watched()
     name = path.rpartition("/")[2] or "results"
     trigger = RollbackTrigger(adapter=serving, file=name, sha256=sha256(results), below=below)
     why = f"{name} (sha256 {trigger.sha256[:16]}…): {'; '.join(below)}"
-    return rollback_to(sources, main, cluster, why=why, trigger=trigger), below
+    staging = rollback_to(sources, main, cluster, why=why, trigger=trigger)
+    there = repository.remote_ref(remote, staging.branch) if remote else repository.resolve(staging.branch)
+    return Watched(below, branch=staging.branch) if there else Watched(below, staging)
 
 
 def fallen(before: Before, results: bytes, *, path: str) -> tuple[str, ...]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field
 
-from runner.records.base import Record, Slug
+from runner.records.base import Record, Sha256, Slug
 from runner.records.cluster import Cluster
 from runner.records.evidence import CandidateSummary
 from runner.records.ledger import Entry, EntryKind, RunState
+from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Verdict
+from runner.rules.moves import receipt_time
+from runner.rules.stages import standings
 
 NOTHING = "not measured yet"
 
@@ -23,6 +26,21 @@ class Waiting(Record):
     what: str
 
 
+class AdapterStatus(Record):
+    """Where one promoted adapter stands."""
+
+    adapter: Sha256
+    stage: ServingStage
+    sequence: int
+    """The step that put it there."""
+    since: str
+    """When the gate verified that step; empty where it has no receipt yet, and so is not to be served."""
+    approved_by: tuple[str, ...]
+    ended: str
+    """Empty where it holds its stage; else `replaced`, `rolled back` or `deprecated`."""
+    ended_by: int | None
+
+
 class ClusterStatus(Record):
     """What `hallmark status --json` prints for one cluster."""
 
@@ -30,7 +48,9 @@ class ClusterStatus(Record):
     title: str
     base: str
     promoted_sequence: int = Field(ge=0)
-    """The promotion in force; 0 is the base alone."""
+    """The promotion that serves, the one in production; 0 is the base alone."""
+    adapters: tuple[AdapterStatus, ...]
+    """Every adapter that was ever promoted, the last step first."""
     iteration: str
     """Empty where nothing was queued."""
     state: RunState | None
@@ -61,6 +81,7 @@ def cluster_status(
     iteration: str,
     state: RunState | None,
     promoted: int,
+    adapters: Sequence[AdapterStatus] = (),
     figures: CandidateSummary | None = None,
     figures_of: str = "",
 ) -> ClusterStatus:
@@ -75,6 +96,7 @@ def cluster_status(
         title=cluster.title,
         base=_base(cluster),
         promoted_sequence=promoted,
+        adapters=tuple(adapters),
         iteration=iteration,
         state=state,
         phase=last.phase if last else "",
@@ -109,6 +131,7 @@ def block(status: ClusterStatus) -> tuple[tuple[str, str], ...]:
         rows.append(("figures of", status.figures_of))
     if status.iteration:
         rows.append(("duration", duration(status.seconds)))
+    rows += [(one.stage.value, adapter_line(one)) for one in status.adapters]
     rows += [("because", reason) for reason in status.reasons]
     if status.waiting:
         rows.append(("waits for", f"{status.waiting.who}: {status.waiting.what}"))
@@ -133,7 +156,7 @@ def fleet_row(status: ClusterStatus) -> tuple[str, ...]:
     figures = status.figures
     return (
         status.cluster,
-        str(status.promoted_sequence) if status.promoted_sequence else "-",
+        _promotions(status),
         status.iteration or "-",
         status.state.value if status.state else "idle",
         f"{status.phase_number} of {status.phases}" if status.iteration else "-",
@@ -142,6 +165,44 @@ def fleet_row(status: ClusterStatus) -> tuple[str, ...]:
         f"{figures.regressions} / {figures.regressions_of}" if figures else "-",
         status.waiting.who if status.waiting else "-",
     )
+
+
+def adapter_statuses(
+    records: Mapping[int, PromotionRecord],
+    *,
+    approved_by: Mapping[int, tuple[str, ...]],
+    entries: Iterable[Entry],
+) -> tuple[AdapterStatus, ...]:
+    """Every promoted adapter, the last step first. `approved_by` says who signed each sequence, `entries` is the
+    cluster's ledger."""
+    times = {entry.promotion: receipt_time(entry) for entry in entries if entry.kind is EntryKind.RECEIPT}
+    return tuple(
+        AdapterStatus(
+            adapter=one.adapter,
+            stage=one.stage,
+            sequence=one.sequence,
+            since=times.get(one.sequence) or "",
+            approved_by=approved_by.get(one.sequence, ()),
+            ended=one.ended,
+            ended_by=one.ended_by,
+        )
+        for one in reversed(standings(records))
+    )
+
+
+def adapter_line(one: AdapterStatus) -> str:
+    """`3f9c2b71a0d4 since 2026-11-21T13:00:00Z (promotion 2), by alice, bob; replaced by promotion 3`."""
+    since = f"since {one.since}" if one.since else "no receipt yet, so not to be served"
+    people = f", by {', '.join(one.approved_by)}" if one.approved_by else ""
+    over = f"; {one.ended} by promotion {one.ended_by}" if one.ended and one.ended_by != one.sequence else ""
+    return f"{one.adapter[:12]} {since} (promotion {one.sequence}){people}{over}"
+
+
+def _promotions(status: ClusterStatus) -> str:
+    """`3, canary 4, shadow 5`: what serves, and what is on its way."""
+    serving = [str(status.promoted_sequence)] if status.promoted_sequence else []
+    others = [one for one in status.adapters if not one.ended and one.stage is not ServingStage.PRODUCTION]
+    return ", ".join([*serving, *(f"{one.stage} {one.sequence}" for one in others)]) or "-"
 
 
 def phase_line(status: ClusterStatus) -> str:
