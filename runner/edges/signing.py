@@ -142,7 +142,8 @@ class SshVerifier:
             file.flush()
             arguments = ["-Y", "verify", "-f", allowed, "-r", revoked, "-I", person, "-n", namespace, "-s", file.name]
             done = _run(*arguments, "-O", f"verify-time={moment}", data=message)
-        return f"is not signed by {person}: {_said(done)}" if done.returncode else ""
+        told = _said(done).replace(allowed, "policy/allowed_signers").replace(revoked, "policy/revoked")
+        return f"is not signed by {person}: {told}" if done.returncode else ""
 
     def _file(self, data: bytes) -> str:
         path = Path(self._scratch.name) / sha256(data)

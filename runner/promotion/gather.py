@@ -22,7 +22,7 @@ from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256, tree_digest
 from runner.rules.change import approvals_prefix, classes, manifest, promotion_place
 from runner.rules.facts import Before, Facts, Frozen, NextPolicy, Promotion, Signed, SignedEvidence
-from runner.rules.policy import revoked_digests
+from runner.rules.policy import following_traps, reason, revoked_digests
 
 S = TypeVar("S", bound=Record)
 PROPOSAL = "proposal.dsse.json"
@@ -68,7 +68,8 @@ def gather(sources: Sources, step: Step) -> Facts:
     next_policy = None
     if following is not None and following[0] is not None:
         theirs = _signatures(sources, decisions, {}, following[0], step.now)[:2]
-        next_policy = NextPolicy(following[0].trust, following[0].problems, *theirs, revocation_only=following[2])
+        problems = (*following[0].problems, *following[1])
+        next_policy = NextPolicy(following[0].trust, problems, *theirs, revocation_only=following[2])
     elif following is not None:
         next_policy = NextPolicy(None, following[1])
     return Facts(
@@ -154,14 +155,18 @@ def _next_policy(
     try:
         following = sources.policy(step.new)
     except HallmarkError as error:
-        return None, (Reason(step="0 policy", problem=f"the next policy cannot be read: {error}"),), False
+        hint = "mend it: run `hallmark policy lint` on the branch"
+        return None, (Reason(step="0 policy", problem=f"the next policy cannot be read: {error}", hint=hint),), False
     same = {"version": following.trust.version, "revoked": following.trust.revoked}
     revokes = (
         touched == {"policy/revoked", "policy/trust.yaml"}
         and policy.trust.model_copy(update=same) == following.trust
         and following.keys.revoked.startswith(policy.keys.revoked)
     )
-    return following, (), revokes
+    keys = following.keys.allowed_signers
+    found = () if revokes else following_traps(policy.keys.allowed_signers, following.trust, keys, now=step.now)
+    return following, tuple(reason(trap) for trap in found), revokes
+        and policy.keys.revoked[-1:] in (b"", b"\n")
 
 
 def statement(kind: type[S], payload: bytes) -> S:

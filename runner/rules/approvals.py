@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from runner.records.change import ChangeClass
 from runner.records.policy import Trust
@@ -12,6 +14,7 @@ from runner.rules.facts import Facts, Signed
 from runner.rules.policy import eligible, quorum
 
 STEP = "7 approvals"
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 QUORUM = "7 quorum"
 """Only that too few have approved yet: what the next approver is there to mend."""
 
@@ -29,72 +32,94 @@ def subject_digests(facts: Facts) -> dict[str, str]:
 
 
 def approval_problems(facts: Facts) -> list[Reason]:
-    """Every reason why this change is not approved under the policy at the base tip (and, for a policy change, the
-    next one)."""
+    """Every reason why this change is not approved under the policy at the base tip and, for a policy change, under the
+    next one too.
+
+    Of a policy change, a decision that counts under either policy is in order: who is new, who leaves and who changes
+    keys can sign where they are known. The proposer is who the present policy says signed, and counts under neither.
+    """
     change = facts.change
     if change is None:
         return []
-    reasons = [*_under(facts, facts.trust, facts.proposal, facts.approvals, change, "")]
+    asked = facts.trust.changes.get(change, ())
+    if sum(one.people for one in asked) == 0 and facts.proposal is None and not facts.approvals:
+        return []
+    proposer, reasons = _proposer(facts)
+    counts = [_count(facts, facts.trust, facts.approvals, proposer, change, said="")]
     following = facts.next_policy
     if following is not None and following.trust is not None and change is ChangeClass.POLICY:
         said = " under the next policy"
-        reasons += _under(facts, following.trust, following.proposal, following.approvals, change, said)
+        counts.append(_count(facts, following.trust, following.approvals, proposer, change, said=said))
+    in_order = {path for count in counts for path in count.paths}
+    for count in counts:
+        reasons += [found for path, found in count.wrong if path not in in_order]
+        reasons += count.missing
     return reasons
 
 
-def _under(
-    facts: Facts, trust: Trust, proposal: Signed | None, approvals: Iterable[Signed], change: ChangeClass, said: str
-) -> list[Reason]:
-    asked = trust.changes.get(change, ())
-    approvals = tuple(approvals)
-    if sum(one.people for one in asked) == 0 and proposal is None and not approvals:
-        return []
-    reasons = []
-    proposer = ""
+def _proposer(facts: Facts) -> tuple[str, list[Reason]]:
+    """Who signed the proposal, and everything that is wrong with it."""
+    proposal = facts.proposal
     if proposal is None:
-        reasons.append(_reason(f"nobody signed the proposal{said}", "run `hallmark propose`"))
-    else:
-        problems = decision_problems(facts, proposal, trust)
-        if not problems and proposal.statement is not None:
-            proposer = proposal.statement.predicate.person
-            if proposer not in trust.people and proposer != trust.ci:
-                problems = [f"{proposer} is neither a person of the policy nor CI"]
-        reasons += [_reason(f"{proposal.path}: {problem}{said}", "propose again") for problem in problems]
-    counted, more = _count(facts, trust, approvals, proposer, change)
-    reasons += [_reason(f"{problem}{said}", hint) for problem, hint in more]
-    if not quorum(trust, asked, counted):
-        wanted = " and ".join(f"{one.people} of role {one.role}" for one in asked)
-        problem = f"{len(counted)} of the people asked for have approved ({', '.join(counted) or 'nobody'}){said}"
-        hint = f"the policy asks for {wanted}, the proposer not counted"
-        reasons.append(Reason(step=QUORUM, problem=problem, hint=hint))
-    return reasons
+        return "", [_reason("nobody signed the proposal", "run `hallmark propose`")]
+    problems = decision_problems(facts, proposal)
+    proposer = proposal.statement.predicate.person if proposal.statement and not problems else ""
+    if proposer and proposer not in facts.trust.people and proposer != facts.trust.ci:
+        problems = [f"{proposer} is neither a person of the policy nor CI"]
+    return proposer, [_reason(f"{proposal.path}: {problem}", "propose again") for problem in problems]
+
+
+class _Count(NamedTuple):
+    """The approvals under one policy."""
+
+    paths: tuple[str, ...]
+    """Of the approvals that count."""
+    wrong: list[tuple[str, Reason]]
+    """What does not count, by path, and why."""
+    missing: list[Reason]
+    """That too few count, if so."""
 
 
 def _count(
-    facts: Facts, trust: Trust, approvals: Iterable[Signed], proposer: str, change: ChangeClass
-) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
-    """Who counts as an approver, and everything that is wrong with the others."""
-    counted, wrong = [], []
+    facts: Facts, trust: Trust, approvals: Iterable[Signed], proposer: str, change: ChangeClass, *, said: str
+) -> _Count:
+    paths, people, wrong = [], [], []
     for signed in approvals:
-        person = signed.person
-        problems = decision_problems(facts, signed, trust)
-        decision = signed.statement.predicate if signed.statement else None
-        if problems or decision is None:
-            wrong += [(f"{signed.path}: {problem}", "sign again, or remove it") for problem in problems]
-        elif person in (trust.ci, trust.gate):
-            wrong.append((f"{person} is a machine, and machines do not approve", "remove its approval"))
-        elif not eligible(trust, change, person):
-            wrong.append((f"{person} holds no role that a change of {change} asks for", "remove this approval"))
-        elif decision.decision is Choice.REJECT:
-            wrong.append((f"{person} rejects it: {decision.reason}", "only a newer decision of theirs lifts this"))
-        elif person == proposer:
-            wrong.append((f"{person} proposed it, and so does not count", "somebody else has to approve"))
-        else:
-            counted.append(person)
-    return tuple(counted), wrong
+        problems = _approval_problems(facts, trust, signed, proposer, change)
+        wrong += [(signed.path, _reason(f"{problem}{said}", hint)) for problem, hint in problems]
+        if not problems:
+            paths.append(signed.path)
+            people.append(signed.person)
+    asked, missing = trust.changes.get(change, ()), []
+    if not quorum(trust, asked, people):
+        wanted = " and ".join(f"{one.people} of role {one.role}" for one in asked)
+        problem = f"{len(people)} of the people asked for have approved ({', '.join(people) or 'nobody'}){said}"
+        hint = f"the policy asks for {wanted}, the proposer not counted"
+        missing = [Reason(step=QUORUM, problem=problem, hint=hint)]
+    return _Count(tuple(paths), wrong, missing)
 
 
-def decision_problems(facts: Facts, signed: Signed, trust: Trust) -> list[str]:
+def _approval_problems(
+    facts: Facts, trust: Trust, signed: Signed, proposer: str, change: ChangeClass
+) -> list[tuple[str, str]]:
+    """Why an approval does not count under a policy, and what to do; empty where it counts."""
+    person, statement = signed.person, signed.statement
+    problems = decision_problems(facts, signed)
+    if problems or statement is None:
+        return [(f"{signed.path}: {problem}", "sign again, or remove it") for problem in problems]
+    if person in (trust.ci, trust.gate):
+        return [(f"{person} is a machine, and machines do not approve", "remove its approval")]
+    if not eligible(trust, change, person):
+        return [(f"{person} holds no role that a change of {change} asks for", "remove this approval")]
+    if statement.predicate.decision is Choice.REJECT:
+        said = f"{person} rejects it: {statement.predicate.reason}"
+        return [(said, "only a newer decision of theirs lifts this")]
+    if person == proposer:
+        return [(f"{person} proposed it, and so does not count", "somebody else has to approve")]
+    return []
+
+
+def decision_problems(facts: Facts, signed: Signed) -> list[str]:
     """Why a signed decision does not hold for this change; empty where it does."""
     if signed.statement is None:
         return [signed.problem or "is not signed"]
@@ -107,17 +132,27 @@ def decision_problems(facts: Facts, signed: Signed, trust: Trust) -> list[str]:
         found.append(f"was signed as {decision.person}, and stands as {signed.person}")
     found += [
         f"is for {name} {theirs!r}, not {ours!r}"
-        for name, (theirs, ours) in _bindings(facts, decision, trust).items()
+        for name, (theirs, ours) in _bindings(facts, decision).items()
         if theirs != ours
     ]
     if not decision.not_before <= facts.now <= decision.expires:
         found.append(f"holds from {decision.not_before} to {decision.expires}, and it is {facts.now}")
+    if decision.expires > latest(decision.not_before, facts.trust.approval_days):
+        found.append(f"holds for longer than the {facts.trust.approval_days} days of the policy")
     named, expected = signed.statement.digests(), subject_digests(facts)
     found += [f"signs another {name}" for name in sorted({*named, *expected}) if named.get(name) != expected.get(name)]
     return found + _promotion_bindings(facts, decision)
 
 
-def _bindings(facts: Facts, decision: Decision, trust: Trust) -> Mapping[str, tuple[object, object]]:
+def latest(start: str, days: int) -> str:
+    """The time so many days after `start`; `start` itself where the calendar has no such day."""
+    try:
+        return (datetime.strptime(start, TIME) + timedelta(days=days)).strftime(TIME)
+    except ValueError:
+        return start
+
+
+def _bindings(facts: Facts, decision: Decision) -> Mapping[str, tuple[object, object]]:
     cluster, sequence = facts.place
     return {
         "repository": (decision.repository, facts.trust.repository),

@@ -87,6 +87,21 @@ def usage_traps(trust: Trust, allowed_signers: bytes, revoked: bytes, *, now: st
     return tuple(found)
 
 
+def following_traps(old_signers: bytes, trust: Trust, allowed_signers: bytes, *, now: str) -> tuple[Trap, ...]:
+    """What is wrong with a policy as the one that follows another: its expiry, and a key that changes hands.
+
+    A key that becomes somebody else's would let one person count as two across the change.
+    """
+    owner = {line.public_key: line.principal for line in read_signers(old_signers)[0]}
+    lines = read_signers(allowed_signers)[0]
+    moved = [line for line in lines if owner.get(line.public_key, line.principal) != line.principal]
+    hint = "a new name comes with a new key"
+    return (
+        *expiry_traps(trust, now),
+        *(_signers(one.number, f"{one.principal}'s key was {owner[one.public_key]}'s", hint) for one in moved),
+    )
+
+
 def expiry_traps(trust: Trust, now: str) -> Iterable[Trap]:
     """A policy that has expired, or that would hold for longer than anybody looks ahead."""
     furthest = (datetime.strptime(now, _TIME) + timedelta(days=LONGEST_DAYS)).strftime(_TIME)
