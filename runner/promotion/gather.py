@@ -148,7 +148,8 @@ def _change(
 def _next_policy(
     sources: Sources, step: Step, policy: Policy, changes: tuple[PathChange, ...]
 ) -> tuple[Policy | None, tuple[Reason, ...], bool] | None:
-    """The policy that a policy change would put in place: it, why it cannot be read, and whether it only revokes."""
+    """The policy that a policy change would put in place: it, what is wrong with it as the next one, and whether it
+    only revokes, by whole lines after those that are there."""
     touched = {c.path for c in changes if c.path.startswith("policy/") and not c.path.startswith("policy/approvals/")}
     if not touched:
         return None
@@ -162,11 +163,11 @@ def _next_policy(
         touched == {"policy/revoked", "policy/trust.yaml"}
         and policy.trust.model_copy(update=same) == following.trust
         and following.keys.revoked.startswith(policy.keys.revoked)
+        and policy.keys.revoked[-1:] in (b"", b"\n")
     )
     keys = following.keys.allowed_signers
     found = () if revokes else following_traps(policy.keys.allowed_signers, following.trust, keys, now=step.now)
     return following, tuple(reason(trap) for trap in found), revokes
-        and policy.keys.revoked[-1:] in (b"", b"\n")
 
 
 def statement(kind: type[S], payload: bytes) -> S:
