@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from runner.edges import hook_files
+from runner.edges import adapter_store, hook_files
 from runner.edges.adapter_store import DvcAdapterStore
 from runner.edges.files import write_file
 from runner.edges.git_write import GitRepository
@@ -27,9 +27,11 @@ from runner.ports_promotion import Signer
 from runner.promotion.decide import MAIN
 from runner.promotion.drill import Scratch, with_drill
 from runner.promotion.propose import Staging, adapter_record, bundle_point
+from runner.promotion.gather import read_before
+from runner.promotion.later import WHEN
 from runner.promotion.receipt import Registry
 from runner.promotion.sources import Sources
-from runner.records.change import ChangeClass
+from runner.promotion.rollback import on_call
 from runner.records.cluster import Cluster, HubBase
 from runner.records.evidence import EvidenceFile, Operations, RollbackContract
 from runner.records.failure import Diagnosis
@@ -90,6 +92,11 @@ class Room:
         return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
 
     def tip(self, ref: str) -> str | None:
+    def refresh(self) -> None:
+        """Fetch the remote's branches and tags, where there is one."""
+        if self.remote:
+            self.repository.fetch(self.remote)
+
         """A branch as this clone has it: what was fetched last, before what is local."""
         fetched = ref.replace("refs/heads/", "refs/remotes/origin/")
         return self.repository.resolve(fetched) or self.repository.resolve(ref)
@@ -120,6 +127,10 @@ def write_files(top: Path, files: Mapping[str, bytes]) -> None:
 
 
 def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:
+def deliver(directory: Path, files: Mapping[str, bytes]) -> bool:
+    return adapter_store.deliver(directory, files)
+
+
     """The repository at `path`: a bare one is its own truth; a clone follows its `origin`, if it has one."""
     with GitRepository(path) as git:
         bare = git.run("rev-parse", "--is-bare-repository").strip() == b"true"
@@ -135,7 +146,6 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
     """A promotion as the cluster's last finished iteration (or a named one) leaves it. Raises `RecordError`."""
     from runner.edges.plots import sweep_svg
     from runner.edges.report import render
-    from runner.promotion.gather import read_before
 
     sources, main = room.sources(), room.main()
     chain = sources.chain(cluster)
@@ -152,12 +162,11 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
     files = outputs.adapter(room.store, training.adapter)
     targeted = {failure.capability for failure in diagnosis.failures if failure.id in diagnosis.targets}
     incumbent = before.incumbent
-    who = ", ".join(sorted({one.role for one in sources.policy(main).trust.changes.get(ChangeClass.ROLLBACK, ())}))
     contract = RollbackContract(
         to_sequence=incumbent.sequence,
         to_adapter=incumbent.adapter,
-        when="an evaluation of the serving adapter falls under a threshold, or a person on call says so",
-        who=who or "on-call",
+        when=WHEN,
+        who=on_call(sources.policy(main).trust),
     )
     evidence = {
         **outputs.tree("bundle"),
@@ -190,6 +199,23 @@ def drilled(room: Room, staging: Staging) -> Staging:
 
 
 def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:
+def last_baseline(room: Room, cluster: str) -> tuple[str, bytes]:
+    """The last baseline that was taken of the adapter that serves now, and a name for it; both empty for none.
+
+    Raises `RecordError` where its run branch is not here.
+    """
+    sources = room.sources()
+    serving = read_before(sources, room.main(), cluster).incumbent
+    history = sources.chain(cluster).history
+    taken = [iteration for iteration in history.runs if "baseline" in history.passed(iteration)]
+    if serving.adapter is None or not taken:
+        return "", b""
+    outputs = RunOutputs(room.repository, cluster, taken[-1])
+    if Intake.model_validate_json(outputs.file("intake")).incumbent != serving:
+        return "", b""
+    return f"{outputs.branch}/baseline.json", outputs.file("baseline")
+
+
     for entry in reversed(entries):
         if entry.kind is EntryKind.PHASE and entry.phase == "bundle" and entry.verdict.passed:
             return entry.iteration
