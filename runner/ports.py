@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runner.records.base import Record
-from runner.records.cluster import Base
-from runner.records.conversation import Conversation
-from runner.records.dataset import Example
-from runner.records.ledger import Entry
-from runner.records.params import BaseRecipe, TrainRecipe
-from runner.records.step import Step
-from runner.records.training import TrainingRow
 from runner.records.verdict import Verdict
 from runner.rules.canonical import tree_digest
+
+if TYPE_CHECKING:  # the gate starts without the records of training
+    from runner.records.cluster import Base
+    from runner.records.conversation import Conversation
+    from runner.records.dataset import Example
+    from runner.records.ledger import Entry
+    from runner.records.params import BaseRecipe, TrainRecipe
+    from runner.records.step import Step
+    from runner.records.training import TrainingRow
 
 R = TypeVar("R", bound=Record)
 Progress = Callable[[str, float], None]

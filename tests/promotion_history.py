@@ -10,6 +10,7 @@ import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -18,14 +19,15 @@ from runner.edges.ledger_store import entry_bytes, entry_path
 from runner.edges.yaml_dump import dump
 from runner.ledger import PHASES, History
 from runner.promotion.decide import decide
-from runner.promotion.propose import stage
+from runner.promotion.propose import Staging, stage
 from runner.promotion.receipt import receipt_subjects, resource_uri, tag_name
 from runner.promotion.sources import Chain, Sources
 from runner.records.change import ChangeClass, Operation, PathChange
 from runner.records.cluster import Cluster
+from runner.records.evidence import DrillSeconds, EvidenceFile, RollbackDrill
 from runner.records.intake import Incumbent
 from runner.records.ledger import Entry, EntryKind
-from runner.records.promotion import PromotionRecord
+from runner.records.promotion import AdapterRecord, PromotionRecord
 from runner.records.statement import (
     PAYLOAD_TYPE,
     Choice,
@@ -117,6 +119,21 @@ class LongWorld(World):
             kind = EntryKind.PHASE if at else EntryKind.QUEUED
             self._append(kind=kind, iteration=iteration, phase=phase, outputs=outputs.get(phase, {}))
 
+    def drilled(self, staging: Staging) -> Staging:
+        """With the evidence that a drill leaves. The drill itself reads what fast-import has not written yet."""
+        earlier: AdapterRecord | None = self.records.get("adapter")
+        sizes = [file.size for file in earlier.files.values()] if earlier else []
+        told = RollbackDrill(
+            from_adapter=staging.adapter.sha256 if staging.adapter else "",
+            to_sequence=staging.incumbent.sequence,
+            to_adapter=staging.incumbent.adapter,
+            files=len(sizes),
+            bytes=sum(sizes),
+            signed_by=1,
+            measured=DrillSeconds(propose=0.1, approve=0.1, merge=0.1, total=0.3),
+        )
+        return replace(staging, evidence={**staging.evidence, EvidenceFile.DRILL.value: canonical(told) + b"\n"})
+
     def _append(self, **fields: object) -> Entry:
         place = {"cluster": "desk", "sequence": self.history.size + 1, "previous": self.history.head}
         entry = Entry.model_validate({**place, **fields})
@@ -138,7 +155,7 @@ class LongWorld(World):
     ) -> tuple[str, str]:
         before = self.history.size
         iteration = f"it-{sequence}"
-        staging = self.staging(iteration)
+        staging = self.staging(iteration, sequence=sequence)
         sources._chains["desk"] = Chain(self.history)
         policy = sources.policy(self.main)
         files = stage(staging, chain=sources.chain("desk"), trust=policy.trust, ci=self.key("ci"), dump=dump)

@@ -263,9 +263,6 @@ def _attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy
 
 def read_before(sources: Sources, commit: str, cluster: str) -> Before:
     """What the base tip and the ledger say of a cluster. Raises `RecordError` where a file of it cannot be read."""
-    home = f"clusters/{cluster}/promotions"
-    numbers = [int(name) for name in sources.objects.names(commit, home) if name.isdigit()]
-    records = {n: sources.record(commit, f"{home}/{n}/record.yaml", PromotionRecord) for n in sorted(numbers)}
     chain = sources.chain(cluster)
     lock_path, lock = f"clusters/{cluster}/benchmark.lock", None
     if sources.exists(commit, lock_path):
@@ -274,7 +271,7 @@ def read_before(sources: Sources, commit: str, cluster: str) -> Before:
         cluster=sources.record(commit, _cluster_file(cluster), Cluster),
         benchmark_sha256=benchmark_digest(lock),
         scenarios=sources.scenarios(commit, cluster),
-        records=records,
+        records=sources.promotions(commit, cluster),
         ledger=chain.history.entries,
         ledger_digests=chain.digests,
     )

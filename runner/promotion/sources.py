@@ -15,6 +15,7 @@ from runner.records.base import Record
 from runner.records.change import File
 from runner.records.ledger import Entry
 from runner.records.policy import Trust
+from runner.records.promotion import PromotionRecord
 from runner.records.scenario import Scenario, SetName
 from runner.records.verdict import Reason
 from runner.rules.canonical import digest, sha256
@@ -138,6 +139,20 @@ class Sources:
         if cluster:
             self._contexts[key] = made
         return made
+
+    def promotions(self, commit: str, cluster: str) -> Mapping[int, PromotionRecord]:
+        """The cluster's promotions at `commit`, by sequence, oldest first. Raises `RecordError`."""
+        home = f"clusters/{cluster}/promotions"
+        numbers = sorted(int(name) for name in self.objects.names(commit, home) if name.isdigit())
+        paths = {number: f"{home}/{number}/record.yaml" for number in numbers}
+        files = {number: self.objects.files(commit, path).get(path) for number, path in paths.items()}
+        fresh = {file.blob for file in files.values() if file and (file.blob, PromotionRecord) not in self._parsed}
+        read = self.objects.blobs(sorted(fresh))
+        for number, file in files.items():
+            if file is not None and file.blob in read:
+                key = (file.blob, PromotionRecord)
+                self._parsed[key] = self.parse(read[file.blob], PromotionRecord, path=paths[number])
+        return {number: self.record(commit, path, PromotionRecord) for number, path in paths.items()}
 
     def record(self, commit: str, path: str, kind: type[R]) -> R:
         """A reviewed file as its record. Raises `RecordError`."""

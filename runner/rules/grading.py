@@ -9,9 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+from typing import TYPE_CHECKING
 
 from runner.errors import RecordError
 from runner.records.rubric import (
@@ -29,6 +27,9 @@ from runner.records.rubric import (
 from runner.records.scenario import Scenario
 from runner.records.score import Grade
 from runner.rules.naming import LONGEST
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 
 def _strip_punctuation(text: str) -> str:
@@ -134,6 +135,9 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=256)
 def _validator(schema: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # a tenth of a second, which the gate does not need
+    from jsonschema.exceptions import SchemaError
+
     try:
         parsed = json.loads(schema)
         Draft202012Validator.check_schema(parsed)
