@@ -20,7 +20,7 @@ _SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+=-]*\Z")
 _PROMOTION = re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<sequence>[1-9][0-9]{{0,5}})/(?P<rest>.+)\Z")
 _APPROVAL = re.compile(rf"policy/approvals/[0-9a-f]{{64}}/{_SLUG}\.dsse\.json\Z")
-_REST = re.compile(rf"(?:record\.yaml|evidence/[a-z]+(?:\.[a-z]+)+|approvals/{_SLUG}\.dsse\.json)\Z")
+_REST = re.compile(rf"(?:record\.yaml|evidence/[a-z]+(?:-[a-z]+)*(?:\.[a-z]+)+|approvals/{_SLUG}\.dsse\.json)\Z")
 _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
     (ChangeClass.POLICY, re.compile(r"policy/(?:trust\.yaml|allowed_signers|revoked)\Z")),
     (
