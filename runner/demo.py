@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -111,7 +112,7 @@ class Demo:
         self, cwd: Path, *arguments: str, check: bool = True, show: bool = False
     ) -> subprocess.CompletedProcess[str]:
         if show:
-            self.say(f"{cwd.name}$ git {' '.join(arguments)}")
+            self.say(f"{cwd.name}$ git {shlex.join(arguments)}")
         done = subprocess.run(
             ["git", *arguments], cwd=cwd, env=self._environment(cwd.name), capture_output=True, text=True, check=False
         )

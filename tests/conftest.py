@@ -6,6 +6,7 @@ import pytest
 
 from runner.edges.simulated import MemoryArtifacts, simulated_ports
 from tests.flywheel_fixture import fixture
+from tests.governed_desk import GovernedDesk
 
 
 @pytest.fixture
@@ -27,3 +28,17 @@ def artifacts(desk):
 @pytest.fixture
 def ports():
     return simulated_ports()
+
+
+@pytest.fixture(scope="session")
+def governed(tmp_path_factory) -> GovernedDesk:
+    """A governed repository before its first iteration. Work in a copy."""
+    return GovernedDesk(tmp_path_factory.mktemp("governed"), "support-desk").make()
+
+
+@pytest.fixture(scope="session")
+def finished(governed, tmp_path_factory) -> GovernedDesk:
+    """The same with an iteration through its bundle, nothing proposed. Work in a copy."""
+    desk = governed.copy(tmp_path_factory.mktemp("finished") / "home")
+    assert desk.turn().verdict.passed
+    return desk

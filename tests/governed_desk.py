@@ -62,7 +62,8 @@ class GovernedDesk:
         return root_of_trust(self.desk)
 
     def environment(self, person: str = "rowan", **more: str) -> dict[str, str]:
-        """A person's own home and identity, nobody's git configuration, and this project's commands."""
+        """A person's own home and identity, nobody's git configuration, and this project's commands. CI's names its
+        key."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "HALLMARK_"))}
         who = {
             f"GIT_{role}_{field}": value
@@ -70,6 +71,8 @@ class GovernedDesk:
             for field, value in (("NAME", person), ("EMAIL", f"{person}@example.com"))
         }
         own = {"HOME": str(self.people / person), "PATH": f"{BIN}:{os.environ['PATH']}"}
+        if person == "ci":
+            own["HALLMARK_CI_KEY"] = str(self.key("ci"))
         return {**kept, **who, **own, "GIT_CONFIG_GLOBAL": os.devnull, **more}
 
     def run(self, *words: str, by: str = "rowan", code: int = 0, cwd: Path | None = None, **more: str) -> str:
@@ -89,21 +92,29 @@ class GovernedDesk:
 
     def propose(self) -> None:
         """As CI proposes."""
-        self.run("hallmark", "propose", self.cluster, by="ci", HALLMARK_CI_KEY=str(self.key("ci")))
+        self.run("hallmark", "propose", self.cluster, by="ci")
 
-    def approve(self, *people: str, sequence: int = 1) -> None:
+    def approve(self, *people: str) -> None:
+        """Approvals of the first promotion; the clone knows its branch afterwards."""
         for person in people:
-            target, key = f"{self.cluster}/{sequence}", str(self.key(person))
-            self.run("hallmark", "approve", target, "--key", key, "--yes", by=person)
+            self.run("hallmark", "approve", f"{self.cluster}/1", "--key", str(self.key(person)), "--yes", by=person)
+        self.run("git", "fetch", "--quiet", "origin")
 
     def turn(self) -> Standing:
         """One turn of the flywheel, as CI does it, with simulated models."""
         git(self.desk, "pull", "--quiet", "--ff-only", "origin", "main")
         return iterate(flow(self.desk, self.cluster))
 
-    def merge(self, sequence: int = 1) -> None:
-        """Merge a promotion's branch and push main through the gate."""
+    def merge(self) -> None:
+        """Merge the first promotion and push main through the gate."""
+        self.merge_here()
+        self.push()
+
+    def merge_here(self) -> None:
         self.run("git", "fetch", "--quiet", "origin")
-        self.run("git", "merge", "--quiet", "--no-ff", "-m", "Merge", f"origin/promote/{self.cluster}/{sequence}")
+        self.run("git", "merge", "--quiet", "--no-ff", "--message", "Merge", f"origin/promote/{self.cluster}/1")
+
+    def push(self) -> None:
+        """Main, and then what the gate has written after it."""
         self.run("git", "push", "--quiet", "origin", "main")
-        self.run("git", "fetch", "--quiet", "origin")
+        self.run("git", "fetch", "--quiet", "--tags", "origin")

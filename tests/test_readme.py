@@ -1,71 +1,235 @@
-"""Every command that the README prints exists as printed, and those that take seconds are run."""
+"""Every command that the README prints, and that a block of docs/ prints, is run as it is printed.
+
+RUNS says for each command in which world it is run, by whom, and what it must say; placeholders are filled from
+PLACEHOLDERS and nothing else is changed. What takes real models and minutes is run by `tests/acceptance/test_readme.py`
+from the same text. A printed command without a row fails a test, and so does a row that nothing prints.
+"""
 
 from __future__ import annotations
 
 import csv
 import os
 import re
-import shlex
+import shutil
 import subprocess
 import sys
-from importlib import import_module
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
-import click
 import pytest
 
-from runner.cli.main import VERBS
+from runner.errors import ExitCode
+from tests.acceptance import test_readme as acceptance
+from tests.governed_desk import BIN, GovernedDesk
+from tests.printed import ROOT, Printed, block_with, blocks, commands, of_block
 
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-TEXT = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```\w*\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-
-
-def commands() -> list[str]:
-    """The `hallmark` command lines in the README's blocks and table, continued lines joined."""
-    lines = "\n".join(BLOCKS).replace("\\\n", " ").splitlines()
-    printed = [line.strip().removeprefix("$ ") for line in lines]
-    quoted = re.findall(r"`(hallmark [^`]*)`", TEXT)
-    return sorted({line for line in (*printed, *quoted) if line.startswith("hallmark ")})
+README = ROOT / "README.md"
+DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
+PRINTED = [*commands(README), *(one for path in DOCUMENTS for one in commands(path, running_text=False))]
+MINUTES = "trains real models, for minutes"
 
 
-def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that the words name, down to its subcommand, and what is left of them."""
-    module, attribute = VERBS[words[0]][0].split(":")
-    command = getattr(import_module(f"runner.cli.{module}"), attribute)
-    rest = words[1:]
-    while isinstance(command, click.Group):
-        command, rest = command.commands[rest[0]], rest[1:]
-    return command, rest
+@dataclass(frozen=True)
+class Run:
+    """A command that runs here: in a copy of a world, by a person in a home of their own."""
+
+    world: str
+    says: str
+    """A regular expression that what it says must match."""
+    by: str = "rowan"
+    code: int = ExitCode.DONE
+    answer: str = ""
+    """What the person types where the command asks."""
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if line != "hallmark --help"])
-def test_a_printed_command_exists_with_its_options(line):
-    command, rest = resolve(shlex.split(line)[1:])
-    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
-    used = {word.partition("=")[0] for word in rest if word.startswith("-")}
-    assert used <= known, f"{line}: {used - known} is no option of it"
+@dataclass(frozen=True)
+class Elsewhere:
+    """A command that a test of its own runs from the same text, or that the name of a make target stands for."""
+
+    test: str
+    why: str
 
 
-def test_the_readme_prints_commands():
-    assert len(commands()) >= 12
+FIVE = Elsewhere("test_the_five_commands_make_a_cluster_of_a_users_own_files", "the five run as one script")
+RUNS: dict[str, Run | Elsewhere] = {
+    # what is typed in this repository
+    "make demo": Elsewhere("test_make_demo_as_printed", MINUTES),
+    "make test": Elsewhere("test_make_has_the_target", "runs this test; .ci/run calls it"),
+    "make acceptance": Elsewhere("test_make_has_the_target", "runs the tests that are too long for this one"),
+    "hallmark --help": Run("project", r"Usage: hallmark"),
+    "hallmark check": Run("project", r"\d+ files, 0 problems"),
+    "hallmark status": Run("project", r"(?m)^support-desk "),
+    # the demonstration's end
+    "mallory$ git push origin main": Run("forged", r"hallmark refuses refs/heads/main", by="mallory", code=1),
+    "ash$ git merge --quiet --no-ff --message 'Promote support-desk/1' origin/promote/support-desk/1": Run(
+        "approved", r"\A\Z", by="ash"
+    ),
+    "ash$ git push origin main": Run("merged", r"promotions/support-desk/1 at \w+: wrote refs/heads/ledger", by="ash"),
+    "auditor$ hallmark verify --root 20f0c286fcf6…": Run("promoted", r"1 promotions verified: pass"),
+    "auditor$ hallmark status support-desk": Run("promoted", r"(?m)^state +promoted$"),
+    # the flywheel
+    "hallmark ingest CLUSTER FILE": Run("governed", r"read 399 = kept \d+ \+ quarantined 0"),
+    "hallmark iterate CLUSTER": Elsewhere("test_iterate_to_the_human_gate_as_printed", MINUTES),
+    "hallmark iterate support-desk": Elsewhere("test_iterate_to_the_human_gate_as_printed", MINUTES),
+    "dvc repro": Run("run branch", r"Data and pipelines are up to date"),
+    # promotion
+    "hallmark propose CLUSTER": Run("finished", r"proposed support-desk/1 on branch promote/support-desk/1", by="ci"),
+    "hallmark propose --all": Run("finished", r"proposed support-desk/1 on branch promote/support-desk/1", by="ci"),
+    "hallmark approve support-desk/1 --key ~/.ssh/id_ed25519": Run(
+        "proposed", r"signed: ash approves support-desk/1", by="ash", answer="y\n"
+    ),
+    "hallmark approve CLUSTER/SEQ --key FILE": Run(
+        "proposed", r"signed: hazel approves support-desk/1", by="hazel", answer="y\n"
+    ),
+    'hallmark reject support-desk/1 --key ~/.ssh/id_ed25519 --reason "two of the regressions are refunds"': Run(
+        "proposed", r"signed: hazel rejects support-desk/1", by="hazel", answer="y\n"
+    ),
+    "hallmark gate OLD NEW": Run("promoted", r": pass$"),
+    "hallmark verify --root SHA256": Run("promoted", r"1 promotions verified: pass"),
+    "hallmark why ID": Run("promoted", r"support-desk"),
+    # one's own specialist
+    "hallmark init desk": FIVE,
+    "cd desk": FIVE,
+    "hallmark import labelled --cluster routing --base ../base.csv --gold ../gold.csv --traffic ../traffic.csv "
+    "--core ../core.csv --dev ../dev.csv --heldout ../heldout.csv": FIVE,
+    'git add --all && git commit --message "The first benchmark"': FIVE,
+    "hallmark iterate routing": Elsewhere("test_the_five_commands_as_printed", MINUTES),
+}
 
 
-@pytest.mark.parametrize("line", ["hallmark --help", "hallmark check", "hallmark status"])
-def test_a_quick_command_works_as_printed(line):
+def placeholders(command: str, desk: GovernedDesk) -> dict[str, str]:
+    """What a reader puts in by hand; FILE is a key to `approve`, and traces to `ingest`."""
+    traces = ROOT / "examples" / "support-desk" / "traces.jsonl"
+    return {
+        "CLUSTER": desk.cluster,
+        "SEQ": "1",
+        "ID": f"{desk.cluster}/1",
+        "OLD": "HEAD^1",
+        "NEW": "HEAD",
+        "SHA256": desk.root,
+        "20f0c286fcf6…": desk.root,
+        "FILE": "~/.ssh/id_ed25519" if "--key FILE" in command else str(traces),
+    }
+
+
+def filled(command: str, desk: GovernedDesk) -> str:
+    for name, value in placeholders(command, desk).items():
+        command = re.sub(rf"(?<![\w-]){name}(?![\w-])", lambda found, value=value: value, command)
+    return command
+
+
+class Worlds:
+    """How far the promotion has come, each world made of the one before it, once. A command gets a copy."""
+
+    def __init__(self, governed: GovernedDesk, folder: Path) -> None:
+        self.folder = folder
+        self.made: dict[str, GovernedDesk] = {"governed": governed}
+        self.steps: dict[str, tuple[str, Callable[[GovernedDesk], object]]] = {
+            "run branch": ("finished", self.check_out_run),
+            "proposed": ("finished", GovernedDesk.propose),
+            "forged": ("proposed", self.forge),
+            "approved": ("proposed", lambda desk: desk.approve("ash", "hazel")),
+            "merged": ("approved", GovernedDesk.merge_here),
+            "promoted": ("merged", GovernedDesk.push),
+        }
+
+    def __getitem__(self, name: str) -> GovernedDesk:
+        if name not in self.made:
+            before, step = self.steps[name]
+            desk = self.copy(before, self.folder / name.replace(" ", "-"))
+            step(desk)
+            self.made[name] = desk
+        return self.made[name]
+
+    def copy(self, name: str, target: Path) -> GovernedDesk:
+        return self[name].copy(target)
+
+    @staticmethod
+    def forge(desk: GovernedDesk) -> None:
+        """Mallory mends a score on the promotion's branch and merges that."""
+        desk.run("git", "fetch", "--quiet", "origin", by="mallory")
+        desk.run("git", "switch", "--quiet", "promote/support-desk/1", by="mallory")
+        path = desk.desk / "clusters/support-desk/promotions/1/evidence/scorecard.json"
+        path.write_text(re.sub(r'"composite":0\.\d+', '"composite":0.999', path.read_text()))
+        desk.run("git", "commit", "--quiet", "--all", "--message", "A small correction", by="mallory")
+        desk.run("git", "switch", "--quiet", "main", by="mallory")
+        desk.run("git", "merge", "--quiet", "--no-ff", "--message", "Promote", "promote/support-desk/1", by="mallory")
+
+    @staticmethod
+    def check_out_run(desk: GovernedDesk) -> None:
+        """As the README says: on the run branch, with its data."""
+        (branch,) = desk.run("git", "branch", "--list", "runs/*", "--format=%(refname:short)", cwd=desk.origin).split()
+        shutil.rmtree(desk.desk)
+        desk.run("git", "clone", "--quiet", "--branch", branch, "origin.git", "desk", cwd=desk.home)
+        desk.run("dvc", "pull", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def worlds(governed: GovernedDesk, request: pytest.FixtureRequest, tmp_path_factory) -> Worlds:
+    made = Worlds(governed, tmp_path_factory.mktemp("worlds"))
+    made.made["finished"] = request.getfixturevalue("finished")
+    return made
+
+
+def test_every_printed_command_is_run_and_every_row_is_printed() -> None:
+    printed = {one.key: one.document for one in PRINTED}
+    missing = sorted(f"{document}: {key}" for key, document in printed.items() if key not in RUNS)
+    assert missing == [], "printed, and run by no test: give it a row in RUNS"
+    assert sorted(set(RUNS) - set(printed)) == [], "rows for what nothing prints"
+
+
+@pytest.mark.parametrize("key", [key for key, run in RUNS.items() if isinstance(run, Elsewhere)])
+def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
+    run = RUNS[key]
+    assert isinstance(run, Elsewhere)
+    rooms: tuple[ModuleType, ...] = (sys.modules[__name__], acceptance)
+    assert any(callable(getattr(room, run.test, None)) for room in rooms), run.test
+
+
+@pytest.mark.parametrize("key", [key for key, run in RUNS.items() if isinstance(run, Run) and run.world == "project"])
+def test_a_command_works_in_this_repository_as_printed(key: str) -> None:
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    done = subprocess.run(line.split(), cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check(key, cwd=ROOT, environment=environment, command=key)
 
 
-def five_commands() -> list[str]:
-    (block,) = [block for block in BLOCKS if "hallmark init" in block]
-    return block.replace("\\\n", " ").strip().splitlines()
+@pytest.mark.parametrize("key", [key for key, run in RUNS.items() if isinstance(run, Run) and run.world != "project"])
+def test_a_command_works_as_printed(worlds: Worlds, tmp_path: Path, key: str) -> None:
+    run = RUNS[key]
+    assert isinstance(run, Run)
+    desk = worlds.copy(run.world, tmp_path / "home")
+    (printed,) = {one.command for one in PRINTED if one.key == key}
+    check(key, cwd=desk.desk, environment=desk.environment(run.by), command=filled(printed, desk))
 
 
-def test_the_five_commands_make_a_cluster_of_a_users_own_files(tmp_path):
-    """All but the last, which takes a minute of training: `make acceptance` runs it."""
+def check(key: str, *, cwd: Path, environment: dict[str, str], command: str) -> None:
+    run = RUNS[key]
+    assert isinstance(run, Run)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=cwd,
+        env=environment,
+        input=run.answer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == run.code, said
+    assert re.search(run.says, said.strip()), said
+
+
+@pytest.mark.parametrize("target", [key for key in RUNS if key.startswith("make ")])
+def test_make_has_the_target(target: str) -> None:
+    """Without making it: `.ci/run` calls `make test`, and people `make acceptance` before a release."""
+    done = subprocess.run(["make", "--dry-run", target.split()[1]], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert target != "make test" or "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_five_commands_make_a_cluster_of_a_users_own_files(tmp_path: Path) -> None:
+    """All but the last, which takes a minute of training: the acceptance test runs them all."""
     words = {"refund": "refund money back account paid", "parcel": "parcel courier late delivery van"}
     for part in ("base", "gold", "traffic", "core", "dev", "heldout"):
         rows = [
@@ -75,22 +239,19 @@ def test_the_five_commands_make_a_cluster_of_a_users_own_files(tmp_path):
         ]
         with (tmp_path / f"{part}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
-    *before, last = five_commands()
+    *before, last = block_with(README, "hallmark init")
+    assert len(before) == 4
     assert last == "hallmark iterate routing"
+    desk = GovernedDesk(tmp_path, "routing")
     # the README's file names are relative to where the user is, and the user has gone into `desk`
-    script = "\n".join(before)
-    identity = {
-        f"GIT_{who}_{what}": "owner@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-    }
-    environment = {**os.environ, **identity, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    desk.run("bash", "-euo", "pipefail", "-c", "\n".join(before), cwd=tmp_path)
+    desk.run("hallmark", "check")
+
+
+def test_what_a_document_prints_is_found() -> None:
+    text = (
+        "```\nash$ hallmark one\nhallmark says\n  $ not this\n$ hallmark two \\\n   --x\n```\n```yaml\nmake: 1\n```\n"
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    checked = subprocess.run([str(BIN / "hallmark"), "check"], cwd=tmp_path / "desk", capture_output=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    text += "```\nmake demo    # the loop\nruns/  what it leaves\n```\n"
+    found = [one for block in blocks(text) for one in of_block("d", block)]
+    assert found == [Printed("d", "hallmark one", "ash"), Printed("d", "hallmark two --x"), Printed("d", "make demo")]

@@ -57,7 +57,7 @@ def small_desk(home: Path) -> Path:
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(home / "origin.git")], check=True)
     hallmark("init", "desk", cwd=home)
     desk = home / "desk"
-    named = [part for name, rows in _parts().items() for part in (f"--{name}", _write(home / f"{name}.csv", rows))]
+    named = [part for name, file in write_parts(home).items() for part in (f"--{name}", file)]
     floors = ["--threshold-composite", "0.01", "--threshold-heldout", "0.01", "--real-only", "0.5", "--triage", "none"]
     hallmark("import", "labelled", "--cluster", "desk", *named, *floors, cwd=desk)
     _loosen(desk)
@@ -71,6 +71,11 @@ def small_desk(home: Path) -> Path:
     ):
         subprocess.run(["git", *who, *command], cwd=desk, check=True)
     return home
+
+
+def write_parts(home: Path) -> dict[str, str]:
+    """`home/<part>.csv` for every part of the small desk, the same texts each time; the files by part."""
+    return {name: _write(home / f"{name}.csv", rows) for name, rows in _parts().items()}
 
 
 def _parts() -> dict[str, list[Row]]:
