@@ -58,6 +58,9 @@ class AdapterStore(Protocol):
     def fetch(self, record: PromotionRecord) -> Mapping[str, bytes]:
         """The adapter's files by relative path. Raises `DataError` where they cannot be had."""
 
+    def base(self, record: PromotionRecord) -> Mapping[str, bytes] | None:
+        """The files of the base under it, where the record says where they are. Raises `DataError`."""
+
 
 class Objects(Protocol):
     """A repository's objects and refs, read without work tree, index or configuration."""

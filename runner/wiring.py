@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runner import workspace as workspaces
-from runner.edges import door, dvc_data, import_csv, new_workspace
+from runner.edges import door, dvc_data, import_csv, new_workspace, run_branch
 from runner.edges.adapter_store import DvcAdapterStore, PromotedAdapters
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
+from runner.edges.dvc_objects import DvcObjects
 from runner.edges.files import write_file
 from runner.edges.git_command import git, has_remote, resolve
 from runner.edges.ledger_store import GitLedgerStore
@@ -109,9 +110,7 @@ def ledger_store(path: Path) -> LedgerStore:
 
 def adapter_store(path: Path) -> DvcAdapterStore:
     """The adapters that the repository at `path` has in its DVC cache or default remote."""
-    top = root(path)
-    texts = [file.read_bytes() for name in ("config", "config.local") if (file := top / ".dvc" / name).is_file()]
-    return DvcAdapterStore(b"\n".join(texts), home=top, caches=(top / ".dvc" / "cache",))
+    return DvcAdapterStore(DvcObjects.of_work_tree(root(path)))
 
 
 def ports(path: Path, cluster: str, *, threads: int, progress: Progress = silent) -> Ports:
@@ -173,7 +172,9 @@ def workbench(path: Path, cluster: str) -> Workbench:
     top = root(path)
     space = workspace(top, cluster)
     outside = ports(top, cluster, threads=space.params.threads)
-    return Workbench(space, DirectoryArtifacts(top / "clusters" / cluster), outside)
+    home = top / "clusters" / cluster
+    pins = {**dvc_data.recorded(home), **run_branch.recorded(top, cluster)}
+    return Workbench(space, DirectoryArtifacts(home, pins), outside)
 
 
 def flow(
@@ -191,11 +192,12 @@ def flow(
     tree = CommitReader(top, head)
     space = workspaces.load(tree, cluster, parse=parse)
     bring_data(top, cluster)
+    home = top / "clusters" / cluster
     return Flow(
         reader=tree,
         workspace=space,
         load=lambda reader: workspaces.load(reader, cluster, parse=parse),
-        source=DirectoryArtifacts(top / "clusters" / cluster),
+        source=DirectoryArtifacts(home, dvc_data.recorded(home)),
         ledger=ledger_store(top),
         runs=BranchRuns(top, head),
         pulls=BranchPullRequests(top, head),

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from runner.edges import adapter_store, hook_files
 from runner.edges.adapter_store import DvcAdapterStore
+from runner.edges.dvc_objects import DvcObjects
 from runner.edges.files import write_file
 from runner.edges.git_write import GitRepository
 from runner.edges.ledger_store import LEDGER, GitLedgerStore
-from runner.edges.run_outputs import RunOutputs, folder_store, work_tree_store
+from runner.edges.run_outputs import RunOutputs
 from runner.edges.scratch import new_signer, scratch_repository
 from runner.edges.signing import SshSigner, SshVerifier
 from runner.edges.yaml_dump import dump as dump
@@ -26,12 +27,12 @@ from runner.errors import GitError, RecordError
 from runner.ports_promotion import Signer
 from runner.promotion.decide import MAIN
 from runner.promotion.drill import Scratch, with_drill
-from runner.promotion.propose import Staging, adapter_record, bundle_point
 from runner.promotion.gather import read_before
 from runner.promotion.later import WHEN
+from runner.promotion.propose import Staging, adapter_record, bundle_point
 from runner.promotion.receipt import Registry
-from runner.promotion.sources import Sources
 from runner.promotion.rollback import on_call
+from runner.promotion.sources import Sources
 from runner.records.cluster import Cluster, HubBase
 from runner.records.evidence import EvidenceFile, Operations, RollbackContract
 from runner.records.failure import Diagnosis
@@ -91,12 +92,12 @@ class Room:
             return self.sources()
         return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
 
-    def tip(self, ref: str) -> str | None:
     def refresh(self) -> None:
         """Fetch the remote's branches and tags, where there is one."""
         if self.remote:
             self.repository.fetch(self.remote)
 
+    def tip(self, ref: str) -> str | None:
         """A branch as this clone has it: what was fetched last, before what is local."""
         fetched = ref.replace("refs/heads/", "refs/remotes/origin/")
         return self.repository.resolve(fetched) or self.repository.resolve(ref)
@@ -126,11 +127,11 @@ def write_files(top: Path, files: Mapping[str, bytes]) -> None:
         write_file(top / path, data)
 
 
-def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:
 def deliver(directory: Path, files: Mapping[str, bytes]) -> bool:
     return adapter_store.deliver(directory, files)
 
 
+def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:
     """The repository at `path`: a bare one is its own truth; a clone follows its `origin`, if it has one."""
     with GitRepository(path) as git:
         bare = git.run("rev-parse", "--is-bare-repository").strip() == b"true"
@@ -138,7 +139,7 @@ def deliver(directory: Path, files: Mapping[str, bytes]) -> bool:
         remotes = git.run("remote").decode().split()
     adapters = None
     if with_bytes:
-        adapters = folder_store(store) if store else work_tree_store(top)
+        adapters = DvcAdapterStore(DvcObjects.in_folder(store) if store else DvcObjects.of_work_tree(top))
     return Room(top, None if bare or "origin" not in remotes else "origin", adapters)
 
 
@@ -159,7 +160,7 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
     diagnosis = Diagnosis.model_validate_json(outputs.file("diagnosis"))
     if room.store is None:
         raise RecordError("the adapter's bytes are needed to propose it")
-    files = outputs.adapter(room.store, training.adapter)
+    files = outputs.adapter(room.store.objects, training.adapter)
     targeted = {failure.capability for failure in diagnosis.failures if failure.id in diagnosis.targets}
     incumbent = before.incumbent
     contract = RollbackContract(
@@ -198,7 +199,6 @@ def drilled(room: Room, staging: Staging) -> Staging:
         return with_drill(room.sources(), scratch, staging, main=room.main(), now=now())
 
 
-def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:
 def last_baseline(room: Room, cluster: str) -> tuple[str, bytes]:
     """The last baseline that was taken of the adapter that serves now, and a name for it; both empty for none.
 
@@ -216,6 +216,7 @@ def last_baseline(room: Room, cluster: str) -> tuple[str, bytes]:
     return f"{outputs.branch}/baseline.json", outputs.file("baseline")
 
 
+def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:
     for entry in reversed(entries):
         if entry.kind is EntryKind.PHASE and entry.phase == "bundle" and entry.verdict.passed:
             return entry.iteration
@@ -234,5 +235,6 @@ def _operations(outputs: RunOutputs, chosen: str) -> Operations:
 def _base(cluster: Cluster, outputs: RunOutputs) -> BaseId:
     base = cluster.base
     if base.kind == "tiny":
-        return BaseId(kind="tiny", sha256=BaseTraining.model_validate_json(outputs.file("base-training")).weights)
+        weights = BaseTraining.model_validate_json(outputs.file("base-training")).weights
+        return BaseId(kind="tiny", sha256=weights, dvc=outputs.pointer("base"))
     return BaseId(kind=base.kind, sha256=digest(base) if isinstance(base, HubBase) else base.sha256)

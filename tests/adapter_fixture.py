@@ -24,7 +24,7 @@ def pack(tensors: Mapping[str, tuple[str, tuple[int, ...], bytes]], **changes: A
     for name, (dtype, shape, data) in tensors.items():
         said[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, at + len(data)]}
         at, body = at + len(data), body + data
-    text = changes.get("header", lambda text: text)(json.dumps(said)).encode()
+    text = str(changes.get("header", str)(json.dumps(said))).encode()
     return len(text).to_bytes(8, "little") + text + body + bytes(changes.get("behind", b""))
 
 

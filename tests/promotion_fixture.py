@@ -41,6 +41,7 @@ from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256, tree_digest
 from runner.rules.facts import Before
 from runner.rules.perturbation import ROBUSTNESS
+from tests.adapter_fixture import adapter_files
 
 MAIN = "refs/heads/main"
 NOW = "2026-11-21T12:00:00Z"
@@ -118,8 +119,8 @@ CLUSTER: dict[str, Any] = {
     "capabilities": [{"id": c, "title": c, "definition": c} for c in CAPABILITIES],
     "gate": {"thresholds": {"composite": 0.7, "heldout": 0.7}, "max_latency_p95_ms": 50.0},
     "human_floor": 0.5,
-}
     "stages": {"enter": "production"},
+}
 
 
 @dataclass
@@ -137,6 +138,9 @@ class DirectoryAdapters:
     def fetch(self, record: PromotionRecord) -> Mapping[str, bytes]:
         home = self.folder / (record.adapter.sha256 if record.adapter else "none")
         return {path.name: path.read_bytes() for path in home.iterdir()}
+
+    def base(self, record: PromotionRecord) -> Mapping[str, bytes] | None:
+        return None
 
 
 @dataclass
@@ -286,7 +290,7 @@ class World:
 
     def staging(self, iteration: str = "it-1", *, weights: bytes = b"weights", **change: Any) -> Staging:
         """An iteration, through its bundle and in the ledger, as `propose` takes it."""
-        files = {"adapter_model.safetensors": weights + iteration.encode(), "adapter_config.json": b"{}"}
+        files = adapter_files(f"{weights!r} {iteration}")
         self.adapters.put(files)
         adapter = adapter_record(files, dvc=store_with_dvc(self.path / "storage", files))
         evidence = self.evidence(iteration, adapter.sha256, **change)
@@ -303,18 +307,18 @@ class World:
             run=RunSource(branch=f"runs/desk/{iteration}", iteration=iteration),
             human_share=change.get("human_share", 0.75),
             evidence=evidence,
-        )
-
-    def staged(self, staging: Staging, *, ci: str = "ci") -> dict[str, bytes]:
-        sources = self.sources()
             stage=ServingStage(self.before().cluster.stages.enter),
-        trust = sources.policy(self.main).trust
+        )
         return self.drilled(staging)
 
     def drilled(self, staging: Staging) -> Staging:
         with scratch_repository(self.origin) as (repository, keys):
             scratch = Scratch(repository, lambda name: new_signer(keys, name), time.monotonic, dump)
             return with_drill(self.sources(), scratch, staging, main=self.main, now=self.now)
+
+    def staged(self, staging: Staging, *, ci: str = "ci") -> dict[str, bytes]:
+        sources = self.sources()
+        trust = sources.policy(self.main).trust
         return stage(staging, chain=sources.chain("desk"), trust=trust, ci=self.key(ci), dump=dump)
 
     # what people do

@@ -295,6 +295,7 @@ def test_a_run_opens_over_what_a_kill_left(fresh, tmp_path):
     leftovers = [admin / "index.lock", desk / ".git" / "refs" / "heads" / "runs" / CLUSTER / "it-1.lock"]
     for path in leftovers:
         path.touch()
+    (root / ".dvc" / "tmp").mkdir()
     (root / ".dvc" / "tmp" / "rwlock").write_text("{")
     (root / ".dvc" / "config.local").write_text("[cache")
     run = runs.open(CLUSTER, "it-1")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner import wiring_promotion as wiring
+from runner.edges.yaml_dump import dump
 from runner.errors import DataError, RecordError
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent, Intake
@@ -15,10 +16,12 @@ from runner.records.training import BaseTraining
 from runner.rules.canonical import canonical, tree_digest
 from runner.rules.evidence import OUTSIDE_BUNDLE
 from tests import evidence_fixture
+from tests.adapter_fixture import adapter_files, base_files
 from tests.promotion_fixture import BENCHMARK, World, operations, store_with_dvc
 
 RUN = "clusters/desk/run/"
-FILES = {"adapter_model.safetensors": b"weights", "adapter_config.json": b"{}"}
+BASE = base_files()
+FILES = adapter_files(base=tree_digest(BASE))
 
 
 @pytest.fixture
@@ -26,7 +29,9 @@ def world(tmp_path: Path) -> World:
     """A finished iteration: its branch, its ledger entries, its adapter in DVC's storage."""
     world = World(tmp_path / "world")
     world.create()
-    pointer = store_with_dvc(world.path / "storage", FILES)
+    kept = {"adapter": FILES, "base": BASE}
+    pointers = {name: store_with_dvc(world.path / "storage", files) for name, files in kept.items()}
+    outs = [{**one.model_dump(), "path": f"clusters/desk/run/{name}"} for name, one in pointers.items()]
     bundle = {name: data for name, data in evidence_fixture.evidence().items() if name not in set(OUTSIDE_BUNDLE)}
     training = evidence_fixture.training().model_copy(update={"adapter": tree_digest(FILES)})
     intake = Intake(
@@ -37,11 +42,8 @@ def world(tmp_path: Path) -> World:
         pins={},
         incumbent=Incumbent(sequence=0),
     )
-    base = BaseTraining(weights="d" * 64, parameters=1, steps=1, dev_by_steps={"1": 0.5}, loss=(1.0,))
-    lock = (
-        f"schema: '2.0'\nstages:\n  train@desk:\n    cmd: x\n    outs:\n    - path: {pointer.path}\n      hash: md5\n"
-    )
-    lock += f"      md5: {pointer.md5}\n      size: {pointer.size}\n      nfiles: {pointer.nfiles}\n"
+    base = BaseTraining(weights=tree_digest(BASE), parameters=1, steps=1, dev_by_steps={"1": 0.5}, loss=(1.0,))
+    lock = dump({"schema": "2.0", "stages": {"train@desk": {"cmd": "x", "outs": outs}}})
     files = {
         **{f"{RUN}bundle/{name}": data for name, data in bundle.items()},
         f"{RUN}intake.json": canonical(intake),
@@ -52,7 +54,7 @@ def world(tmp_path: Path) -> World:
         f"{RUN}steps/assess.json": json.dumps({"measured": {"operations": operations(9.0)}}).encode(),
         f"{RUN}steps/sweep.json": json.dumps({"measured": {"training_s": {"s25": 4.5}}}).encode(),
         f"{RUN}steps/train.json": json.dumps({"measured": {"training_s": 0.0}}).encode(),
-        "dvc.lock": lock.encode(),
+        "dvc.lock": lock,
     }
     branch = world.git.commit_files([world.main], files, "Run\n")
     world.git.move({"refs/heads/runs/desk/it-1": (branch, None)})
@@ -74,6 +76,8 @@ def test_everything_an_approver_needs_is_staged(world: World) -> None:
     assert (staging.sequence, staging.iteration, staging.run.branch) == (1, "it-1", "runs/desk/it-1")
     assert staging.adapter is not None
     assert staging.adapter.sha256 == tree_digest(FILES)
+    assert staging.base.dvc is not None
+    assert room(world).store.objects.tree(staging.base.dvc, staging.base.sha256, where="base").files == BASE
     assert staging.human_share == evidence_fixture.sweep().human_share
     wanted = {EvidenceFile.REPORT, EvidenceFile.ROLLBACK, EvidenceFile.OPERATIONS, EvidenceFile.SWEEP_PLOT}
     assert {name.value for name in wanted} <= set(staging.evidence)
@@ -100,7 +104,7 @@ def test_a_missing_run_branch_is_named(world: World) -> None:
 def test_other_bytes_of_the_same_length_are_found(world: World) -> None:
     finish(world)
     for path in (world.path / "storage").rglob("*"):
-        if path.is_file() and path.read_bytes() == b"weights":
-            path.write_bytes(b"trojans")
-    with pytest.raises(DataError, match="not the one that was trained"):
+        if path.is_file() and path.read_bytes() == FILES["adapter_model.safetensors"]:
+            path.write_bytes(path.read_bytes()[:-7] + b"trojans")
+    with pytest.raises(DataError, match="md5"):
         wiring.staging(room(world), "desk")

@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "reject": ("reject:reject", "Refuse a proposed promotion, with a reason."),
     "gate": ("gate:gate", "Judge one step of main: may NEW follow OLD?"),
     "verify": ("verify:verify", "Verify a clone's whole history from a root of trust."),
+    "fetch": ("fetch:fetch", "Bring a promoted adapter for serving, verified to its last byte."),
     "rollback": ("rollback:rollback", "Propose going back to an earlier adapter; one person on call signs."),
     "reconcile": ("reconcile:reconcile", "Write the receipts and tags that merged promotions still lack."),
     "policy": ("policy:policy", "Make and lint the policy of who may approve what."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,10 +20,18 @@ R = TypeVar("R", bound=Record)
 
 
 class DirectoryArtifacts:
-    """Reads and writes the artifacts of one cluster below `root`. A write is whole or did not happen."""
+    """Reads and writes the artifacts of one cluster below `root`. A write is whole or did not happen.
 
-    def __init__(self, root: Path) -> None:
+    What is pinned was recorded, and perhaps brought by DVC since: it is read only if its sha256 is the recorded one.
+    """
+
+    def __init__(self, root: Path, pins: Mapping[str, str] | None = None) -> None:
         self.root = root
+        self._pins = dict(pins or {})
+
+    def pin(self, digests: Mapping[str, str]) -> None:
+        """From now on these artifacts are what their digests say, until they are written."""
+        self._pins.update(digests)
 
     def path(self, name: str) -> Path:
         return self.root / ARTIFACTS[name].path
@@ -48,6 +56,11 @@ class DirectoryArtifacts:
                 raise DataError(f"{self.path(name)}:{number}: not a {kind.__name__}: {error}") from error
 
     def tree(self, name: str) -> Tree:
+        tree = self._tree(name)
+        self._is_recorded(name, tree.digest)
+        return tree
+
+    def _tree(self, name: str) -> Tree:
         root = self.path(name)
         if not root.is_dir():
             raise DataError(f"{root} is missing: run the phase that writes it, or `dvc pull`")
@@ -55,7 +68,8 @@ class DirectoryArtifacts:
         return Tree({path.relative_to(root).as_posix(): path.read_bytes() for path in files})
 
     def digest(self, name: str) -> str:
-        return self.tree(name).digest if ARTIFACTS[name].form is Form.TREE else sha256(self._bytes(name))
+        """Of what is there, whatever was recorded."""
+        return self._tree(name).digest if ARTIFACTS[name].form is Form.TREE else sha256(self._file(name))
 
     def write(self, name: str, value: Record | Sequence[Record] | Tree) -> None:
         """Replace the artifact. Records are readable JSON with sorted keys, rows are JSON lines."""
@@ -64,8 +78,24 @@ class DirectoryArtifacts:
             write_directory(target, value.files)
         else:
             write_file(target, record_bytes(value) if isinstance(value, Record) else rows_bytes(value))
+        self._pins.pop(name, None)
 
     def _bytes(self, name: str) -> bytes:
+        data = self._file(name)
+        if name in self._pins:
+            self._is_recorded(name, sha256(data))
+        return data
+
+    def _is_recorded(self, name: str, found: str) -> None:
+        recorded = self._pins.get(name, found)
+        if found != recorded:
+            hint = (
+                "`hallmark iterate` brings the recorded bytes back; outputs of your own are made with `dvc repro`, "
+                "and data of your own are recorded with `hallmark import` or `hallmark ingest`"
+            )
+            raise DataError(f"{self.path(name)} has sha256 {found}, and {recorded} is recorded: {hint}")
+
+    def _file(self, name: str) -> bytes:
         try:
             return self.path(name).read_bytes()
         except FileNotFoundError as error:

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.edges.dvc_objects import DvcObjects
 from runner.edges.dvc_repository import opened
 from runner.edges.files import write_file
 from runner.edges.write_points import WritePoint, reach
 from runner.edges.yaml_files import dump, parse
 from runner.errors import DataError
+from runner.records.artifact import ARTIFACTS
 from runner.records.pointer import DataPointer, PointerMeta, PointerOut
 
 _BLOCK = 1 << 20
@@ -62,35 +64,41 @@ def fetch_all(top: Path, paths: Sequence[Path]) -> list[Path]:
     """The files that pointers name, from the work tree, the cache or the remote, their sha256 checked.
 
     Another file that stands in the place of one is set aside in `.hallmark/`, not lost. Raises `DataError` where the
-    bytes are not to be had or are not those that were recorded.
+    bytes are not to be had or are not those that were recorded; then nothing was set aside or written for that file.
     """
-    missing = {path: digest for path in paths if (digest := _wanted(top, path)) is not None}
-    if missing:
-        targets = [str(path.absolute()) for path in missing]
-        with opened(top) as repo:
-            if repo.config["core"].get("remote"):
-                repo.fetch(targets=targets)
-            repo.checkout(targets=targets, force=True)
-    for path, sha256 in missing.items():
-        if not path.exists():
-            raise DataError(f"{path} is missing, and DVC has it neither in its cache nor at the remote")
-        if _digests(path)[1] != sha256:
-            raise DataError(f"{path}: the bytes are not those whose sha256 {pointer_path(path).name} records")
+    objects = DvcObjects.of_work_tree(top)
+    for path in paths:
+        pointer = read_pointer(path, name=path.relative_to(top).as_posix())
+        found = _digests(path)[1] if path.exists() else ""
+        if found != pointer.meta.sha256:
+            data = objects.file(pointer.outs[0], pointer.meta.sha256, where=str(path))
+            if found:
+                _set_aside(top, path, found)
+            write_file(path, data)
     return list(paths)
 
 
-def _wanted(top: Path, path: Path) -> str | None:
-    """The sha256 to bring for `path`; none where its bytes are here. Another file in its place is set aside."""
-    pointer = parse(pointer_path(path).read_bytes(), DataPointer, path=pointer_path(path).relative_to(top).as_posix())
-    if path.exists():
-        sha256 = _digests(path)[1]
-        if sha256 == pointer.meta.sha256:
-            return None
-        aside = top / ".hallmark" / "set-aside" / f"{path.name}.{sha256[:12]}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(aside)
-        reach(WritePoint.DATA_ASIDE, path)
-    return pointer.meta.sha256
+def read_pointer(path: Path, *, name: str) -> DataPointer:
+    """The pointer of the data file at `path`, which messages call `name`. Raises `RecordErrors`, and `DataError` where
+    it points at another file than the one it stands beside."""
+    pointer = parse(pointer_path(path).read_bytes(), DataPointer, path=f"{name}.dvc")
+    if pointer.outs[0].path != path.name:
+        raise DataError(f"{name}.dvc points at {pointer.outs[0].path!a}, and stands beside {path.name}")
+    return pointer
+
+
+def recorded(home: Path) -> dict[str, str]:
+    """The sha256 of a cluster's data, by artifact: what its pointers say. `home` is the cluster's directory."""
+    paths = {name: home / artifact.path for name, artifact in ARTIFACTS.items() if artifact.path.startswith("data/")}
+    there = {name: path for name, path in paths.items() if pointer_path(path).is_file()}
+    return {name: read_pointer(path, name=str(path)).meta.sha256 for name, path in there.items()}
+
+
+def _set_aside(top: Path, path: Path, sha256: str) -> None:
+    aside = top / ".hallmark" / "set-aside" / f"{path.name}.{sha256[:12]}"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(aside)
+    reach(WritePoint.DATA_ASIDE, path)
 
 
 def publish(top: Path, paths: Sequence[Path]) -> bool:

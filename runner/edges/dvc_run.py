@@ -1,12 +1,16 @@
-"""DVC for a run branch: its outs are hashed into `dvc.lock` and pushed, in this process and quietly."""
+"""DVC for a run branch: its outs are hashed into `dvc.lock` and pushed, in this process and quietly. What comes back is
+read as data and written here, checked by sha256: DVC never writes what it brought."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from runner.edges.dvc_lock import locked
+from runner.edges.dvc_objects import DvcObjects
 from runner.edges.dvc_repository import opened
+from runner.edges.files import write_directory, write_file
 from runner.edges.write_points import WritePoint, reach
 from runner.errors import DataError
 
@@ -31,12 +35,22 @@ def _push(repo: Any, stages: Iterable[Any]) -> None:
                     raise DataError(f"DVC could not push {out}")
 
 
-def bring(root: Path, targets: Sequence[str]) -> None:
-    """Check targets out from the cache, fetching from the remote what the cache lacks."""
-    with opened(root) as repo:
-        if repo.config["core"].get("remote"):
-            repo.fetch(targets=list(targets))
-        repo.checkout(targets=list(targets), force=True)
+def bring(root: Path, wanted: Mapping[str, str]) -> None:
+    """Write outputs as they were recorded, from the cache or the default remote of the repository at `root`.
+
+    `wanted` is each output's path from `root`, with its sha256 (of a directory, `rules.canonical.tree_digest`).
+    Raises `DataError`, and leaves an output as it is, where the bytes are not to be had or are not those.
+    """
+    pointers = locked((root / "dvc.lock").read_bytes()) if (root / "dvc.lock").is_file() else {}
+    objects = DvcObjects.of_work_tree(root)
+    for path, digest in wanted.items():
+        pointer = pointers.get(path)
+        if pointer is None:
+            raise DataError(f"{path}: dvc.lock does not say where it is: run the phase that writes it again")
+        if pointer.md5.endswith(".dir"):
+            write_directory(root / path, objects.tree(pointer, digest, where=path).files)
+        else:
+            write_file(root / path, objects.file(pointer, digest, where=path))
 
 
 def share_cache(root: Path, main: Path) -> None:

@@ -94,6 +94,11 @@ class GitRepository(GitObjects):
             self._network("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, ref)
         return found
 
+    def fetch(self, remote: str) -> None:
+        """Every branch and tag of the remote, as it now has them. Raises `GitError`, also for a tag that moved."""
+        specs = (f"+refs/heads/*:refs/remotes/{remote}/*", "refs/tags/*:refs/tags/*")
+        self._network("fetch", "--no-progress", "--prune", "--no-write-fetch-head", remote, *specs)
+
     def has(self, oid: str) -> bool:
         try:
             self.run("cat-file", "-e", f"{oid}^{{}}")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from runner.edges import dvc_data, dvc_run
 from runner.edges.artifacts import DirectoryArtifacts, record_bytes
+from runner.edges.dvc_lock import locked
 from runner.edges.files import write_file
 from runner.edges.git_command import attempt, git, has_remote, resolve
 from runner.edges.git_write import GitRepository, RefUpdate
@@ -37,23 +38,13 @@ class BranchRun:
 
     def steps(self) -> Mapping[str, Step]:
         """The steps committed on the branch; a file that no commit holds does not count."""
-        folder = f"clusters/{self.cluster}/run/steps"
-        listed = git(self.root, "ls-tree", "-r", "--name-only", "HEAD", f"{folder}/").splitlines()
-        steps = {}
-        for path in listed:
-            text = git(self.root, "show", f"HEAD:{path}")
-            try:
-                step = Step.model_validate_json(text)
-            except ValidationError as error:
-                raise DataError(f"{self.branch}:{path} is not a step: {error}") from error
-            steps[step.phase] = step
-        return steps
+        return _steps(self.root, self.cluster)
 
     def restore(self, digests: Mapping[str, str]) -> None:
         wrong = [name for name, digest in digests.items() if not self._holds(name, digest)]
         paths = {name: f"clusters/{self.cluster}/{ARTIFACTS[name].path}" for name in wrong}
         in_git = [path for name, path in paths.items() if ARTIFACTS[name].keeper is Keeper.GIT]
-        in_dvc = [str(self.root / path) for name, path in paths.items() if ARTIFACTS[name].keeper is Keeper.DVC]
+        in_dvc = {path: digests[name] for name, path in paths.items() if ARTIFACTS[name].keeper is Keeper.DVC}
         if in_git:
             git(self.root, "checkout", "HEAD", "--", *in_git)
         if in_dvc:
@@ -61,6 +52,7 @@ class BranchRun:
         still = [name for name in wrong if not self._holds(name, digests[name])]
         if still:
             raise DataError(f"{self.branch}: {', '.join(still)}: the bytes are not those that were recorded")
+        self.artifacts.pin(digests)
 
     def _holds(self, name: str, digest: str) -> bool:
         return self.artifacts.exists(name) and self.artifacts.digest(name) == digest
@@ -162,6 +154,7 @@ class BranchRuns:
         ignored = [path.removeprefix("run/") for path in kept if path.startswith("run/")]
         write_file(run.home / "run" / ".gitignore", "".join(f"/{path}\n" for path in ignored).encode())
         dvc_data.fetch_all(run.root, [pointer.with_suffix("") for pointer in sorted(run.home.glob("data/*.dvc"))])
+        run.artifacts.pin(dvc_data.recorded(run.home))
 
 
 class BranchPullRequests:
@@ -181,6 +174,33 @@ class BranchPullRequests:
                 else:
                     repository.update_refs([RefUpdate(ref, made, None)])
         return branch
+
+
+def recorded(root: Path, cluster: str) -> dict[str, str]:
+    """The sha256 of what DVC keeps of the run that is checked out at `root`, by artifact: what its committed steps say.
+
+    An output whose pointer in `dvc.lock` is no longer the committed one was made again since, and is left out.
+    """
+    digests = {name: digest for step in _steps(root, cluster).values() for name, digest in step.outputs.items()}
+    if not digests:
+        return {}
+    then = locked(git(root, "show", "HEAD:dvc.lock").encode())
+    now = locked((root / "dvc.lock").read_bytes()) if (root / "dvc.lock").is_file() else {}
+    paths = {name: f"clusters/{cluster}/{ARTIFACTS[name].path}" for name in digests if name in ARTIFACTS}
+    kept = [name for name, path in paths.items() if path in then and now.get(path) == then[path]]
+    return {name: digests[name] for name in kept}
+
+
+def _steps(root: Path, cluster: str) -> dict[str, Step]:
+    folder = f"clusters/{cluster}/run/steps"
+    steps = {}
+    for path in git(root, "ls-tree", "-r", "--name-only", "HEAD", f"{folder}/").splitlines():
+        try:
+            step = Step.model_validate_json(git(root, "show", f"HEAD:{path}"))
+        except ValidationError as error:
+            raise DataError(f"{root}: {path} is not a step: {error}") from error
+        steps[step.phase] = step
+    return steps
 
 
 def _message(step: Step) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from runner.edges.adapter_store import SAFE_NAME, DvcAdapterStore
+from runner.edges.dvc_lock import locked
+from runner.edges.dvc_objects import DvcObjects
 from runner.edges.git import GitObjects
 from runner.errors import DataError, RecordError
-from runner.ports import Tree
 from runner.records.artifact import ARTIFACTS
 from runner.records.pointer import PointerOut
 
@@ -49,31 +46,13 @@ class RunOutputs:
         return measured
 
     def pointer(self, name: str) -> PointerOut:
-        """The DVC pointer of a directory that DVC keeps, from `dvc.lock`."""
+        """The DVC pointer of what DVC keeps, from `dvc.lock`."""
         path = self._path(name)
-        lock = yaml.safe_load(self._git.read(self.tip, "dvc.lock"))
-        for stage in lock.get("stages", {}).values():
-            for out in stage.get("outs", ()):
-                if out.get("path") == path and "md5" in out:
-                    fields = {key: out[key] for key in ("md5", "size", "nfiles", "path") if key in out}
-                    return PointerOut.model_validate(fields)
-        raise DataError(f"{self.branch}: dvc.lock has no {path}")
+        found = locked(self._git.read(self.tip, "dvc.lock")).get(path)
+        if found is None:
+            raise DataError(f"{self.branch}: dvc.lock has no {path}")
+        return found
 
-    def adapter(self, store: DvcAdapterStore, digest: str) -> dict[str, bytes]:
+    def adapter(self, objects: DvcObjects, digest: str) -> Mapping[str, bytes]:
         """The adapter's files. Raises `DataError` unless they are the ones with this digest."""
-        files = store.directory(self.pointer("adapter").md5, where=self.branch)
-        if Tree(files).digest != digest or not all(SAFE_NAME.match(name) for name in files):
-            raise DataError(f"{self.branch}: the adapter in DVC is not the one that was trained")
-        return files
-
-
-def work_tree_store(home: Path) -> DvcAdapterStore:
-    """The adapters in the cache or at the default remote of the repository at `home`."""
-    texts = [file.read_bytes() for name in ("config", "config.local") if (file := home / ".dvc" / name).is_file()]
-    return DvcAdapterStore(b"\n".join(texts), home=home, caches=(home / ".dvc" / "cache",))
-
-
-def folder_store(folder: Path) -> DvcAdapterStore:
-    """The adapters in one DVC storage directory, for a bare server."""
-    config = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {folder.resolve()}\n"
-    return DvcAdapterStore(config.encode(), home=folder.resolve())
+        return objects.tree(self.pointer("adapter"), digest, where=f"{self.branch}: the adapter").files

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from runner.errors import HallmarkError, RecordError, VerificationError
 from runner.ports_promotion import Keys
+from runner.promotion.adapters import adapter_problem
 from runner.promotion.sources import Policy, Sources
 from runner.records.base import Record
 from runner.records.change import ChangeClass, Operation, PathChange
@@ -19,7 +20,7 @@ from runner.records.promotion import PromotionKind, PromotionRecord
 from runner.records.statement import PAYLOAD_TYPE, DecisionStatement, EvidenceStatement, Namespace
 from runner.records.verdict import Reason
 from runner.rules.benchmark import benchmark_digest
-from runner.rules.canonical import sha256, tree_digest
+from runner.rules.canonical import sha256
 from runner.rules.change import approvals_prefix, classes, manifest, promotion_place
 from runner.rules.facts import Before, Facts, Frozen, NextPolicy, Promotion, Signed, SignedEvidence
 from runner.rules.policy import following_traps, reason, revoked_digests
@@ -275,22 +276,6 @@ def read_before(sources: Sources, commit: str, cluster: str) -> Before:
         ledger=chain.history.entries,
         ledger_digests=chain.digests,
     )
-
-
-def adapter_problem(sources: Sources, record: PromotionRecord) -> str:
-    """Fetch the adapter and hash every byte; empty where they are the recorded ones, or are not asked for.
-
-    Raises `DataError` where the bytes cannot be had: that is no judgement.
-    """
-    if sources.adapters is None or record.adapter is None:
-        return ""
-    if record.kind is PromotionKind.ROLLBACK and record.restores == 0:
-        return ""
-    files = sources.adapters.fetch(record)
-    stated = {name: (file.sha256, file.size) for name, file in record.adapter.files.items()}
-    if {name: (sha256(data), len(data)) for name, data in files.items()} != stated:
-        return "the adapter's files are not the recorded ones"
-    return "" if tree_digest(files) == record.adapter.sha256 else "the adapter's digest is not that of its files"
 
 
 def _frozen(sources: Sources, step: Step, changes: tuple[PathChange, ...]) -> tuple[Frozen, ...]:

@@ -98,6 +98,14 @@ def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: 
     return (*judgement.verdict.reasons, *reasons)
 
 
+def verify_promotion(sources: Sources, link: Link) -> tuple[Reason, ...]:
+    """Why one step of main, which adds a promotion, does not hold: judged again, with its receipt and its tag.
+
+    The policy of its parent is believed; `verify` follows it back to a root of trust.
+    """
+    return _link(sources, link, "", dict(sources.objects.refs(TAGS)), Verified())
+
+
 def open_receipt(sources: Sources, policy: Policy, entry: Entry) -> ReceiptStatement:
     """The receipt in a ledger entry. Raises `VerificationError` unless the policy's gate signed it.
 

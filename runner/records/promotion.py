@@ -49,6 +49,8 @@ class BaseId(Record):
     kind: Literal["tiny", "path", "hub"]
     sha256: Sha256
     """Of the base's files; of a hub base, of its id and revision."""
+    dvc: PointerOut | None = None
+    """Where a tiny base's files are, so that an adapter's tensors can be held against them."""
 
 
 class RunSource(Record):
@@ -64,10 +66,10 @@ class PromotionRecord(Record):
     cluster: Slug
     sequence: Sequence
     stage: ServingStage = ServingStage.PRODUCTION
-    restores: Annotated[int, Field(ge=0)] | None = None
-    """With `rollback`: the earlier sequence whose adapter comes back; 0 is the bare base."""
     follows: Sequence | None = None
     """The earlier step of this same adapter that this one moves on, or ends; none where the adapter is new."""
+    restores: Annotated[int, Field(ge=0)] | None = None
+    """With `rollback`: the earlier sequence whose adapter comes back; 0 is the bare base."""
     benchmark: BenchmarkId
     base: BaseId
     adapter: AdapterRecord | None
@@ -78,13 +80,13 @@ class PromotionRecord(Record):
     run: RunSource
     human_share: Share
 
-
-class ListedRun(Record):
     @property
     def assessed(self) -> bool:
         """Whether the step brings a new adapter, whose evidence is an iteration's whole assessment."""
         return self.kind is PromotionKind.PROMOTION and self.follows is None
 
+
+class ListedRun(Record):
     """One ledger entry of the iteration."""
 
     sequence: int

@@ -184,7 +184,7 @@ def _fit_problems(
     modules: Mapping[str, Mapping[str, tuple[int, ...]]], config: Mapping[str, Any], base: Shapes | None
 ) -> Iterable[str]:
     """The tensors are the two halves of one update for every target module, of the configured rank."""
-    rank, named = config.get("r"), config.get("target_modules")
+    rank, named = config.get("r"), config.get("target_modules", [])
     targets = set(named) if _are_modules(named) else set()
     if not modules:
         yield "it has no tensors"

@@ -1,0 +1,172 @@
+"""Objects out of DVC's caches and remotes.
+
+DVC is transport: it would take wrong bytes of the right length, follow a link and write wherever a listing leads, so
+nothing here lets it write a path that it read. An object is fetched into memory (by way of a scratch directory, where
+the remote is no directory), its md5 says whether the transport was whole, and its sha256 must be the recorded one.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.edges.files import write_file
+from runner.errors import DataError
+from runner.ports import Tree
+from runner.records.pointer import PointerOut
+from runner.rules.canonical import sha256
+from runner.rules.dvc_listing import read_listing
+
+MAX_BYTES = 2**31
+_OBJECT = re.compile(r"[0-9a-f]{32}(?:\.dir)?\Z")
+
+
+class DvcObjects:
+    """Objects by their md5. Looks in the caches first, then at the default remote of a DVC configuration."""
+
+    def __init__(self, config: bytes, *, home: Path, caches: tuple[Path, ...] = ()) -> None:
+        """`config` is the text of `.dvc/config`; what is relative in it is relative to `home`/.dvc."""
+        said = _parsed(config)
+        name = said.get("core", "remote", fallback=None)
+        self._home, self._name = home, name
+        self._url = said.get(f"'remote \"{name}\"'", "url", fallback=None) if name else None
+        cache = said.get("cache", "dir", fallback=None)
+        self._caches = ((home / ".dvc" / cache).resolve(),) if cache else caches
+
+    @classmethod
+    def of_work_tree(cls, home: Path) -> DvcObjects:
+        """Those in the cache or at the default remote of the repository at `home`."""
+        texts = [file.read_bytes() for name in ("config", "config.local") if (file := home / ".dvc" / name).is_file()]
+        return cls(b"\n".join(texts), home=home, caches=(home / ".dvc" / "cache",))
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> DvcObjects:
+        """Those in one DVC storage directory, for a bare server."""
+        return cls(b"", home=folder, caches=(folder.resolve(),))
+
+    def file(self, pointer: PointerOut, digest: str, *, where: str) -> bytes:
+        """The file that a pointer names. Raises `DataError` unless its sha256 is `digest`."""
+        data = self.read(pointer.md5, where=where)
+        _is_recorded(sha256(data), digest, where=where)
+        self._keep({pointer.md5: data})
+        return data
+
+    def tree(self, pointer: PointerOut, digest: str, *, where: str) -> Tree:
+        """The directory that a pointer names. Raises `DataError` unless its `tree_digest` is `digest`."""
+        if not pointer.md5.endswith(".dir"):
+            raise DataError(f"{where}: {pointer.md5!r} is no stored directory")
+        listed = self.read(pointer.md5, where=where)
+        names = read_listing(listed, where=where)
+        tree = Tree({path: self.read(names[path], where=f"{where}/{path}") for path in sorted(names)})
+        _is_recorded(tree.digest, digest, where=where)
+        self._keep({**{md5: tree.files[path] for path, md5 in names.items()}, pointer.md5: listed})
+        return tree
+
+    def _keep(self, objects: Mapping[str, bytes]) -> None:
+        """Into the cache what it lacks, as DVC would: an output that is not there counts as changed for `dvc repro`."""
+        for md5, data in objects.items():
+            path = self._caches[0] / _part(md5) if self._caches else None
+            if path is not None and not path.exists():
+                write_file(path, data, mode=0o444)
+
+    def read(self, md5: str, *, where: str) -> bytes:
+        """An object whose md5 is right, which says little. Raises `DataError` where there is none.
+
+        The first place that has it decides: wrong bytes there are for a person to look at, not to be passed over.
+        """
+        if not _OBJECT.match(md5):
+            raise DataError(f"{where}: {md5!r} is no object name")
+        part = _part(md5)
+        for place in (*self._caches, *self._remote_directory()):
+            data = _regular(place, part, where=where)
+            if data is not None:
+                return _intact(data, md5, at=str(place / part), where=where)
+        data = self._over_the_network(part, where=where)
+        if data is not None:
+            return _intact(data, md5, at=f"{self._url}/{part}", where=where)
+        places = "neither in the cache nor at the remote" if self._url else "not in the cache, and no remote is set"
+        raise DataError(f"{where}: object {md5} is {places}: push it from where it was made (`dvc push`)")
+
+    def _remote_directory(self) -> tuple[Path, ...]:
+        if self._url is None or "://" in self._url:
+            return ()
+        return ((self._home / ".dvc" / self._url).resolve(),)
+
+    def _over_the_network(self, part: str, *, where: str) -> bytes | None:
+        """The object at a remote that is no directory (ssh, S3, …), through DVC's file system for it; None for none.
+
+        DVC's whole configuration is asked, so that a port, a key or credentials in any of its files hold.
+        """
+        if self._url is None or "://" not in self._url:
+            return None
+        from dvc.config import Config
+        from dvc.fs import get_cloud_fs
+
+        try:
+            kind, options, root = get_cloud_fs(Config(str(self._home / ".dvc")), name=self._name)
+            system: Any = kind(**options)
+            path = system.join(root, part)
+            if not system.exists(path):
+                return None
+            if system.size(path) > MAX_BYTES:
+                raise DataError(f"{where}: {path} is over {MAX_BYTES} bytes")
+            with tempfile.TemporaryDirectory(prefix="hallmark-object-") as scratch:
+                system.fs.get_file(path, str(Path(scratch) / "object"))
+                return (Path(scratch) / "object").read_bytes()
+        except DataError:
+            raise
+        except Exception as error:  # each file system has an error tree of its own
+            raise DataError(f"{where}: the remote {self._url} cannot be read: {error}") from error
+
+
+def _part(md5: str) -> str:
+    """Where an object is in a cache or a remote."""
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def _parsed(config: bytes) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(config.decode())
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise DataError(f".dvc/config cannot be read: {error}") from error
+    return parser
+
+
+def _regular(place: Path, part: str, *, where: str) -> bytes | None:
+    """A regular file below `place`, through no symbolic link: what is read is what stands there. None for none."""
+    at = place
+    for name in part.split("/"):
+        at /= name
+        if at.is_symlink():
+            raise DataError(f"{where}: {at} is a symbolic link, which no object is: remove it and fetch again")
+    try:
+        handle = os.open(at, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            raise DataError(f"{where}: {at} is no regular file of at most {MAX_BYTES} bytes")
+        return file.read()
+
+
+def _intact(data: bytes, md5: str, *, at: str, where: str) -> bytes:
+    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if found != md5[:32]:
+        hint = "Find out why, remove it, and push it again from where the right bytes are"
+        raise DataError(f"{where}: {at} has md5 {found}, and {md5[:32]} was stored. {hint}")
+    return data
+
+
+def _is_recorded(found: str, recorded: str, *, where: str) -> None:
+    if found != recorded:
+        hint = "DVC's object is not what was recorded: store and push the right one from where it was made"
+        raise DataError(f"{where} has sha256 {found}, and {recorded} is recorded. {hint}")
