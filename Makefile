@@ -26,6 +26,7 @@ acceptance: $(READY)
 	$(BIN)/python -m pytest tests -m acceptance -s
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/repository.py
+	$(BIN)/python -m benchmarks.trust
 
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .

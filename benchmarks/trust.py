@@ -216,21 +216,23 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    runs, found = arguments.runs, []
+    runs, found = int(arguments.runs), []
     print(
         f"{'milliseconds':<62} {'p50':>9} {'p95':>9}   goal   (load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)"
     )
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
         (top / "sign").mkdir()
-        for part in (
+        late = max(5, runs // 4)
+        parts: tuple[Callable[[], list[Figure]], ...] = (
             lambda: [figure("python -c pass", side_by_side(runs, process(sys.executable, "-c", "pass"))[0])],
             lambda: [figure("git --version", side_by_side(runs, process("git", "--version"))[0])],
             lambda: signatures(top / "sign", runs=runs),
             lambda: gate(top / "gate", files=arguments.files, before=0, runs=runs),
             lambda: history(top / "history", promotions=arguments.promotions, runs=runs),
-            lambda: gate(top / "late", files=SCENARIOS, before=arguments.promotions, runs=max(5, runs // 4)),
-        ):
+            lambda: gate(top / "late", files=SCENARIOS, before=arguments.promotions, runs=late),
+        )
+        for part in parts:
             for one in part():
                 print(one.line(), flush=True)
                 found.append(one)
