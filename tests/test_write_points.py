@@ -9,9 +9,10 @@ import pytest
 
 from runner.edges.write_points import WritePoint
 from tests.attack.disk import filled, small_disk
-from tests.attack.kills import Work, each_point_once, in_a_chain, kills, struck_rows, works
+from tests.attack.kills import each_point_once, in_a_chain, kills, struck_rows
 from tests.attack.ledger import KINDS, tamperings
 from tests.attack.struck import Blow
+from tests.attack.works import Work, works
 
 LIGHT = ("append", "propose", "approve", "reconcile", "hook", "init", "import", "ingest")
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,9 +9,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.attack.kills import SAME, Work, differences, finish
+from tests.attack.kills import SAME, differences, finish
 from tests.attack.ledger import Row
 from tests.attack.struck import run
+from tests.attack.works import Work
 
 
 @contextlib.contextmanager
