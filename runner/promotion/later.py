@@ -27,9 +27,8 @@ def move_on(sources: Sources, main: str, cluster: str, stage: ServingStage, *, r
         raise RecordError(f"no stage comes before {stage}", hint="propose a finished iteration: leave --traffic out")
     earlier = holder(before.records, PREVIOUS[stage])
     if earlier is None or earlier.adapter is None:
-        raise RecordError(
-            f"{cluster} has nothing in {PREVIOUS[stage]}", hint="`hallmark status` shows what stands where"
-        )
+        problem = f"{cluster} has no adapter in {PREVIOUS[stage]}"
+        raise RecordError(problem, hint=f"`hallmark status {cluster}` shows what stands where")
     adapter, incumbent = earlier.adapter.sha256, before.incumbent.adapter
     rows = grade_traffic(read_results(results, path=path), adapter=adapter, incumbent=incumbent, path=path)
     found = traffic(rows, before.cluster, stage=earlier.stage, adapter=adapter, incumbent=incumbent)

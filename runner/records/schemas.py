@@ -12,6 +12,7 @@ from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
+from runner.records.traffic import TrafficResult
 from runner.records.triage import TriageFile
 
 SCHEMAS: dict[str, type[Record]] = {
@@ -25,6 +26,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "data-pointer": DataPointer,
     "promotion": PromotionRecord,
     "trust": Trust,
+    "traffic-result": TrafficResult,
 }
 
 
