@@ -323,8 +323,16 @@ class World:
 
     # what people do
 
-    def propose(self, files: Mapping[str, bytes], *, by: str = "dave", sequence: int = 1, check: bool = False) -> str:
-        branch = decide.branch_of(f"desk/{sequence}")
+    def propose(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        by: str = "dave",
+        sequence: int = 1,
+        check: bool = False,
+        branch: str = "",
+    ) -> str:
+        branch = branch or decide.branch_of(f"desk/{sequence}")
         signer = self.key(by)
         done = propose(
             self.sources(), self.git, files, branch=branch, signer=signer, now=self.now, remote=None, check=check
