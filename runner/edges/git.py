@@ -65,6 +65,7 @@ class GitObjects:
         self._environment = hermetic_environment()
         self._process: subprocess.Popen[bytes] | None = None
         self._commits: dict[str, Commit] = {}
+        self._diffs: dict[tuple[str, str], tuple[PathChange, ...]] = {}
         self._trees: dict[str, dict[str, File]] = {}
         self._walks: dict[tuple[str, str], dict[str, File]] = {}
 
@@ -246,9 +247,11 @@ class GitObjects:
 
     def diff(self, old: str | None, new: str) -> tuple[PathChange, ...]:
         """What `new` changes against `old` (two commits; all of `new` where `old` is none), sorted by path."""
-        old_tree = self.commit(old).tree if old else ""
-        found = self._diff(old_tree, self.commit(new).tree, "", Budget(f"the change to {new}"))
-        return tuple(sorted(found, key=lambda change: change.path))
+        key = (self.commit(old).tree if old else "", self.commit(new).tree)
+        if key not in self._diffs:
+            found = self._diff(*key, "", Budget(f"the change to {new}"))
+            self._diffs[key] = tuple(sorted(found, key=lambda change: change.path))
+        return self._diffs[key]
 
     def touched(self, commit: str) -> frozenset[str]:
         """The paths that a commit itself changes; of a merge, those that differ from every parent (`diff-tree -c`)."""

@@ -12,8 +12,10 @@ import re
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from runner.edges import dsse, sshsig
@@ -86,11 +88,12 @@ class SshSigner:
 
 
 class SshVerifier:
-    """Verifies envelopes and bare signatures against a policy's keys. The same question is asked once."""
+    """Verifies envelopes and bare signatures against a policy's keys, from any thread. A question is asked once."""
 
     def __init__(self) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="hallmark-keys-")
-        self._known: dict[tuple[str, ...], str] = {}
+        self._known: dict[tuple[str, ...], Future[str]] = {}
+        self._lock = Lock()
 
     def open(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> bytes:
         """The payload that `person` signed. Raises `VerificationError` with why it does not hold.
@@ -126,10 +129,18 @@ class SshVerifier:
     def check(self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str) -> None:
         """Raises `VerificationError` unless `person` signed `message` with a key that counts at that time."""
         question = (sha256(message), sha256(signature), namespace, person, keys.digest, at)
-        if question not in self._known:
-            self._known[question] = self._verify(message, signature, namespace, person, keys, at)
-        if self._known[question]:
-            raise VerificationError(self._known[question])
+        with self._lock:
+            answer, first = self._known.get(question), question not in self._known
+            if answer is None:
+                answer = self._known[question] = Future()
+        if first:
+            try:
+                answer.set_result(self._verify(message, signature, namespace, person, keys, at))
+            except BaseException as error:
+                answer.set_exception(error)
+                raise
+        if problem := answer.result():
+            raise VerificationError(problem)
 
     def _verify(self, message: bytes, signature: bytes, namespace: str, person: str, keys: Keys, at: str) -> str:
         """Why the signature does not hold; empty where it does."""

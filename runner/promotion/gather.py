@@ -191,15 +191,15 @@ def _signatures(
     """The proposal and the approvals among `files`, and CI's attestation, verified in parallel: ssh-keygen is a
     process each."""
     with ThreadPoolExecutor(WORKERS) as pool:
-        word = pool.submit(_attestation, sources, evidence, policy, now)
+        word = pool.submit(attestation, sources, evidence, policy, now)
         items = sorted(files.items())
-        read = list(pool.map(lambda item: _decision(sources, item[0], item[1], policy.keys, now), items))
+        read = list(pool.map(lambda item: decision(sources, item[0], item[1], policy.keys, now), items))
     proposals = [signed for signed in read if signed.path.endswith(f"/{PROPOSAL}")]
     approvals = tuple(signed for signed in read if signed not in proposals)
     return (proposals[0] if proposals else None), approvals, word.result()
 
 
-def _decision(sources: Sources, path: str, data: bytes, keys: Keys, now: str) -> Signed:
+def decision(sources: Sources, path: str, data: bytes, keys: Keys, now: str) -> Signed:
     """One envelope. An approval is its file name's; a proposal says who signed it, and then has to be theirs."""
     person = path.rpartition("/")[2].removesuffix(".dsse.json")
     proposes = path.endswith(f"/{PROPOSAL}")
@@ -244,7 +244,7 @@ def _promotion(
     return Promotion(record, sha256(data), _evidence(place, contents), attestation, before, problem), ()
 
 
-def _attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy, now: str) -> SignedEvidence:
+def attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy, now: str) -> SignedEvidence:
     data = evidence.get("attestation.dsse.json")
     if data is None:
         return SignedEvidence(None, "is missing")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from runner.errors import HallmarkError, VerificationError
+from runner.promotion.ahead import ask_ahead
 from runner.promotion.gather import Step, statement
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge, judge_root
@@ -24,6 +25,8 @@ from runner.rules.canonical import canonical
 from runner.rules.facts import Promotion
 
 TAGS = "refs/tags/promotions/"
+WORKERS, AHEAD = 4, 4
+"""Signatures checked at once, and how many steps before theirs is judged."""
 
 
 @dataclass
@@ -42,16 +45,20 @@ def verify(sources: Sources, *, tip: str, root: str) -> Verified:
     found = Verified()
     links = first_parents(sources.objects, tip)
     tags = dict(sources.objects.refs(TAGS))
-    for link in links:
-        try:
-            reasons = _link(sources, link, root, tags, found)
-        except HallmarkError as error:
-            reasons = (Reason(step="verify", problem=str(error)),)
-        if reasons:
-            found.commit = link.commit
-            found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
-            return found
-        found.commits += 1
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for at, link in enumerate(links):
+            for coming in links[at + AHEAD : at + AHEAD + 1] if at else links[: AHEAD + 1]:
+                ask_ahead(sources, coming, pool, open_receipt)
+            try:
+                reasons = _link(sources, link, root, tags, found)
+            except HallmarkError as error:
+                reasons = (Reason(step="verify", problem=str(error)),)
+            if reasons:
+                pool.shutdown(cancel_futures=True)
+                found.commit = link.commit
+                found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
+                return found
+            found.commits += 1
     leftover = [*_orphans(sources, found), *(f"tag {name} is of no promotion on main" for name in sorted(tags))]
     if leftover:
         found.commit = tip
