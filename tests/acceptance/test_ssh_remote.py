@@ -1,0 +1,122 @@
+"""DVC over a real ssh server: what was pushed comes back through our checks, and a tampered remote is refused."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.edges import dvc_data, dvc_run
+from runner.edges.dvc_lock import locked
+from runner.edges.dvc_objects import DvcObjects
+from runner.errors import DataError
+from runner.rules.canonical import sha256, tree_digest
+from tests import dvc_fixture
+from tests.acceptance import ssh_server
+from tests.acceptance.conftest import hallmark
+from tests.dvc_fixture import ADAPTER, FILES, GOLD, HOME, RECORDED, ROWS, TWINS, VALID, forge, md5, put, stored
+from tests.promotion_fixture import World
+
+pytestmark = pytest.mark.acceptance
+WEIGHTS = FILES["adapter_model.safetensors"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ssh_server.Server]:
+    missing = ssh_server.install()
+    if missing:
+        print(f"SKIPPED, no ssh remote was tried: {missing}", flush=True)
+        pytest.skip(missing)
+    with ssh_server.serving(tmp_path_factory.mktemp("sshd") / "server") as made:
+        yield made
+
+
+def point_at(repository: Path, server: ssh_server.Server, store: Path) -> None:
+    """Let the repository's remote be the server's, with a key that only this machine's configuration names."""
+    local = (
+        f"[core]\n    remote = store\n['remote \"store\"']\n    url = {server.url(store)}\n    keyfile = {server.key}\n"
+    )
+    (repository / ".dvc" / "config.local").write_text(local)
+
+
+@pytest.fixture
+def home(server: ssh_server.Server, tmp_path: Path) -> Path:
+    """Pushed over ssh by real DVC; then another machine's state: no cache, no outputs, no data."""
+    home = tmp_path / "home"
+    (home / "store").mkdir(parents=True)
+    desk = dvc_fixture.make(home, remote=server.url(home / "store"))
+    point_at(desk, server, home / "store")
+    dvc_fixture.publish(desk)
+    assert stored(home / "store", md5(WEIGHTS)).read_bytes() == WEIGHTS
+    shutil.rmtree(desk / ".dvc" / "cache")
+    shutil.rmtree(desk / ADAPTER)
+    for name in (VALID, GOLD):
+        (desk / name).unlink()
+    return home
+
+
+def test_what_was_pushed_comes_back_checked(home: Path) -> None:
+    desk = home / "desk"
+    dvc_run.bring(desk, RECORDED)
+    assert {path.name: path.read_bytes() for path in (desk / ADAPTER).iterdir()} == FILES
+    assert (desk / VALID).read_bytes() == ROWS
+    dvc_data.fetch_all(desk, [desk / GOLD])
+    assert (desk / GOLD).read_bytes() == TWINS[0]
+
+
+def test_a_tampered_remote_is_refused(home: Path) -> None:
+    """Wrong bytes, truncated bytes, a collision, a missing object and a listing that climbs, one after another."""
+    desk, store = home / "desk", home / "store"
+    pointer = locked((desk / "dvc.lock").read_bytes())[ADAPTER]
+    put(stored(store, md5(WEIGHTS)), WEIGHTS[:-3] + b"\x00\x01\x02")
+    with pytest.raises(DataError, match=r"adapter_model.safetensors: ssh://.* has md5"):
+        DvcObjects.of_work_tree(desk).tree(pointer, RECORDED[ADAPTER], where=ADAPTER)
+    put(stored(store, md5(ROWS)), ROWS[:-20])
+    with pytest.raises(DataError, match=r"valid.jsonl: ssh://.* has md5"):
+        dvc_run.bring(desk, {VALID: RECORDED[VALID]})
+    put(stored(store, md5(TWINS[0])), TWINS[1])
+    with pytest.raises(DataError, match=f"has sha256 {sha256(TWINS[1])}, and {sha256(TWINS[0])} is recorded"):
+        dvc_data.fetch_all(desk, [desk / GOLD])
+    stored(store, md5(ROWS)).unlink()
+    with pytest.raises(DataError, match="neither in the cache nor at the remote"):
+        dvc_run.bring(desk, {VALID: RECORDED[VALID]})
+    forge(desk, store, [{"md5": md5(TWINS[1]), "relpath": "../../../../outside.txt"}])
+    with pytest.raises(DataError, match="the stored directory is refused"):
+        dvc_run.bring(desk, RECORDED)
+    assert not (home / "outside.txt").exists()
+    assert {path.name for path in (desk / HOME).rglob("*") if path.is_file()} == {".gitignore", "gold.jsonl.dvc"}
+
+
+def test_a_server_that_is_gone_is_a_clear_error(home: Path, server: ssh_server.Server) -> None:
+    desk = home / "desk"
+    local = desk / ".dvc" / "config.local"
+    local.write_text(local.read_text().replace(f":{server.port}/", ":1/"))
+    with pytest.raises(DataError, match=r"the remote ssh://.* cannot be read"):
+        dvc_data.fetch_all(desk, [desk / GOLD])
+
+
+def test_an_adapter_for_serving_comes_over_ssh(server: ssh_server.Server, tmp_path: Path) -> None:
+    world = World(tmp_path / "world")
+    world.create()
+    world.propose(world.staged(world.staging()), check=True)
+    world.approve("alice", "bob")
+    world.land(world.merge())
+    world.reconcile()
+    clone, target = tmp_path / "clone", tmp_path / "srv"
+    subprocess.run(["git", "clone", "--quiet", str(world.origin), str(clone)], check=True)
+    point_at(clone, server, world.path / "storage")
+    asked = ("fetch", "desk", "--root", world.root_sha256)
+    hallmark(*asked, "--to", str(target), cwd=clone)
+    adapter = world.before().records[1].adapter
+    assert adapter is not None
+    assert tree_digest({path.name: path.read_bytes() for path in target.iterdir()}) == adapter.sha256
+    shutil.rmtree(clone / ".dvc" / "cache")
+    weights = (target / "adapter_model.safetensors").read_bytes()
+    put(stored(world.path / "storage", md5(weights)), weights[:-1] + b"\x00")
+    refused = hallmark(*asked, "--to", str(tmp_path / "other"), cwd=clone, check=False)
+    assert refused.returncode == 5
+    assert "has md5" in refused.stderr
+    assert not (tmp_path / "other").exists()
