@@ -21,8 +21,10 @@ from functools import cached_property
 from runner.errors import LedgerRace, PhaseOrderError, VerificationError
 from runner.ports import LedgerStore
 from runner.records.ledger import Entry, EntryKind, RunState
+from runner.records.promotion import ServingStage
 from runner.records.verdict import Outcome
 from runner.rules.canonical import digest
+from runner.rules.receipts import receipt_stage
 
 PHASES = (
     "intake",
@@ -183,9 +185,10 @@ class History:
         if iteration not in self.runs:
             raise PhaseOrderError(f"iteration {iteration!r} was never queued")
         run = self.runs[iteration]
-        receipts = [entry.iteration for entry in self.promotions()]
-        if iteration in receipts:
-            return RunState.ROLLED_BACK if self._rolled_back(iteration, receipts) else RunState.PROMOTED
+        receipts = self.promotions()
+        if any(entry.iteration == iteration for entry in receipts):
+            served = [entry.iteration for entry in receipts if receipt_stage(entry) is ServingStage.PRODUCTION]
+            return RunState.ROLLED_BACK if self._rolled_back(iteration, served) else RunState.PROMOTED
         if run.superseded:
             return RunState.SUPERSEDED
         if run.last is not None and not run.last.verdict.passed:
@@ -195,10 +198,23 @@ class History:
         return RunState.ASSESSING if run.passed >= PHASES.index("assess") else RunState.ACTIVE
 
     @staticmethod
-    def _rolled_back(iteration: str, receipts: list[str]) -> bool:
-        """A later receipt brought back what had been promoted before `iteration` (the bare base counts as such)."""
-        first, last = receipts.index(iteration), len(receipts) - 1 - receipts[::-1].index(iteration)
-        return any(name == "" or name in receipts[:first] for name in receipts[last + 1 :])
+    def _rolled_back(iteration: str, served: list[str]) -> bool:
+        """Whether `iteration` came into production and was taken back, by the iterations of production's receipts.
+
+        An adapter goes there once by itself: who comes again was brought back, and what came after it is taken back.
+        The iteration that is there already, named again (or none), is the bare base's return.
+        """
+        order: list[str] = []
+        back: set[str] = set()
+        now = ""
+        for name in served:
+            now = "" if name == now else name
+            if now and now not in order:
+                order.append(now)
+                continue
+            back |= set(order[order.index(now) + 1 :] if now else order)
+            back.discard(now)
+        return iteration in back
 
 
 def extend(

@@ -192,7 +192,7 @@ def test_results_that_say_nothing_of_what_serves_are_refused(world: World) -> No
         watch(world, baseline(adapter(world, 1), core=0.1))
     with pytest.raises(RecordError, match="too few"):
         watch(world, jsonl(lines(adapter(world, 2), None, start=LATER, count=20)), "results.jsonl")
-    with pytest.raises(RecordError, match="Extra inputs|Field required"):
+    with pytest.raises(RecordError, match=r"Extra inputs|Field required"):
         watch(world, b'{"models": {"incumbent": {}}}')
 
 

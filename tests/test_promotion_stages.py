@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 
 from runner.errors import RecordError, VerificationError
+from runner.promotion.approve import consider, summary
 from runner.promotion.later import move_on
 from runner.promotion.propose import Staging
 from runner.promotion.rollback import rollback_to
 from runner.promotion.verify import verify
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
+from runner.records.ledger import RunState
 from runner.records.promotion import PromotionKind, ServingStage
+from runner.records.statement import Choice
 from runner.rules.stages import holder, standings
 from tests.promotion_fixture import LATER
 from tests.staged_fixture import RESULTS, Line, StagedWorld, jsonl, later, lines, with_evidence, without
@@ -292,3 +295,27 @@ def test_what_serves_is_not_deprecated_and_what_is_deprecated_does_not_come_back
         rollback_to(world.sources(), world.main, "desk", 3, why="it was not the adapter")
     with pytest.raises(VerificationError, match="it brings back is deprecated"):
         world.propose(world.staged(replace(back, sequence=6)), sequence=6, check=True)
+
+
+def test_an_approver_sees_the_traffic_the_drill_and_the_way_so_far(
+    shadowed: StagedWorld, canary: Staging, tmp_path: Path
+) -> None:
+    world = shadowed.copy(tmp_path / "world")
+    world.propose(world.staged(canary), sequence=2, check=True)
+    seen = consider(world.sources(), world.git, "desk/2", now=world.now, remote=None)
+    told = summary(seen.facts, choice=Choice.APPROVE, person="alice")
+    assert told["so_far"] == [f"shadow by promotion 1, since {LATER}"]
+    assert told["traffic"]["models"]["candidate"]["agreement"] == 1.0
+    assert told["drill"]["measured"]["total"] > 0
+    assert (told["stage"], told["rollback"]["to_sequence"]) == ("canary", 0)
+    assert "operations" not in told
+
+
+def test_a_step_of_another_adapter_between_is_no_rollback(in_production: StagedWorld, tmp_path: Path) -> None:
+    world = in_production.copy(tmp_path / "world")
+    world.take(world.staging("it-2"), "alice", "bob", at=later(DAY_3, hours=1))
+    history = world.sources().chain("desk").history
+    assert [history.state(name) for name in ("it-1", "it-2")] == [RunState.PROMOTED, RunState.PROMOTED]
+    world.take(rollback_to(world.sources(), world.main, "desk", 0, why="misrouted"), "carol", at=later(DAY_3, hours=2))
+    history = world.sources().chain("desk").history
+    assert [history.state(name) for name in ("it-1", "it-2")] == [RunState.ROLLED_BACK, RunState.PROMOTED]

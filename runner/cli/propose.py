@@ -108,9 +108,7 @@ def _later(room: wiring.Room, cluster: str, stage: ServingStage, *, traffic: Pat
     if stage is ServingStage.DEPRECATED:
         name, _, sequence = cluster.partition("/")
         if not sequence.isdigit() or not why or traffic:
-            raise click.UsageError(
-                "name the adapter as CLUSTER/SEQ, and say --why; traffic has no part in it"
-            )
+            raise click.UsageError("name the adapter as CLUSTER/SEQ, and say --why; traffic has no part in it")
         return deprecate(room.sources(), room.main(), name, int(sequence), why=why)
     if traffic is None or why:
         raise click.UsageError(f"{stage} asks for --traffic: results of the adapter and the incumbent, and no --why")

@@ -11,13 +11,33 @@ from runner.promotion import decide
 from runner.promotion.decide import Proposal
 from runner.promotion.propose import refuse
 from runner.promotion.sources import Sources
-from runner.records.evidence import EvidenceFile, Operations, Risks, RollbackContract
+from runner.records.base import Record
+from runner.records.evidence import (
+    Deprecation,
+    EvidenceFile,
+    Operations,
+    Risks,
+    RollbackContract,
+    RollbackDrill,
+    RollbackTrigger,
+)
 from runner.records.score import Scorecard
 from runner.records.statement import Choice
+from runner.records.traffic import Traffic
 from runner.rules.approvals import QUORUM
-from runner.rules.facts import Facts
+from runner.rules.facts import Facts, Promotion
 from runner.rules.figures import parse
+from runner.rules.receipts import entered
 
+SHOWN: dict[EvidenceFile, type[Record]] = {
+    EvidenceFile.TRAFFIC: Traffic,
+    EvidenceFile.OPERATIONS: Operations,
+    EvidenceFile.DEPRECATION: Deprecation,
+    EvidenceFile.TRIGGER: RollbackTrigger,
+    EvidenceFile.ROLLBACK: RollbackContract,
+    EvidenceFile.DRILL: RollbackDrill,
+}
+"""Evidence that is shown as it stands, in this order."""
 Confirm = Callable[[dict[str, Any]], bool]
 
 
@@ -110,6 +130,8 @@ def _promotion(facts: Facts) -> dict[str, Any]:
         "benchmark": record.benchmark.model_dump(mode="json"),
         "human_share": record.human_share,
     }
+    if record.follows is not None:
+        told["so_far"] = _so_far(promotion)
     card = parse(promotion.evidence, EvidenceFile.SCORECARD, Scorecard)
     if not isinstance(card, str):
         told["scores"] = {
@@ -118,9 +140,20 @@ def _promotion(facts: Facts) -> dict[str, Any]:
         }
         told["comparisons"] = [one.model_dump(mode="json") for one in card.comparisons]
         told["regressions"] = card.regressions.model_dump(mode="json")
-    for name, kind in ((EvidenceFile.OPERATIONS, Operations), (EvidenceFile.ROLLBACK, RollbackContract)):
-        found = parse(promotion.evidence, name, kind)
-        told[name.removesuffix(".json")] = found if isinstance(found, str) else found.model_dump(mode="json")
+    for name, kind in SHOWN.items():
+        if name in promotion.evidence or (record.assessed and name is EvidenceFile.OPERATIONS):
+            found = parse(promotion.evidence, name, kind)
+            told[name.removesuffix(".json")] = found if isinstance(found, str) else found.model_dump(mode="json")
     risks = parse(promotion.evidence, EvidenceFile.RISKS, Risks)
     told["risks"] = [] if isinstance(risks, str) else [f"{risk.title}: {risk.detail}" for risk in risks.risks]
     return told
+
+
+def _so_far(promotion: Promotion) -> list[str]:
+    """The steps that this adapter has taken, first to last."""
+    before, own = promotion.before, promotion.record.adapter
+    return [
+        f"{record.stage} by promotion {number}, since {entered(before.ledger, number) or 'never: it has no receipt'}"
+        for number, record in sorted(before.records.items())
+        if record.adapter == own
+    ]

@@ -7,20 +7,17 @@ a reason. A rollback puts back what was in production before.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from runner.errors import RecordError
 from runner.records.evidence import Deprecation, EvidenceFile, RollbackDrill
-from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import PromotionKind, PromotionRecord, ServingStage
 from runner.records.stages import TrafficLimits
 from runner.records.traffic import Traffic
 from runner.records.verdict import Reason
 from runner.rules.facts import Promotion
 from runner.rules.figures import parse
+from runner.rules.receipts import entered
 from runner.rules.stages import PREVIOUS, deprecated, holder, standings
 from runner.rules.traffic import below, differences, grades_of, thin, traffic
 
@@ -180,22 +177,3 @@ def limits_of(promotion: Promotion) -> TrafficLimits:
     """What the cluster asks of traffic before the record's stage is entered."""
     stages = promotion.before.cluster.stages
     return stages.production if promotion.record.stage is ServingStage.PRODUCTION else stages.canary
-
-
-def entered(ledger: Iterable[Entry], sequence: int) -> str | None:
-    """When a step took effect: the time that the gate signed in its receipt; none where it has no receipt."""
-    for entry in ledger:
-        if entry.kind is EntryKind.RECEIPT and entry.promotion == sequence:
-            return receipt_time(entry)
-    return None
-
-
-def receipt_time(entry: Entry) -> str | None:
-    """When the gate verified, as a receipt entry's statement says; none where it cannot be read."""
-    try:
-        payload = base64.b64decode((entry.receipt or {})["payload"], validate=True)
-        said = json.loads(payload)["predicate"]["time_verified"]
-        datetime.strptime(said, "%Y-%m-%dT%H:%M:%SZ")
-    except (KeyError, TypeError, ValueError):
-        return None
-    return str(said)

@@ -13,7 +13,7 @@ from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.moves import receipt_time
+from runner.rules.receipts import receipt_time
 from runner.rules.stages import standings
 
 NOTHING = "not measured yet"
