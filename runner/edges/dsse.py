@@ -10,7 +10,7 @@ import base64
 import json
 from typing import NamedTuple
 
-from runner.errors import VerificationError
+from runner.errors import RecordError, VerificationError
 from runner.rules.canonical import canonical
 
 MAX_BYTES = 1024 * 1024
@@ -64,5 +64,5 @@ def _bytes(payload: bytes, payload_type: str, keyid: str, signature: bytes) -> b
             )
             + b"\n"
         )
-    except ValueError:  # a lone surrogate has no UTF-8
+    except RecordError:  # half a surrogate pair has no UTF-8
         return b""

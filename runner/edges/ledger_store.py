@@ -36,9 +36,12 @@ def parse_entry(data: bytes, *, path: str) -> Entry:
     """Raises `VerificationError` unless `data` are exactly the bytes of an entry that belongs at `path`."""
     try:
         entry = Entry.model_validate_json(data)
+        written = entry_bytes(entry)
     except ValidationError as error:
         raise VerificationError(f"{path} is not a ledger entry: {error.errors()[0]['msg']}") from error
-    if entry_path(entry) != path or entry_bytes(entry) != data:
+    except ValueError as error:
+        raise VerificationError(f"{path} is not a ledger entry: {error}") from error
+    if entry_path(entry) != path or written != data:
         raise VerificationError(f"{path} does not hold the bytes of the entry that belongs there")
     return entry
 

@@ -6,7 +6,6 @@ always given, and who signed is decided by `-Y verify -I <person>` alone (PROTOC
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ from runner.edges import dsse, sshsig
 from runner.errors import SigningError, VerificationError
 from runner.ports_promotion import Keys
 from runner.rules.canonical import canonical, sha256
+from runner.rules.strict_json import strict_json
 
 PERSON = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
@@ -119,7 +119,7 @@ class SshVerifier:
     def claimed(self, data: bytes) -> str:
         """The person that an envelope's statement names. Unverified: it says whom to ask `open` about."""
         try:
-            person = json.loads(self.peek(data))["predicate"]["person"]
+            person = strict_json(self.peek(data))["predicate"]["person"]
         except (ValueError, KeyError, TypeError) as error:
             raise VerificationError("its statement names no person") from error
         if not isinstance(person, str) or not PERSON.match(person):
@@ -128,6 +128,8 @@ class SshVerifier:
 
     def check(self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str) -> None:
         """Raises `VerificationError` unless `person` signed `message` with a key that counts at that time."""
+        if not PERSON.match(person):
+            raise VerificationError(f"{person!r} is no person's name")
         question = (sha256(message), sha256(signature), namespace, person, keys.digest, at)
         with self._lock:
             answer, first = self._known.get(question), question not in self._known

@@ -13,7 +13,10 @@ import textwrap
 from typing import NamedTuple
 
 from runner.errors import VerificationError
+from runner.rules.ssh_keys import key_problem, strings
 
+ED25519, FLAGS_AND_COUNT = 64, 5
+"""Bytes of an Ed25519 signature, and of what a security key adds to one."""
 BEGIN, END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 
 
@@ -53,22 +56,37 @@ def parse(blob: bytes) -> SshSignature:
     """The signature's fields. Raises `VerificationError` for another version, a field cut short, junk after it."""
     if not blob.startswith(b"SSHSIG\x00\x00\x00\x01"):
         raise VerificationError("is not an SSH signature, version 1")
-    key, rest = _string(blob[10:])
-    namespace, rest = _string(rest)
-    reserved, rest = _string(rest)
-    hash_name, rest = _string(rest)
-    signature, rest = _string(rest)
-    if rest:
-        raise VerificationError("the signature has junk after its end")
+    key, namespace, reserved, hash_name, signature = _fields(blob[10:], 5)
     if reserved or hash_name not in (b"sha256", b"sha512"):
         raise VerificationError("the signature uses what version 1 reserves")
     kind, body = _string(signature)
-    own_kind, own_body = _string(key)
-    if not kind.startswith((b"ssh-ed25519", b"ecdsa-sha2-", b"sk-ssh-ed25519@", b"sk-ecdsa-")) or kind != own_kind:
-        raise VerificationError("the signature's key is of a type that is not accepted")
-    if kind == b"ssh-ed25519" and (len(body), len(own_body)) != (68, 36):
-        raise VerificationError("the signature has junk after its end")
+    problem = key_problem(kind.decode(errors="replace"), base64.b64encode(key).decode())
+    if problem:
+        raise VerificationError(f"the signature's key {problem}")
+    _check_body(kind, body)
     return SshSignature(key, namespace.decode(errors="replace"))
+
+
+def _check_body(kind: bytes, body: bytes) -> None:
+    """One form for each type: what follows the signature proper is nothing or, from a security key, flags and count."""
+    inner, rest = _string(body)
+    if kind.startswith((b"ecdsa-", b"sk-ecdsa-")):
+        _fields(inner, 2)
+    elif len(inner) != ED25519:
+        raise VerificationError("the signature is not of its type's length")
+    if len(rest) != (FLAGS_AND_COUNT if kind.startswith(b"sk-") else 0):
+        raise VerificationError("the signature has junk after its end")
+
+
+def _fields(data: bytes, count: int) -> tuple[bytes, ...]:
+    try:
+        found = strings(data)
+    except ValueError as error:
+        raise VerificationError(f"the signature {error}") from error
+    if len(found) != count:
+        said = "has junk after its end" if len(found) > count else "is cut short"
+        raise VerificationError(f"the signature {said}")
+    return found
 
 
 def _string(data: bytes) -> tuple[bytes, bytes]:

@@ -24,6 +24,7 @@ from runner.rules.canonical import sha256
 from runner.rules.change import approvals_prefix, classes, manifest, promotion_place
 from runner.rules.facts import Before, Facts, Frozen, NextPolicy, Promotion, Signed, SignedEvidence
 from runner.rules.policy import following_traps, reason, revoked_digests
+from runner.rules.strict_json import canonical_json
 
 S = TypeVar("S", bound=Record)
 PROPOSAL = "proposal.dsse.json"
@@ -172,11 +173,15 @@ def _next_policy(
 
 
 def statement(kind: type[S], payload: bytes) -> S:
-    """A signed payload as its statement. Raises `VerificationError`."""
+    """A signed payload as its statement. Raises `VerificationError` for all but the canonical bytes of one: what
+    readers could take for two things, nobody has signed."""
     try:
-        return kind.model_validate_json(payload)
+        canonical_json(payload)
+        return kind.model_validate_json(payload, strict=True)
     except ValidationError as error:
         raise VerificationError(f"its statement says {error.errors()[0]['msg']}") from error
+    except ValueError as error:
+        raise VerificationError(f"its statement cannot be read: {error}") from error
 
 
 def _evidence(place: tuple[str, int], contents: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -180,4 +180,9 @@ def read_tag(data: bytes) -> tuple[str, str, bytes, bytes]:
     lines = data.split(b"\n")
     if mark < 0 or len(lines) < 4 or not lines[0].startswith(b"object ") or lines[1] != b"type commit":
         raise VerificationError("is no signed tag of a commit")
-    return lines[0][7:].decode(), lines[2].removeprefix(b"tag ").decode(errors="replace"), data[:mark], data[mark:]
+    return (
+        lines[0][7:].decode(errors="replace"),
+        lines[2].removeprefix(b"tag ").decode(errors="replace"),
+        data[:mark],
+        data[mark:],
+    )

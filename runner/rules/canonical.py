@@ -8,12 +8,17 @@ from typing import Any
 
 import rfc8785
 
+from runner.errors import RecordError
 from runner.records.base import Record
 
 
 def canonical(value: Any) -> bytes:
-    """RFC 8785 bytes of a JSON value or record. Raises `rfc8785.CanonicalizationError` for what JSON cannot say."""
-    return rfc8785.dumps(value.model_dump(mode="json") if isinstance(value, Record) else value)
+    """RFC 8785 bytes of a JSON value or record. Raises `RecordError` for what JSON cannot say: NaN, infinities, whole
+    numbers beyond 2**53, halves of surrogate pairs."""
+    try:
+        return rfc8785.dumps(value.model_dump(mode="json") if isinstance(value, Record) else value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise RecordError(f"has no canonical JSON: {error}") from error
 
 
 def sha256(data: bytes) -> str:

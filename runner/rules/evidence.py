@@ -12,6 +12,7 @@ from runner.rules.approvals import is_prefix
 from runner.rules.canonical import sha256, tree_digest
 from runner.rules.facts import Promotion
 from runner.rules.figures import Figures, parse
+from runner.rules.strict_json import strict_json, strict_lines
 
 STEP = "6 evidence"
 RULES = ("6.1 files", "6.2 attestation", "6.3 runs", "6.4 ledger", "6.5 grades", "6.6 scorecard")
@@ -52,8 +53,20 @@ def _files(promotion: Promotion) -> Iterable[str]:
             yield f"evidence/{name} is there and not recorded"
         elif sha256(there[name]) != listed[name]:
             yield f"evidence/{name} is not the recorded bytes"
+        else:
+            yield from _readable(name, there[name])
     wanted = WANTED_ALWAYS | (WANTED if promotion.record.assessed else frozenset())
     yield from (f"evidence/{name} is missing" for name in sorted(wanted - set(there)))
+
+
+def _readable(name: str, data: bytes) -> Iterable[str]:
+    """JSON that all readers read as one thing: no name twice, no NaN that passes every limit, no depth."""
+    read = {"json": strict_json, "jsonl": strict_lines}.get(name.rpartition(".")[2])
+    try:
+        if read is not None:
+            read(data)
+    except ValueError as error:
+        yield f"evidence/{name} cannot be read: {error}"
 
 
 def _attested(promotion: Promotion) -> Iterable[str]:

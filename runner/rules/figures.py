@@ -39,7 +39,7 @@ class Figures:
 def parse(evidence: Mapping[str, bytes], name: EvidenceFile, kind: type[R]) -> R | str:
     """The record in an evidence file, or what is wrong with it."""
     try:
-        return kind.model_validate_json(evidence[name])
+        return kind.model_validate_json(evidence[name], strict=True)
     except KeyError:
         return f"evidence/{name} is missing"
     except ValidationError as error:
@@ -79,7 +79,7 @@ def _rows(data: bytes) -> tuple[list[ScoredScenario], list[str]]:
     rows, wrong = [], []
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            rows.append(ScoredScenario.model_validate_json(line))
+            rows.append(ScoredScenario.model_validate_json(line, strict=True))
         except ValidationError as error:
             wrong.append(f"grades.jsonl line {number}: {error.errors()[0]['msg']}")
     return rows, list(_few(wrong))

@@ -141,7 +141,7 @@ def _validator(schema: str) -> Draft202012Validator:
     try:
         parsed = json.loads(schema)
         Draft202012Validator.check_schema(parsed)
-    except (ValueError, SchemaError) as error:
+    except (ValueError, RecursionError, SchemaError) as error:
         raise RecordError("not a JSON schema of draft 2020-12", field="json_schema") from error
     return Draft202012Validator(parsed)
 
@@ -149,7 +149,7 @@ def _validator(schema: str) -> Draft202012Validator:
 def _conforms(answer: str, schema: str) -> bool:
     try:
         value = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return bool(_validator(schema).is_valid(value))
 
