@@ -13,6 +13,7 @@ from runner.edges.yaml_dump import dump
 from runner.promotion.later import deprecate, move_on
 from runner.promotion.propose import Staging
 from runner.records.evidence import EvidenceFile
+from runner.records.params import ClusterParams, Params
 from runner.records.promotion import ServingStage
 from runner.rules.canonical import canonical
 from runner.rules.traffic import FORMAT
@@ -23,6 +24,19 @@ STAGES: dict[str, Any] = {
     "canary": {"min_requests": 40, "min_hours": 1.0, "max_drop": 0.1},
     "production": {"source": "live", "min_requests": 40, "min_hours": 1.0, "max_drop": 0.1},
 }
+PROBLEM: dict[str, Any] = {
+    "gap": "Refunds are misrouted.",
+    "why_not_real_data": "There are few.",
+    "metric": "accuracy",
+    "threshold": 0.7,
+    "real_only_baseline": {"value": 0.6, "how": "a linear classifier"},
+}
+RUBRIC: dict[str, Any] = {
+    "id": "label",
+    "title": "The label",
+    "status": "approved",
+    "criteria": [{"id": "exact", "description": "equals the reference", "grader": {"kind": "exact"}}],
+}
 RESULTS = "results.jsonl"
 Line = dict[str, Any]
 
@@ -31,7 +45,13 @@ class StagedWorld(World):
     """A cluster whose adapters enter in shadow."""
 
     def tree(self) -> dict[str, bytes]:
-        return {**super().tree(), "clusters/desk/cluster.yaml": dump({**CLUSTER, "stages": STAGES})}
+        return {
+            **super().tree(),
+            "clusters/desk/cluster.yaml": dump({**CLUSTER, "stages": STAGES}),
+            "clusters/desk/problem.md": b"---\n" + dump(PROBLEM) + b"---\n",
+            "rubrics/label.yaml": dump(RUBRIC),
+            "params.yaml": dump(Params(clusters={"desk": ClusterParams()}).model_dump(mode="json")),
+        }
 
     def copy(self, path: Path) -> StagedWorld:
         made = super().copy(path)
