@@ -11,7 +11,7 @@ from runner.ports_promotion import Repository, Signer
 from runner.promotion.gather import Step, gather
 from runner.promotion.judge import Judgement
 from runner.promotion.sources import Sources
-from runner.records.change import File
+from runner.records.change import ChangeClass, File
 from runner.records.policy import Trust
 from runner.records.statement import (
     PAYLOAD_TYPE,
@@ -139,12 +139,18 @@ def decide(
         rollback=promotion.record.evidence.get("rollback.json") if promotion else None,
         reason=reason,
         not_before=now,
-        expires=min(until(now, trust.approval_days), trust.expires),
+        expires=_expires(trust, facts.change, now),
         nonce=secrets.token_hex(16),
     )
     statement = DecisionStatement(subject=subjects(subject_digests(facts)), predicate=decision)
     namespace = Namespace.PROPOSAL if choice is Choice.PROPOSE else Namespace.APPROVAL
     return signer.sign(canonical(statement), payload_type=PAYLOAD_TYPE, namespace=namespace)
+
+
+def _expires(trust: Trust, change: ChangeClass, now: str) -> str:
+    """No decision outlives the policy, but those on what follows it: an expired policy can still be renewed."""
+    end = until(now, trust.approval_days)
+    return end if change in (ChangeClass.POLICY, ChangeClass.REVOCATION) else min(end, trust.expires)
 
 
 def _role(trust: Trust, facts: Facts, person: str) -> str:
