@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from runner import wiring
+from runner.edges import run_branch as run_branches
 from runner.edges.artifacts import DirectoryArtifacts
+from runner.edges.dvc_lock import locked
+from runner.edges.dvc_repository import opened
 from runner.edges.ledger_store import entry_bytes
 from runner.edges.run_branch import BranchRuns
 from runner.edges.yaml_files import parse
@@ -25,6 +28,7 @@ from runner.ledger import PHASES
 from runner.pipeline import PHASES as TABLE
 from runner.pipeline import perform
 from runner.records.artifact import ARTIFACTS, Keeper
+from runner.records.dataset import Candidate
 from runner.records.ledger import Entry, EntryKind
 from runner.records.step import Step
 from runner.records.triage import Choice, TriageFile
@@ -250,6 +254,38 @@ def test_wrong_bytes_of_the_same_length_are_refused_by_sha256(halfway, tmp_path,
     with pytest.raises(DataError, match="candidates"):
         iterate(flow(second))
     assert ledger(second) == before
+
+
+def test_a_phase_by_hand_refuses_what_dvc_pulls_without_a_word(halfway, tmp_path):
+    """What a stage of `dvc repro` reads on a run branch that somebody cloned and pulled."""
+    home = copied(halfway, tmp_path)
+    second = clone(home, "second")
+    git(second, "checkout", "--quiet", run_branch(home))
+    path = second / HOME / "run" / "candidates.jsonl"
+    right = next((home / "desk" / ".hallmark").glob(f"runs/*/*/{HOME}/run/candidates.jsonl")).read_bytes()
+    (stored,) = [one for one in (home / "store").rglob("*") if one.is_file() and one.read_bytes() == right]
+    stored.chmod(0o644)
+    stored.write_bytes(right[:-3] + b"x" + right[-2:])
+    stored.chmod(0o444)  # DVC believes an object that is read-only
+    with opened(second) as repo:
+        repo.pull(targets=[str(path)])
+    assert path.read_bytes() != right, "DVC takes other bytes of the same length"
+    with pytest.raises(DataError, match=r"candidates.jsonl has sha256 .* is recorded: `hallmark iterate` brings"):
+        wiring.workbench(second, CLUSTER).artifacts.rows("candidates", Candidate)
+    path.write_bytes(right)
+    assert wiring.workbench(second, CLUSTER).artifacts.rows("candidates", Candidate)
+
+
+def test_what_a_stage_has_made_again_is_its_own(halfway, tmp_path):
+    root = next((copied(halfway, tmp_path) / "desk" / ".hallmark" / "runs" / CLUSTER).glob("*/.git")).parent
+    recorded = run_branches.recorded(root, CLUSTER)
+    assert {"candidates", "core-answers"} <= set(recorded)
+    lock = root / "dvc.lock"
+    md5 = locked(lock.read_bytes())[f"{HOME}/run/candidates.jsonl"].md5
+    lock.write_text(lock.read_text().replace(md5, "f" * 32))
+    again = run_branches.recorded(root, CLUSTER)
+    assert "candidates" not in again
+    assert again["core-answers"] == recorded["core-answers"]
 
 
 def test_people_decide_on_a_branch_and_the_same_iteration_goes_on(fresh, tmp_path):

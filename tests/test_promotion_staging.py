@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from runner import wiring_promotion as wiring
+from runner.edges.transformers_models import base_digest
 from runner.edges.yaml_dump import dump
 from runner.errors import DataError, RecordError
+from runner.ports import Model, Tree
+from runner.records.cluster import HubBase, PathBase, TinyBase
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent, Intake
 from runner.records.training import BaseTraining
-from runner.rules.canonical import canonical, tree_digest
+from runner.rules.canonical import canonical, digest, tree_digest
 from runner.rules.evidence import OUTSIDE_BUNDLE
 from tests import evidence_fixture
 from tests.adapter_fixture import adapter_files, base_files
@@ -84,6 +87,15 @@ def test_everything_an_approver_needs_is_staged(world: World) -> None:
     assert json.loads(staging.evidence[EvidenceFile.OPERATIONS])["training_seconds"] == 4.5
     again = wiring.staging(room(world), "desk")
     assert again.evidence == staging.evidence
+
+
+def test_an_adapter_names_the_base_that_its_record_names() -> None:
+    """The gate holds the one against the other; `wiring_promotion` makes the record of the same values."""
+    path = PathBase(kind="path", path="/srv/base", sha256="e" * 64)
+    hub = HubBase(kind="hub", id="example/base", revision="f" * 40)
+    assert base_digest(Model(base=path, weights=Tree({}))) == path.sha256
+    assert base_digest(Model(base=hub, weights=Tree({}))) == digest(hub)
+    assert base_digest(Model(base=TinyBase(kind="tiny"), weights=Tree(BASE))) == tree_digest(BASE)
 
 
 def test_an_iteration_without_a_bundle_is_not_staged(world: World) -> None:

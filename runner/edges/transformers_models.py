@@ -167,8 +167,10 @@ class TransformersModels:
 
 
 def base_digest(model: Model) -> str:
-    """What the base is: the digest of a tiny base's files, else of its kind, place and pin."""
-    return model.weights.digest if model.weights.files else digest(model.base)
+    """What the base is, as its promotion record says it: the digest of its files; of a hub base, of its id and pin."""
+    if model.weights.files:
+        return model.weights.digest
+    return model.base.sha256 if isinstance(model.base, PathBase) else digest(model.base)
 
 
 def _load(model: Model) -> tuple[Any, Any]:
