@@ -45,7 +45,7 @@ class DirectoryReader:
 
     def read(self, path: str) -> bytes:
         try:
-            handle = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW)
+            handle = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(handle, "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise RecordError("is no regular file", path=path)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from runner.edges.yaml_scalars import plain
+from runner.edges.yaml_scalars import INVISIBLE, escape, plain
 
 _SAFE_START = re.compile(r"[^\W_]|\(|/(?=\w)", re.UNICODE)
-_UNSAFE = re.compile(r": |:\Z| #|[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\s\Z")
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_UNSAFE = re.compile(rf": |:\Z| #|[\x00-\x1f{INVISIBLE}]|\s\Z")
+_ESCAPED = re.compile(f"[{INVISIBLE}]")
 _FLOW = frozenset("[]{}")
 
 
@@ -87,4 +87,4 @@ def _text(text: str, *, key: bool = False) -> str:
     if safe and isinstance(plain(text), str) and not (_FLOW & set(text)) and not (key and len(text) > 100):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
+    return _ESCAPED.sub(lambda match: escape(match[0]), quoted)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from yaml._yaml import CParser
 
 from runner.edges.yaml_dump import dump as dump
-from runner.edges.yaml_scalars import Surprise, plain
+from runner.edges.yaml_scalars import INVISIBLE, Surprise, escape, plain
 from runner.errors import RecordError, RecordErrors
 from runner.records.base import Record
 from runner.rules.problems import explain, field_path
@@ -29,9 +29,7 @@ R = TypeVar("R", bound=Record)
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 
-_FORBIDDEN = re.compile(
-    "[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\r(?!\n)"
-)
+_FORBIDDEN = re.compile(rf"[\x00-\x09\x0b\x0c\x0e-\x1f{INVISIBLE}]|\r(?!\n)")
 _SYNTAX_HINTS = {
     "mapping values are not allowed": "put quotes around a text that contains a colon and a space",
     "did not find expected key": "check the indentation of this line and the one before; quote texts that hold quotes",
@@ -162,10 +160,7 @@ def _forbidden(character: str) -> tuple[str, str]:
     if character == "\r":
         return "a lone carriage return stands here", "end lines with a line feed"
     code = f"U+{ord(character):04X}"
-    return (
-        f"the invisible character {code} stands here",
-        f'remove it, or write "\\u{ord(character):04x}" between double quotes',
-    )
+    return f"the invisible character {code} stands here", f'remove it, or write "{escape(character)}" in double quotes'
 
 
 class _Composer:

@@ -22,6 +22,20 @@ class Surprise(NamedTuple):
 LARGEST_INTEGER = 2**53 - 1
 """Beyond this JSON readers lose digits (RFC 8259, section 6)."""
 
+INVISIBLE = (
+    r"\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    r"\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff"
+)
+"""For a character class: controls, bidirectional marks, fillers and tags, which a reviewer cannot see. The two joiners
+that scripts and emoji need (U+200C, U+200D) are not among them."""
+
+
+def escape(character: str) -> str:
+    """How a character is written between double quotes."""
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
 _WORDS: dict[str, PlainValue] = {"true": True, "false": False, "null": None}
 _BOOLEANS = {"y", "n", "yes", "no", "on", "off", "true", "false"}
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
