@@ -223,12 +223,13 @@ def test_the_gate_judges_with_the_program_of_main() -> None:
     assert places == [None, "change"], "the install must not start in the change: `python -m` imports from there"
 
 
-def test_a_run_ends_with_its_proposals() -> None:
+def test_a_run_ends_with_its_proposals_and_a_look_at_what_serves() -> None:
     """Whatever became of the iterations: one that was refused must not keep another from its approvers."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "iterate.yaml").read_text())
     steps = workflow["jobs"]["iterate"]["steps"]
-    assert [step["run"] for step in steps[-2:]] == ["hallmark iterate --all", "hallmark propose --all"]
-    assert [step.get("if") for step in steps] == [None] * (len(steps) - 1) + ["success() || failure()"]
+    ends = ["hallmark iterate --all", "hallmark propose --all", "hallmark rollback --all"]
+    assert [step["run"] for step in steps[-3:]] == ends
+    assert [step.get("if") for step in steps] == [None] * (len(steps) - 2) + ["success() || failure()"] * 2
 
 
 def test_no_secret_stands_in_a_workflow() -> None:
