@@ -262,7 +262,10 @@ def attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy,
             keys=policy.keys,
             at=now,
         )
-        return SignedEvidence(statement(EvidenceStatement, payload))
+        word = statement(EvidenceStatement, payload)
+        if word.predicate.repository != policy.trust.repository:
+            return SignedEvidence(None, f"is for {word.predicate.repository}, not for {policy.trust.repository}")
+        return SignedEvidence(word)
     except VerificationError as error:
         return SignedEvidence(None, str(error))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import re
 import sys
 import tempfile
 import time
@@ -16,11 +17,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.attack.case import Case, Expected, Row
-from tests.attack.desk import Desk, make_starts
+from tests.attack.desk import Desk
 from tests.attack.flips import flips
 from tests.attack.kills import kills
 from tests.attack.ledger import tamperings
-from tests.attack.table import BY_NAME, CASES, play
+from tests.attack.table import BY_NAME, CASES, play, starts
 
 FLIPS, TAMPERINGS, KILLS, FULL = 1_000, 10_000, 200, 1_000
 SEED = 20260101
@@ -71,7 +72,7 @@ def run(cases: Sequence[Case], *, jobs: int, full: bool, storms: bool) -> list[R
     """Every row, printed as it comes. The storms (flips, tamperings, kills) begin first, for they last longest."""
     with tempfile.TemporaryDirectory(prefix="hallmark-attack-") as scratch:
         wanted = {case.start for case in cases} | ({"promoted"} if storms else set())
-        desks = make_starts(Path(scratch), wanted)
+        desks = starts(Path(scratch), wanted)
         context = multiprocessing.get_context("fork")
         rows = []
         with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(desks,)) as pool:
@@ -97,12 +98,15 @@ def show(row: Row) -> None:
         print("    " + row.said.replace("\n", "\n    "), flush=True)
 
 
+def _alone(row: Row) -> bool:
+    """Whether one step found it, and no other would have."""
+    return len({re.split(r"[. ]", step)[0] for step in row.step.split(", ")}) == 1 and bool(row.step)
+
+
 def summary(cases: Sequence[Case], rows: Sequence[Row], seconds: float) -> str:
     fail = sum(case.expected is not Expected.PASS for case in cases)
     by_name = {row.case: row for row in rows}
-    alone = sum(
-        len({step.split(".")[0].split()[0] for step in by_name[c.name].step.split(", ")}) == 1 for c in cases if c.step
-    )
+    alone = sum(_alone(by_name[case.name]) for case in cases if case.step)
     wrong = sum(row.wrong for row in rows)
     share = f"{fail / len(cases):.0%}" if cases else "none"
     return (

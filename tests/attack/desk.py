@@ -7,11 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.edges.hook_files import install
 from runner.promotion.rollback import rollback_to
@@ -113,7 +113,7 @@ class Desk(World):
 
     def copy(self, path: Path) -> Desk:
         shutil.copytree(self.path, path, symlinks=True)
-        return Desk(path, self.now, dict(self.records), expires=self.expires)
+        return type(self)(path, self.now, dict(self.records), expires=self.expires)
 
 
 def finding(done: subprocess.CompletedProcess[str], *, named: str | None = None) -> Finding:
@@ -151,27 +151,29 @@ def _twice(desk: Desk) -> None:
     desk.next_promotion("it-2", 2)
 
 
-STARTS: dict[str, Callable[[Desk], None]] = {
-    "root": _root,
-    "approved": _approved,
-    "promoted": _promoted,
-    "twice": _twice,
+class Start(NamedTuple):
+    """Where a case begins."""
+
+    make: Callable[[Desk], None]
+    kind: type[Desk] = Desk
+
+
+STARTS: dict[str, Start] = {
+    "root": Start(_root),
+    "approved": Start(_approved),
+    "promoted": Start(_promoted),
+    "twice": Start(_twice),
 }
-"""Where a case begins: nothing proposed, the first promotion approved, merged, and a second one merged after it."""
+"""Nothing proposed; the first promotion approved; merged; and a second one merged after it."""
 
 
-def make_starts(folder: Path, names: Iterable[str]) -> dict[str, Desk]:
+def make_starts(folder: Path, starts: Mapping[str, Start]) -> dict[str, Desk]:
     """Each start once, packed, so that a case's copy is a handful of files."""
     made = {}
-    for name in sorted(set(names)):
-        desk = Desk(folder / name, clock())
-        STARTS[name](desk)
+    for name, start in sorted(starts.items()):
+        desk = start.kind(folder / name, clock())
+        start.make(desk)
         desk.git.run("gc", "--quiet")
         desk.git.close()
         made[name] = desk
     return made
-
-
-def without_repository(desk: Desk) -> tuple[Path, str, dict[str, Any], str]:
-    """A desk's state as another process can take it over."""
-    return desk.path, desk.now, desk.records, desk.expires

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import shutil
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
-from tests.attack import adapters, figures, history, people, policies, refs, shape
+from tests.attack import adapters, figures, history, people, policies, refs, shape, staged
 from tests.attack.case import Case, Finding, Row
-from tests.attack.desk import Desk
+from tests.attack.desk import STARTS, Desk, Start, make_starts
 
 CASES: tuple[Case, ...] = (
     *policies.CASES,
     *shape.CASES,
     *figures.CASES,
+    *staged.CASES,
     *people.CASES,
     *adapters.CASES,
     *refs.CASES,
     *history.CASES,
 )
+ALL_STARTS = {**STARTS, "shadow": Start(staged.in_shadow, staged.StagedDesk)}
 BY_NAME = {case.name: case for case in CASES}
+
+
+def starts(folder: Path, names: Iterable[str]) -> dict[str, Desk]:
+    return make_starts(folder, {name: ALL_STARTS[name] for name in names})
 
 
 def play(case: Case, start: Desk, folder: Path) -> Row:
