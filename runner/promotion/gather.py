@@ -263,9 +263,8 @@ def attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy,
             at=now,
         )
         word = statement(EvidenceStatement, payload)
-        if word.predicate.repository != policy.trust.repository:
-            return SignedEvidence(None, f"is for {word.predicate.repository}, not for {policy.trust.repository}")
-        return SignedEvidence(word)
+        ours = word.predicate.repository == policy.trust.repository
+        return SignedEvidence(word) if ours else SignedEvidence(None, "is for another repository")
     except VerificationError as error:
         return SignedEvidence(None, str(error))
 
