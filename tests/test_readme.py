@@ -88,6 +88,7 @@ RUNS: dict[str, Run | Elsewhere] = {
     ),
     "hallmark gate OLD NEW": Run("promoted", r": pass$"),
     "hallmark verify --root SHA256": Run("promoted", r"1 promotions verified: pass"),
+    "hallmark fetch CLUSTER@shadow --to served": Run("promoted", r"support-desk/1 .*, written to served: pass$"),
     "hallmark why ID": Run("promoted", r"support-desk"),
     # one's own specialist
     "hallmark init desk": FIVE,
