@@ -13,6 +13,7 @@ from runner import wiring_promotion as wiring
 from runner.errors import ExitCode
 from runner.promotion import approve as room_of
 from runner.records.statement import Choice
+from runner.rules.shown import shown
 
 INDENT, MORE = " " * 17, " " * 19
 KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -54,16 +55,19 @@ def sign(
 
 def words(told: dict[str, Any]) -> str:
     """The summary, a field a line; what has parts stands below it, a part a line."""
-    shown = []
+    rows = []
     for name, value in told.items():
         title = f"{name.replace('_', ' '):>15}"
         whole = flat(value)
         if isinstance(value, str) or len(whole) <= 90:
-            shown.append(f"{title}  {whole}")
+            rows.append(f"{title}  {whole}")
             continue
         parts = [f"{key}: {flat(part)}" for key, part in value.items()] if isinstance(value, dict) else map(flat, value)
-        shown += [title, *(textwrap.fill(part, 110, initial_indent=INDENT, subsequent_indent=MORE) for part in parts)]
-    return "\n".join(shown)
+        rows += [
+            title,
+            *(textwrap.fill(part, 110, initial_indent=INDENT, subsequent_indent=MORE) for part in parts),
+        ]
+    return shown("\n".join(rows))
 
 
 def flat(value: Any) -> str:

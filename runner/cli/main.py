@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from runner.errors import EdgeError, ExitCode, HallmarkError, RecordError, VerificationError, exit_code
+from runner.rules.shown import shown
 
 VERBS: dict[str, tuple[str, str]] = {
     # everyday
@@ -83,7 +84,7 @@ def main() -> None:
         click.echo("interrupted: run the same command again to go on", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     except (RecordError, VerificationError, EdgeError, OSError) as error:
-        click.echo(f"hallmark: {error}", err=True)
+        click.echo(shown(f"hallmark: {error}"), err=True)
         sys.exit(exit_code(error))
     except HallmarkError as error:
         click.echo(f"hallmark: this is a bug in Hallmark, please report it: {error}", err=True)

@@ -10,12 +10,13 @@ import click
 
 from runner.errors import ExitCode
 from runner.records.verdict import Verdict
+from runner.rules.shown import shown
 
 
 def lines(verdict: Verdict) -> list[str]:
     """A line a reason, with what to do about it."""
     return [
-        f"  {reason.step}: {reason.problem}" + (f"\n      → {reason.hint}" if reason.hint else "")
+        shown(f"  {reason.step}: {reason.problem}" + (f"\n      → {reason.hint}" if reason.hint else ""))
         for reason in verdict.reasons
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ from runner.rules.signers import read_signers
 from runner.rules.verification import verify
 
 MAIN = "refs/heads/main"
+_TARGET = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*/[1-9][0-9]{0,5}\Z")
+_BRANCH = re.compile(r"(?!refs/)(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*\Z")
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -54,11 +57,16 @@ class Proposal:
 
 
 def branch_of(target: str) -> str:
-    """The ref of a target: `CLUSTER/SEQ` is a promotion's branch, `promote/<cluster>/<seq>`; all else is a branch."""
-    cluster, _, sequence = target.partition("/")
-    if cluster and sequence.isdigit():
-        return f"refs/heads/promote/{cluster}/{sequence}"
-    return target if target.startswith("refs/") else f"refs/heads/{target}"
+    """The ref of a target: `CLUSTER/SEQ` is a promotion's branch, `promote/<cluster>/<seq>`; all else is a branch.
+
+    Raises `RecordError` for a name that git would not take, or would take for something else.
+    """
+    if _TARGET.match(target):
+        return f"refs/heads/promote/{target}"
+    name = target.removeprefix("refs/heads/")
+    if not _BRANCH.match(name) or len(name) > 200 or any(part.endswith((".", ".lock")) for part in name.split("/")):
+        raise RecordError(f"{target!r} is no CLUSTER/SEQ and no branch", hint="for example desk/3, or my-branch")
+    return f"refs/heads/{name}"
 
 
 def approvals_directory(facts: Facts) -> str:

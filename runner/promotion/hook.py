@@ -82,6 +82,9 @@ def _ledger(sources: Sources, update: Update) -> Verdict:
     gone = [change.path for change in changes if change.operation != "A"]
     if gone:
         return _refuse(f"{gone[0]} is in the ledger already", "append a new entry")
+    odd = [change.path for change in changes if change.mode != "100644"]
+    if odd:
+        return _refuse(f"{odd[0]!r} is no regular file", "append an entry: one file, <cluster>/<number>.json")
     try:
         for cluster in sorted({change.path.split("/")[0] for change in changes}):
             sources.chain(cluster)

@@ -29,6 +29,9 @@ _FIELD = {
     name: re.compile(rf"^{name}: *[\"']?([a-z0-9-]+)[\"']?[ ]*\r?$".encode(), re.MULTILINE)
     for name in ("capability", "rubric")
 }
+_PLAIN, _ODD_KEY = re.compile(rb"(?:#.*\n|\n)*[a-z]"), re.compile(rb"^[\"'?]", re.MULTILINE)
+"""Top-level keys stand at the line's start, and none is quoted or complex: a line of some quoted text that looks like a
+field is not the only one that the search finds."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +104,19 @@ class Sources:
         self._read_scenarios(files)
         found = {}
         for path, file in files.items():
-            _, _, name, stem = path.split("/", 3)
+            name, _, stem = path.removeprefix(f"scenarios/{cluster}/").partition("/")
             if name in SETS and stem.endswith(".yaml"):
                 found[(SETS[name], stem.removesuffix(".yaml"))] = self._scenarios[file.blob][0]
         return found
 
     def _read_scenarios(self, files: Mapping[str, File]) -> None:
-        """Each scenario's sha256, capability and rubric. A top-level field of block YAML is found without parsing."""
+        """Each scenario's sha256, capability and rubric. A top-level field of block YAML is found without parsing,
+        unless a key could be written in a way that the search passes over."""
         fresh = {f.blob: path for path, f in files.items() if path.endswith(".yaml") and f.blob not in self._scenarios}
         for blob, data in self.objects.blobs(list(fresh)).items():
             self._digests[blob] = sha256(data)
             named = [pattern.findall(data) for pattern in _FIELD.values()]
-            if all(len(matches) == 1 for matches in named):
+            if all(len(matches) == 1 for matches in named) and _PLAIN.match(data) and not _ODD_KEY.search(data):
                 self._scenarios[blob] = (named[0][0].decode(), named[1][0].decode())
             else:
                 scenario = self.parse(data, Scenario, path=fresh[blob])

@@ -1,0 +1,22 @@
+"""Text from strangers, made fit for a terminal: what it says, and nothing that moves the cursor or hides a letter."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_KEPT = frozenset("\n\u200c\u200d")
+
+
+def shown(text: str) -> str:
+    """`text` with every control, format, private and unassigned character, and every half of a surrogate pair, written
+    out as its code, such as \\u202e."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(map(_written, text))
+
+
+def _written(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character)[0] != "C":
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
