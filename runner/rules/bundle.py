@@ -185,8 +185,11 @@ def _data(validation: ValidationReport, sweep: Sweep, mixture: Iterable[Training
 
 
 def _left_out(diagnosis: Diagnosis) -> Iterator[Risk]:
-    if diagnosis.left_out:
-        listed = "; ".join(f"{name}: {why}" for name, why in sorted(diagnosis.left_out.items()))
+    by_reason: dict[str, list[str]] = {}
+    for name, why in sorted(diagnosis.left_out.items()):
+        by_reason.setdefault(why, []).append(name)
+    if by_reason:
+        listed = "; ".join(f"{why}: {', '.join(names)}" for why, names in sorted(by_reason.items()))
         yield Risk(title="Failures not aimed at", detail=listed)
 
 
