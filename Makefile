@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint acceptance install clean
+.PHONY: demo test attack lint acceptance install clean
 .DEFAULT_GOAL := test
 
 # torch first and by its exact version: a range would bring a CUDA build of several gigabytes.
@@ -21,6 +21,10 @@ demo: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m 'not acceptance'
+
+# Every attack of docs/trust.md; FULL=1 kills a thousand times instead of two hundred.
+attack: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attack $(if $(FULL),--full)
 
 acceptance: $(READY)
 	$(BIN)/python -m pytest tests -m acceptance -s

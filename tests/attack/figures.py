@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from runner.edges.ledger_store import LEDGER as LEDGER_REF
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import parse
 from runner.promotion.propose import adapter_record, stage
@@ -27,6 +28,7 @@ from tests.attack.forgery import (
     altered_json,
     blind,
     forge,
+    merged,
     repoliced,
 )
 from tests.promotion_fixture import store_with_dvc
@@ -98,6 +100,13 @@ def other_adapter(desk: Desk) -> Finding:
     desk.adapters.put(TROJAN)
     adapter = adapter_record(TROJAN, dvc=store_with_dvc(desk.storage, TROJAN))
     return forge(desk, desk.staged(replace(desk.records["staging"], adapter=adapter)))
+
+
+def cut_ledger(desk: Desk, path: str) -> Finding:
+    """An entry is gone from the server's ledger."""
+    tip = desk.git.resolve(LEDGER_REF) or ""
+    desk.git.run("update-ref", LEDGER_REF, desk.git.commit_files([tip], {path: None}, "Forget\n"))
+    return merged(desk)
 
 
 def evidence_of_another_iteration(desk: Desk) -> Finding:
@@ -362,6 +371,19 @@ CASES = (
         "A worse adapter, with an earlier one's figures.",
         LEDGER,
         evidence_of_another_iteration,
+    ),
+    Case(
+        "ledger-cut-back",
+        "The ledger no longer knows the bundle.",
+        LEDGER,
+        partial(cut_ledger, path="desk/00000014.json"),
+    ),
+    Case(
+        "ledger-with-a-gap",
+        "An entry is missing in the middle.",
+        "unreadable",
+        partial(cut_ledger, path="desk/00000005.json"),
+        says="next sequence",
     ),
     Case("grades-dropped", "A scenario that the candidate fails is left out.", GRADES, partial(graded, edit=dropped)),
     Case("grades-duplicated", "A scenario that it passes is graded twice.", GRADES, partial(graded, edit=duplicated)),
