@@ -1,38 +1,27 @@
-"""Settings to the edges that the promotion room reads and writes through. Apart from `wiring`, so that the gate starts
-without the model libraries' neighbours."""
+"""Settings to the edges that the promotion room reads and writes through: `wiring_gate`'s, and what proposing needs."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
-from runner.edges import adapter_store, hook_files
-from runner.edges.adapter_store import DvcAdapterStore
-from runner.edges.dvc_objects import DvcObjects
+from runner.edges import adapter_store
 from runner.edges.files import write_file
-from runner.edges.git_write import GitRepository
-from runner.edges.ledger_store import LEDGER, GitLedgerStore
 from runner.edges.run_outputs import RunOutputs
 from runner.edges.scratch import new_signer, scratch_repository
-from runner.edges.signing import SshSigner, SshVerifier
+from runner.edges.signing import SshSigner
 from runner.edges.yaml_dump import dump as dump
 from runner.edges.yaml_files import line_of as line_of
 from runner.edges.yaml_files import parse as parse
-from runner.errors import GitError, RecordError
+from runner.errors import RecordError
 from runner.ports_promotion import Signer
-from runner.promotion.decide import MAIN
 from runner.promotion.drill import Scratch, with_drill
 from runner.promotion.gather import read_before
 from runner.promotion.later import WHEN
 from runner.promotion.propose import Staging, adapter_record, bundle_point
-from runner.promotion.receipt import Registry
 from runner.promotion.rollback import on_call
-from runner.promotion.sources import Sources
 from runner.records.cluster import Cluster, HubBase
 from runner.records.evidence import EvidenceFile, Operations, RollbackContract
 from runner.records.failure import Diagnosis
@@ -42,79 +31,13 @@ from runner.records.promotion import BaseId, BenchmarkId, RunSource, ServingStag
 from runner.records.training import BaseTraining, Sweep, Training
 from runner.rules.canonical import canonical, digest
 from runner.rules.change import POLICY_FILES
-
-FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-
-
-def now() -> str:
-    return datetime.now(UTC).strftime(FORMAT)
+from runner.wiring_gate import Room
+from runner.wiring_gate import now as now
+from runner.wiring_gate import room as room
 
 
 def signer(key: Path) -> Signer:
     return SshSigner(key)
-
-
-@dataclass(frozen=True)
-class Room:
-    """One repository, as the promotion verbs see it. With a remote, main, ledger and branches are the remote's."""
-
-    path: Path
-    remote: str | None
-    store: DvcAdapterStore | None
-    """None leaves adapters' bytes out."""
-
-    @cached_property
-    def repository(self) -> GitRepository:
-        return GitRepository(self.path)
-
-    @cached_property
-    def ledger(self) -> GitLedgerStore:
-        return GitLedgerStore(self.path, remote=self.remote)
-
-    @cached_property
-    def verifier(self) -> SshVerifier:
-        return SshVerifier()
-
-    def sources(self) -> Sources:
-        """Fresh: the ledger is read as it now stands."""
-        return Sources(self.repository, parse, self.verifier, self.ledger.read, self.store)
-
-    def offline(self) -> Sources:
-        """The ledger as this clone has it; nothing is fetched, and adapters' bytes are left out."""
-        return Sources(self.repository, parse, self.verifier, self._local_ledger)
-
-    def _local_ledger(self, cluster: str) -> tuple[Entry, ...]:
-        return self.ledger.read_at(self.tip(LEDGER), cluster)
-
-    def pushed(self, ref: str, new: str) -> Sources:
-        """What a hook reads: the ledger is the one that the push would make of it."""
-        if ref != LEDGER:
-            return self.sources()
-        return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
-
-    def refresh(self) -> None:
-        """Fetch the remote's branches and tags, where there is one."""
-        if self.remote:
-            self.repository.fetch(self.remote)
-
-    def tip(self, ref: str) -> str | None:
-        """A branch as this clone has it: what was fetched last, before what is local."""
-        fetched = ref.replace("refs/heads/", "refs/remotes/origin/")
-        return self.repository.resolve(fetched) or self.repository.resolve(ref)
-
-    def main(self) -> str:
-        """Main's tip, the remote's where there is one. Raises `GitError` where there is no main."""
-        found = self.repository.remote_ref(self.remote, MAIN) if self.remote else self.repository.resolve(MAIN)
-        if found is None:
-            raise GitError(f"{self.path} has no main")
-        return found
-
-    def registry(self) -> Registry:
-        return Registry(self.repository, self.ledger.commit, self.remote)
-
-
-def install_hooks(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:
-    return hook_files.install(path, python=python, root=root, key=key, store=store)
 
 
 def read_policy(top: Path) -> dict[str, bytes]:
@@ -129,18 +52,6 @@ def write_files(top: Path, files: Mapping[str, bytes]) -> None:
 
 def deliver(directory: Path, files: Mapping[str, bytes]) -> bool:
     return adapter_store.deliver(directory, files)
-
-
-def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:
-    """The repository at `path`: a bare one is its own truth; a clone follows its `origin`, if it has one."""
-    with GitRepository(path) as git:
-        bare = git.run("rev-parse", "--is-bare-repository").strip() == b"true"
-        top = path if bare else Path(git.run("rev-parse", "--show-toplevel").decode().strip())
-        remotes = git.run("remote").decode().split()
-    adapters = None
-    if with_bytes:
-        adapters = DvcAdapterStore(DvcObjects.in_folder(store) if store else DvcObjects.of_work_tree(top))
-    return Room(top, None if bare or "origin" not in remotes else "origin", adapters)
 
 
 def staging(room: Room, cluster: str, iteration: str = "") -> Staging:

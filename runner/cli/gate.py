@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
+from runner import wiring_gate as wiring
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.gather import Step

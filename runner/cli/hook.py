@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
+from runner import wiring_gate as wiring
 from runner.cli.verdicts import lines
 from runner.errors import ExitCode
 from runner.promotion.hook import read_updates, refuse_or_pass

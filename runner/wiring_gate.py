@@ -1,0 +1,103 @@
+"""Settings to the edges that judging needs, and no others: the hook, `gate` and `verify` start with these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from runner.edges import hook_files
+from runner.edges.adapter_store import DvcAdapterStore
+from runner.edges.dvc_objects import DvcObjects
+from runner.edges.git_write import GitRepository
+from runner.edges.ledger_store import LEDGER, GitLedgerStore
+from runner.edges.signing import SshVerifier
+from runner.edges.yaml_files import parse
+from runner.errors import GitError
+from runner.promotion.decide import MAIN
+from runner.promotion.receipt import Registry
+from runner.promotion.sources import Sources
+from runner.records.ledger import Entry
+
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime(FORMAT)
+
+
+@dataclass(frozen=True)
+class Room:
+    """One repository, as the promotion verbs see it. With a remote, main, ledger and branches are the remote's."""
+
+    path: Path
+    remote: str | None
+    store: DvcAdapterStore | None
+    """None leaves adapters' bytes out."""
+
+    @cached_property
+    def repository(self) -> GitRepository:
+        return GitRepository(self.path)
+
+    @cached_property
+    def ledger(self) -> GitLedgerStore:
+        return GitLedgerStore(self.path, remote=self.remote)
+
+    @cached_property
+    def verifier(self) -> SshVerifier:
+        return SshVerifier()
+
+    def sources(self) -> Sources:
+        """Fresh: the ledger is read as it now stands."""
+        return Sources(self.repository, parse, self.verifier, self.ledger.read, self.store)
+
+    def offline(self) -> Sources:
+        """The ledger as this clone has it; nothing is fetched, and adapters' bytes are left out."""
+        return Sources(self.repository, parse, self.verifier, self._local_ledger)
+
+    def _local_ledger(self, cluster: str) -> tuple[Entry, ...]:
+        return self.ledger.read_at(self.tip(LEDGER), cluster)
+
+    def pushed(self, ref: str, new: str) -> Sources:
+        """What a hook reads: the ledger is the one that the push would make of it."""
+        if ref != LEDGER:
+            return self.sources()
+        return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
+
+    def refresh(self) -> None:
+        """Fetch the remote's branches and tags, where there is one."""
+        if self.remote:
+            self.repository.fetch(self.remote)
+
+    def tip(self, ref: str) -> str | None:
+        """A branch as this clone has it: what was fetched last, before what is local."""
+        fetched = ref.replace("refs/heads/", "refs/remotes/origin/")
+        return self.repository.resolve(fetched) or self.repository.resolve(ref)
+
+    def main(self) -> str:
+        """Main's tip, the remote's where there is one. Raises `GitError` where there is no main."""
+        found = self.repository.remote_ref(self.remote, MAIN) if self.remote else self.repository.resolve(MAIN)
+        if found is None:
+            raise GitError(f"{self.path} has no main")
+        return found
+
+    def registry(self) -> Registry:
+        return Registry(self.repository, self.ledger.commit, self.remote)
+
+
+def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:
+    """The repository at `path`: a bare one is its own truth; a clone follows its `origin`, if it has one."""
+    with GitRepository(path) as git:
+        bare = git.run("rev-parse", "--is-bare-repository").strip() == b"true"
+        top = path if bare else Path(git.run("rev-parse", "--show-toplevel").decode().strip())
+        remotes = git.run("remote").decode().split()
+    adapters = None
+    if with_bytes:
+        adapters = DvcAdapterStore(DvcObjects.in_folder(store) if store else DvcObjects.of_work_tree(top))
+    return Room(top, None if bare or "origin" not in remotes else "origin", adapters)
+
+
+def install_hooks(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:
+    return hook_files.install(path, python=python, root=root, key=key, store=store)
