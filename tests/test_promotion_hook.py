@@ -63,7 +63,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     (world.path / "storage").mkdir()
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(world.origin)], check=True)
     subprocess.run(["git", "clone", "-q", str(world.origin), str(desk.clone)], check=True, capture_output=True)
-    for path, data in world.tree().items():
+    governed = {path: data for path, data in world.tree().items() if not path.startswith("policy/")}
+    for path, data in governed.items():
         (desk.clone / path).parent.mkdir(parents=True, exist_ok=True)
         (desk.clone / path).write_bytes(data)
     members = [f"{name}={desk.key(name)}.pub" for name in ("alice", "bob", "carol", "dave", "ci", "gate")]

@@ -7,6 +7,7 @@ import json
 import struct
 
 import pytest
+import rfc8785
 from securesystemslib.dsse import Envelope as Published
 
 from runner.edges import dsse
@@ -79,6 +80,15 @@ def test_rfc_8785_section_3_2_3_sorts_by_utf_16_code_units() -> None:
     }
     order = [given[name] for name in ("\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33")]
     assert list(json.loads(canonical(given)).values()) == order
+
+
+def test_rows_of_text_are_the_same_bytes_as_one_by_one() -> None:
+    characters = [chr(code) for code in (*range(0x3000), 0xD7FF, *range(0xE000, 0x20000, 7), 0x10FFFF)]
+    rows = [[character, f"a{character}b", ""] for character in characters]
+    assert canonical(rows) == rfc8785.dumps(rows)
+    assert canonical([]) == rfc8785.dumps([])
+    with pytest.raises(RecordError):
+        canonical([["\ud800"]])
 
 
 def test_dsse_pre_authentication_encoding() -> None:

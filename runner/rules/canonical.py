@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +17,19 @@ def canonical(value: Any) -> bytes:
     """RFC 8785 bytes of a JSON value or record. Raises `RecordError` for what JSON cannot say: NaN, infinities, whole
     numbers beyond 2**53, halves of surrogate pairs."""
     try:
+        if _rows_of_text(value):
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         return rfc8785.dumps(value.model_dump(mode="json") if isinstance(value, Record) else value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise RecordError(f"has no canonical JSON: {error}") from error
+
+
+def _rows_of_text(value: Any) -> bool:
+    """Whether it is a list of lists of text, as manifests and contexts are: thousands of rows, without a number or a
+    name to order, which json writes in the same bytes and ten times as fast."""
+    return isinstance(value, list) and all(
+        isinstance(row, list) and all(isinstance(cell, str) for cell in row) for row in value
+    )
 
 
 def sha256(data: bytes) -> str:

@@ -17,12 +17,13 @@ def strict_json(data: bytes) -> Any:
     than `DEEPEST`."""
     try:
         text = data.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_named_once, parse_constant=_not_json, parse_float=_finite)
+        value = _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    _not_deep(value)
+    if text.count("[") + text.count("{") > DEEPEST:
+        _not_deep(value)
     if "\\u" in text:
         _whole_characters(value)
     return value
@@ -82,3 +83,6 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_named_once, parse_constant=_not_json, parse_float=_finite)
