@@ -7,7 +7,6 @@ ssh-keygen accepts a signature with bytes after its end, and ignores what a read
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import textwrap
 from typing import NamedTuple
@@ -48,7 +47,7 @@ def dearmor(text: bytes) -> bytes:
         raise VerificationError("is not an armored SSH signature")
     try:
         return base64.b64decode("".join(lines[1:-1]), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise VerificationError("is not base64") from error
 
 

@@ -1,6 +1,7 @@
 """`python -m tests.attack`: play the corpus, print what was expected and what was got, exit 1 if anything is wrong.
 
-After the cases come 1,000 flipped bits, 10,000 tampered ledgers and 200 kills at named points (`--full`: 1,000).
+After the cases come the storms: 1,000 flipped bits, 10,000 tampered ledgers and 200 kills at named points (`--full`:
+1,000), folded into a row a kind.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -23,8 +25,8 @@ from tests.attack.kills import kills
 from tests.attack.ledger import tamperings
 from tests.attack.table import BY_NAME, CASES, play, starts
 
-FLIPS, TAMPERINGS, KILLS, FULL = 1_000, 10_000, 200, 1_000
 SEED = 20260101
+FLIPS, TAMPERINGS, KILLS, FULL = 1_000, 10_000, 200, 1_000
 _DESKS: dict[str, Desk] = {}
 
 
@@ -32,103 +34,107 @@ def _begin(desks: dict[str, Desk]) -> None:
     _DESKS.update(desks)
 
 
-def _case(name: str) -> list[Row]:
+def _case(name: str) -> Row:
     case = BY_NAME[name]
-    return [play(case, _DESKS[case.start], _DESKS[case.start].path.parent / "cases")]
+    return play(case, _DESKS[case.start], _DESKS[case.start].path.parent / "cases")
 
 
-def _flips(count: int, seed: int) -> list[Row]:
+def _flips(seed: int, count: int) -> list[Row]:
     start = _DESKS["promoted"]
     return flips(start.copy(start.path.parent / f"flips-{seed}"), count=count, seed=seed)
 
 
-def folded(rows: Iterable[tuple[str, str, str, str]], *, prefix: str) -> list[Row]:
+Storm = Callable[[int, int], Iterable[tuple[str, ...]]]
+
+
+def storms(*, full: bool) -> dict[str, tuple[Storm, int]]:
+    """What is done so often that its rows are folded, and how often. The longest stands first."""
+    return {
+        "killed": (kills, FULL if full else KILLS),
+        "bit flipped": (_flips, FLIPS),
+        "ledger": (tamperings, TAMPERINGS),
+    }
+
+
+def shares(count: int, jobs: int) -> list[int]:
+    return [count // jobs + (at < count % jobs) for at in range(jobs)]
+
+
+def folded(rows: Iterable[tuple[str, ...]], *, prefix: str) -> list[Row]:
     """One row for all of a kind (what stands before the colon); those that are wrong stand by themselves."""
-    kinds: dict[str, list[tuple[str, str, str, str]]] = {}
+    kinds: dict[str, list[Row]] = {}
     wrong = []
-    for row in rows:
-        if row[1] == row[2]:
-            kinds.setdefault(row[0].split(":")[0], []).append(row)
+    for row in (Row(*row) for row in rows):
+        if row.wrong:
+            wrong.append(row)
         else:
-            wrong.append(Row(*row))
+            kinds.setdefault(row.case.split(":")[0], []).append(row)
     good = []
     for kind, found in kinds.items():
-        answer = f"{len(found)} {found[0][1]}"
-        steps = dict.fromkeys(row[3] for row in found if row[3])
-        shown = ", ".join(list(steps)[:3]) + (f" and {len(steps) - 3} more" if len(steps) > 3 else "")
+        answer = f"{len(found)} {found[0].expected}"
+        steps = [step for step, _ in Counter(row.step for row in found if row.step).most_common()]
+        shown = ", ".join(steps[:3]) + (f" and {len(steps) - 3} more" if len(steps) > 3 else "")
         good.append(Row(f"{prefix}: {kind}", answer, answer, shown))
     return [*good, *wrong]
 
 
-def _tamperings(count: int, seed: int) -> list[Row]:
-    return folded(tamperings(seed, count), prefix="ledger")
-
-
-def _kills(count: int, seed: int) -> list[Row]:
-    return folded(kills(seed, count), prefix="killed")
-
-
-def run(cases: Sequence[Case], *, jobs: int, full: bool, storms: bool) -> list[Row]:
-    """Every row, printed as it comes. The storms (flips, tamperings, kills) begin first, for they last longest."""
+def run(cases: Sequence[Case], *, jobs: int, stormy: dict[str, tuple[Storm, int]]) -> tuple[list[Row], list[Row]]:
+    """The rows of the cases, and those of the storms, each printed as soon as it is known."""
     with tempfile.TemporaryDirectory(prefix="hallmark-attack-") as scratch:
-        wanted = {case.start for case in cases} | ({"promoted"} if storms else set())
-        desks = starts(Path(scratch), wanted)
+        desks = starts(Path(scratch), {case.start for case in cases} | ({"promoted"} if stormy else set()))
         context = multiprocessing.get_context("fork")
-        rows = []
         with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(desks,)) as pool:
-            work = []
-            if storms:
-                count = (FULL if full else KILLS) // jobs
-                for at in range(jobs):
-                    work.append(pool.submit(_kills, count, SEED + at))
-                    work.append(pool.submit(_flips, FLIPS // jobs, SEED + at))
-                    work.append(pool.submit(_tamperings, TAMPERINGS // jobs, SEED + at))
-            work += [pool.submit(_case, case.name) for case in cases]
-            for done in as_completed(work):
-                for row in done.result():
-                    rows.append(row)
-                    show(row)
-    return rows
+            played = [pool.submit(_case, case.name) for case in cases]
+            raging = {
+                name: [pool.submit(storm, SEED + at, share) for at, share in enumerate(shares(count, jobs))]
+                for name, (storm, count) in stormy.items()
+            }
+            rows = [show(done.result()) for done in as_completed(played)]
+            more = []
+            for name, parts in raging.items():
+                found = [row for part in parts for row in part.result()]
+                more += [show(row) for row in folded(found, prefix=name)]
+    return rows, more
 
 
-def show(row: Row) -> None:
+def show(row: Row) -> Row:
     mark = "✗" if row.wrong else " "
     print(f"{mark} {row.case:<52} {row.expected:<16} {row.got:<16} {row.step}", flush=True)
     if row.wrong and row.said:
         print("    " + row.said.replace("\n", "\n    "), flush=True)
+    return row
 
 
-def _alone(row: Row) -> bool:
-    """Whether one step found it, and no other would have."""
-    return len({re.split(r"[. ]", step)[0] for step in row.step.split(", ")}) == 1 and bool(row.step)
-
-
-def summary(cases: Sequence[Case], rows: Sequence[Row], seconds: float) -> str:
+def summary(cases: Sequence[Case], rows: Sequence[Row], more: Sequence[Row], seconds: float) -> str:
     fail = sum(case.expected is not Expected.PASS for case in cases)
-    by_name = {row.case: row for row in rows}
-    alone = sum(_alone(by_name[case.name]) for case in cases if case.step)
-    wrong = sum(row.wrong for row in rows)
-    share = f"{fail / len(cases):.0%}" if cases else "none"
+    alone = sum(len({re.split(r"[. ]", step)[0] for step in row.step.split(", ") if step}) == 1 for row in rows)
+    wrong = sum(row.wrong for row in (*rows, *more))
     return (
-        f"\n{len(cases)} cases, {fail} of them must fail ({share}), {alone} of these are found by their step alone"
-        f"\n{len(rows) - len(cases)} rows of flips, tamperings and kills\n{wrong} wrong, {seconds:.0f} s"
+        f"\n{len(cases)} cases, {fail} of them must fail ({fail / max(len(cases), 1):.0%}), "
+        f"{alone} found by one step and by no other"
+        f"\n{len(more)} kinds of kills, flipped bits and tampered ledgers"
+        f"\n{wrong} wrong, {seconds:.0f} s"
     )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.attack", description="Attack promotions, and see them found."
+    )
     parser.add_argument("names", nargs="*", help="only cases whose names contain one of these, and no storms")
     parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2))
     parser.add_argument("--full", action="store_true", help=f"{FULL:,} kills")
-    parser.add_argument("--cases", action="store_true", help="the cases alone")
+    parser.add_argument("--only", choices=["cases", *storms(full=False)], help="the cases, or one storm, alone")
     options = parser.parse_args()
     cases = [case for case in CASES if not options.names or any(name in case.name for name in options.names)]
+    stormy = {} if options.names or options.only == "cases" else storms(full=options.full)
+    if options.only in stormy:
+        cases, stormy = [], {options.only: stormy[options.only]}
     began = time.monotonic()
     print(f"  {'case':<52} {'expected':<16} {'got':<16} step")
-    storms = not options.names and not options.cases
-    rows = run(cases, jobs=options.jobs, full=options.full, storms=storms)
-    print(summary(cases, rows, time.monotonic() - began))
-    return int(any(row.wrong for row in rows))
+    rows, more = run(cases, jobs=options.jobs, stormy=stormy)
+    print(summary(cases, rows, more, time.monotonic() - began))
+    return int(any(row.wrong for row in (*rows, *more)))
 
 
 if __name__ == "__main__":

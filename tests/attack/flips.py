@@ -5,13 +5,14 @@ the turned bytes in the place of one object's. The adapter's bytes are no part o
 `runner.promotion.judge.judge`, which is the gate, with the real store over turned bytes in DVC's storage.
 
 A flip is found where the verdict refuses or a `HallmarkError` says that nothing could be judged. Any other exception is
-a bug and is not caught. What lies in a ledger entry's `measured` block no digest covers, and so is left alone.
+a bug, and wrong. What lies in a ledger entry's `measured` block no digest covers, and so is left alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,26 +167,25 @@ def _only_measured(member: Member, data: bytes) -> bool:
 
 
 def flips(desk: Desk, *, count: int, seed: int) -> list[Row]:
-    """`count` flips over every kind of member in turn, a row a kind. `desk` has its first promotion merged."""
-    clone = Clone(desk)
+    """`count` flips over every kind of member in turn. `desk` has its first promotion merged."""
+    clone, rng = Clone(desk), random.Random(seed)
     if clone.verified():
         raise AssertionError("the history does not hold before a bit is turned")
     kinds: dict[str, list[Member]] = {}
     for member in clone.members():
         kinds.setdefault(member.kind, []).append(member)
-    rng, steps = random.Random(seed), {kind: list[str]() for kind in kinds}
+    rows = []
     for number in range(count):
-        kind = list(kinds)[number % len(kinds)]
-        member = rng.choice(kinds[kind])
-        steps[kind].append(member.found(turned(member, rng)))
+        member = rng.choice(list(kinds.values())[number % len(kinds)])
+        rows.append(_row(member, turned(member, rng)))
     clone.objects.close()
-    return [
-        Row(f"bit flipped: {kind}", f"{len(found)} found", f"{sum(map(bool, found))} found", _most(found))
-        for kind, found in steps.items()
-    ]
+    return rows
 
 
-def _most(found: list[str]) -> str:
-    """What found them, the most frequent first."""
-    names = sorted({one for one in found if one}, key=lambda one: -found.count(one))
-    return ", ".join(names[:4])
+def _row(member: Member, data: bytes) -> Row:
+    name = f"{member.kind}: {member.name}"
+    try:
+        step = member.found(data)
+    except Exception as error:
+        return Row(name, "found", type(error).__name__, "", traceback.format_exc())
+    return Row(name, "found", "found" if step else "not found", step)
