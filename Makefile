@@ -20,7 +20,7 @@ demo: $(READY)
 	$(BIN)/hallmark demo --directory build/demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m 'not acceptance'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m 'not acceptance' -n auto
 
 # Every attack of docs/trust.md; FULL=1 kills a thousand times instead of two hundred.
 attack: $(READY)

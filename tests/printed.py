@@ -12,6 +12,8 @@ BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"(?P<who>[a-z]*)\$ (?P<command>.+)")
 QUOTED = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
 COMMENT = re.compile(r"\s+# .*")
+DIGEST = re.compile(r"\b[0-9a-f]{12}…")
+"""The first half of a demonstration's digest: another one whenever its output is printed anew."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Printed:
 
     @property
     def key(self) -> str:
-        return f"{self.who}$ {self.command}" if self.who else self.command
+        command = DIGEST.sub("SHA256", self.command)
+        return f"{self.who}$ {command}" if self.who else command
 
 
 def blocks(text: str) -> list[str]:

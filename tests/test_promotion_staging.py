@@ -91,7 +91,7 @@ def test_everything_an_approver_needs_is_staged(world: World) -> None:
 
 def test_an_adapter_names_the_base_that_its_record_names() -> None:
     """The gate holds the one against the other; `wiring_promotion` makes the record of the same values."""
-    path = PathBase(kind="path", path="/srv/base", sha256="e" * 64)
+    path = PathBase(kind="path", path="bases/desk", sha256="e" * 64)
     hub = HubBase(kind="hub", id="example/base", revision="f" * 40)
     assert base_digest(Model(base=path, weights=Tree({}))) == path.sha256
     assert base_digest(Model(base=hub, weights=Tree({}))) == digest(hub)

@@ -21,9 +21,10 @@ from types import ModuleType
 import pytest
 
 from runner.errors import ExitCode
+from tests import test_attack, test_cli_stages
 from tests.acceptance import test_readme as acceptance
 from tests.governed_desk import BIN, GovernedDesk
-from tests.printed import ROOT, Printed, block_with, blocks, commands, of_block
+from tests.printed import DIGEST, ROOT, Printed, block_with, blocks, commands, of_block
 
 README = ROOT / "README.md"
 DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
@@ -53,11 +54,14 @@ class Elsewhere:
 
 
 FIVE = Elsewhere("test_the_five_commands_make_a_cluster_of_a_users_own_files", "the five run as one script")
+STAGES = Elsewhere("test_from_shadow_to_production_and_back", "the same steps over days of traffic, other sequences")
+AUDIT = Elsewhere("test_an_auditor_needs_nothing_but_the_page", "the page's block is run as one script")
 RUNS: dict[str, Run | Elsewhere] = {
     # what is typed in this repository
     "make demo": Elsewhere("test_make_demo_as_printed", MINUTES),
     "make test": Elsewhere("test_make_has_the_target", "runs this test; .ci/run calls it"),
     "make acceptance": Elsewhere("test_make_has_the_target", "runs the tests that are too long for this one"),
+    "make attack": Elsewhere("test_make_has_the_target", "runs the whole corpus; tests/test_attack.py a part of it"),
     "hallmark --help": Run("project", r"Usage: hallmark"),
     "hallmark check": Run("project", r"\d+ files, 0 problems"),
     "hallmark status": Run("project", r"(?m)^support-desk "),
@@ -67,7 +71,7 @@ RUNS: dict[str, Run | Elsewhere] = {
         "approved", r"\A\Z", by="ash"
     ),
     "ash$ git push origin main": Run("merged", r"promotions/support-desk/1 at \w+: wrote refs/heads/ledger", by="ash"),
-    "auditor$ hallmark verify --root 20f0c286fcf6…": Run("promoted", r"1 promotions verified: pass"),
+    "auditor$ hallmark verify --root SHA256": Run("promoted", r"1 promotions verified: pass"),
     "auditor$ hallmark status support-desk": Run("promoted", r"(?m)^state +promoted$"),
     # the flywheel
     "hallmark ingest CLUSTER FILE": Run("governed", r"read [1-9]\d+ = kept [1-9]\d+ \+ quarantined 0 "),
@@ -97,6 +101,22 @@ RUNS: dict[str, Run | Elsewhere] = {
     "--core ../core.csv --dev ../dev.csv --heldout ../heldout.csv": FIVE,
     'git add --all && git commit --message "The first benchmark"': FIVE,
     "hallmark iterate routing": Elsewhere("test_the_five_commands_as_printed", MINUTES),
+    # docs/staging.md: later steps need days of traffic between them
+    "hallmark propose support-desk --stage canary --traffic results.jsonl --ci-key ~/.ssh/ci": STAGES,
+    "hallmark propose support-desk --stage production --traffic results.jsonl --ci-key ~/.ssh/ci": STAGES,
+    'hallmark propose support-desk/4 --stage deprecated --why "a better one serves" --ci-key ~/.ssh/ci': STAGES,
+    'hallmark rollback support-desk/3 --why "refunds misrouted" --ci-key ~/.ssh/ci': STAGES,
+    "hallmark approve rollback/support-desk/5 --key ~/.ssh/id_ed25519": STAGES,
+    # docs/trust.md: the auditor's page is run as one script
+    'git clone --quiet "$REPOSITORY" audit': AUDIT,
+    "cd audit": AUDIT,
+    'hallmark verify --root "$ROOT"': AUDIT,
+    'git checkout --quiet "$merge"': AUDIT,
+    'git show "$merge^1:policy/allowed_signers" > ../signers': AUDIT,
+    'git show "$merge^1:policy/revoked" > ../revoked': AUDIT,
+    "git -c gpg.format=ssh -c gpg.ssh.allowedSignersFile=../signers -c gpg.ssh.revocationFile=../revoked verify-tag "
+    '"promotions/$CLUSTER/$SEQ"': AUDIT,
+    'git show "$entry" > ../entry.json': AUDIT,
 }
 
 
@@ -110,12 +130,12 @@ def placeholders(command: str, desk: GovernedDesk) -> dict[str, str]:
         "OLD": "HEAD^1",
         "NEW": "HEAD",
         "SHA256": desk.root,
-        "20f0c286fcf6…": desk.root,
         "FILE": "~/.ssh/id_ed25519" if "--key FILE" in command else str(traces),
     }
 
 
 def filled(command: str, desk: GovernedDesk) -> str:
+    command = DIGEST.sub("SHA256", command)
     for name, value in placeholders(command, desk).items():
         command = re.sub(rf"(?<![\w-]){name}(?![\w-])", lambda found, value=value: value, command)
     return command
@@ -185,7 +205,7 @@ def test_every_printed_command_is_run_and_every_row_is_printed() -> None:
 def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
     run = RUNS[key]
     assert isinstance(run, Elsewhere)
-    rooms: tuple[ModuleType, ...] = (sys.modules[__name__], acceptance)
+    rooms: tuple[ModuleType, ...] = (sys.modules[__name__], acceptance, test_attack, test_cli_stages)
     assert any(callable(getattr(room, run.test, None)) for room in rooms), run.test
 
 

@@ -30,7 +30,7 @@ def fetch(
     Its promotion is judged again with its receipt and tag (with --root, all of main), and every byte is checked.
     Revoked, deprecated and unreceipted adapters are refused. The directory appears whole or not at all.
 
-    Example: hallmark fetch support-desk@canary --to /srv/adapters/canary-7 --root 3f0c…
+    Example: hallmark fetch support-desk@canary --to adapters/canary-7 --root 3f0c…
     """
     room = wiring.room(directory, store=store)
     if not offline:
