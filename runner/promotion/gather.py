@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from runner.errors import HallmarkError, RecordError, VerificationError
 from runner.ports_promotion import Keys
 from runner.promotion.adapters import adapter_problem
+from runner.promotion.benchmarks import benchmark_steps
 from runner.promotion.sources import Policy, Sources
 from runner.records.base import Record
 from runner.records.change import ChangeClass, Operation, PathChange
@@ -22,7 +23,7 @@ from runner.records.verdict import Reason
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256
 from runner.rules.change import approvals_prefix, classes, manifest, promotion_place
-from runner.rules.facts import Before, Facts, Frozen, NextPolicy, Promotion, Signed, SignedEvidence
+from runner.rules.facts import Before, Facts, NextPolicy, Promotion, Signed, SignedEvidence
 from runner.rules.policy import following_traps, reason, revoked_digests
 from runner.rules.strict_json import canonical_json
 
@@ -93,7 +94,7 @@ def gather(sources: Sources, step: Step) -> Facts:
         promotion=promotion,
         unreadable=unreadable,
         next_policy=next_policy,
-        frozen=_frozen(sources, step, changes),
+        benchmarks=benchmark_steps(sources, step.old, step.new, changes),
         twins=_twins(sources, step.new, changes),
         place=place,
     )
@@ -283,17 +284,3 @@ def read_before(sources: Sources, commit: str, cluster: str) -> Before:
         ledger=chain.history.entries,
         ledger_digests=chain.digests,
     )
-
-
-def _frozen(sources: Sources, step: Step, changes: tuple[PathChange, ...]) -> tuple[Frozen, ...]:
-    """The clusters whose governed scenarios change, with their frozen sets and benchmark versions."""
-    found = []
-    for cluster in sorted({c.path.split("/")[1] for c in changes if c.path.startswith("scenarios/")}):
-        lock_path, path = f"clusters/{cluster}/benchmark.lock", _cluster_file(cluster)
-        if sources.exists(step.old, lock_path) and sources.exists(step.old, path) and sources.exists(step.new, path):
-            lock = sources.parse(sources.objects.read(step.old, lock_path), BenchmarkLock, path=lock_path)
-            old, new = (
-                sources.parse(sources.objects.read(at, path), Cluster, path=path) for at in (step.old, step.new)
-            )
-            found.append(Frozen(cluster, frozenset(lock.sets), old.benchmark_version, new.benchmark_version))
-    return tuple(found)

@@ -19,6 +19,9 @@ _NONE: Mapping[str, str] = {}
 _SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+=-]*\Z")
 _PROMOTION = re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<sequence>[1-9][0-9]{{0,5}})/(?P<rest>.+)\Z")
+_BENCHMARK = re.compile(
+    rf"(?:scenarios/(?P<tested>[^/]+)/.+|clusters/(?P<own>{_SLUG})/(?:cluster\.yaml|benchmark\.lock))\Z"
+)
 _APPROVAL = re.compile(rf"policy/approvals/[0-9a-f]{{64}}/{_SLUG}\.dsse\.json\Z")
 _REST = re.compile(rf"(?:record\.yaml|evidence/[a-z]+(?:-[a-z]+)*(?:\.[a-z]+)+|approvals/{_SLUG}\.dsse\.json)\Z")
 _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
@@ -51,6 +54,12 @@ class Place(NamedTuple):
     @property
     def directory(self) -> str:
         return f"clusters/{self.cluster}/promotions/{self.sequence}/"
+
+
+def benchmark_cluster(path: str) -> str:
+    """The cluster whose scenarios, cluster.yaml or benchmark.lock a path is; empty for anything else."""
+    match = _BENCHMARK.match(path)
+    return (match["tested"] or match["own"]) if match else ""
 
 
 def promotion_place(path: str) -> Place | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from runner.records.change import ChangeClass, PathChange
-from runner.records.cluster import Cluster
+from runner.records.cluster import BenchmarkLock, Cluster
 from runner.records.intake import Incumbent
 from runner.records.ledger import Entry
 from runner.records.policy import Trust
@@ -87,13 +87,23 @@ class NextPolicy:
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """A cluster whose scenarios the step changes: its frozen sets, and its benchmark version before and after."""
+class BenchmarkStep:
+    """A cluster whose benchmark the step touches: its cluster.yaml and lock before and after; None where there is
+    none."""
 
     cluster: str
-    sets: frozenset[str]
-    version: int
-    next_version: int
+    touched: frozenset[str]
+    """The paths of it that change."""
+    before: Cluster | None
+    after: Cluster | None
+    lock_before: BenchmarkLock | None
+    lock_after: BenchmarkLock | None
+    unreadable: tuple[str, ...] = ()
+    """Why one of the two cannot be read after the step."""
+    left: tuple[str, ...] = ()
+    """Where cluster.yaml goes: what stays of the benchmark."""
+    promoted: bool = False
+    """Where cluster.yaml goes: whether the cluster has promotions."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ class Facts:
     unreadable: tuple[Reason, ...] = ()
     """Why parts of a promotion could not be read as records."""
     next_policy: NextPolicy | None = None
-    frozen: tuple[Frozen, ...] = ()
+    benchmarks: tuple[BenchmarkStep, ...] = ()
     twins: Mapping[str, str] = field(default_factory=dict)
     """Added paths, and what stands beside each of them under a name that differs only in case."""
     place: tuple[str, int] = field(default=("", 0))

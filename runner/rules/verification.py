@@ -5,7 +5,7 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
 
 0. The policy at the base tip holds: pins, lint, expiry.
 1. Exactly one first-parent step: the first parent of `new` is `old`.
-2. One change class, its operations, regular files, safe names, size caps.
+2. One change class, its operations, regular files, safe names, size caps; a frozen set changes with a new version only.
 3. The order holds:
    3.1 number: a promotion's sequence is the last plus one; a policy's version is the last plus one;
    3.2 stage: a new adapter enters where cluster.yaml says; one that is known moves on from the stage that it holds,
@@ -42,6 +42,7 @@ from runner.records.change import ChangeClass, Operation
 from runner.records.promotion import PromotionKind
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.approvals import approval_problems
+from runner.rules.benchmark_step import version_problems
 from runner.rules.change import APPROVALS, net_problems, promotion_place, shape_problems, step_problems
 from runner.rules.evidence import evidence_problems
 from runner.rules.facts import Facts
@@ -58,7 +59,7 @@ def verify(facts: Facts) -> Verdict:
         *_policy(facts),
         *step_problems(facts.old, facts.new, facts.parents, step="1 one step"),
         *shape_problems(facts.changes, facts.contents, twins=facts.twins, step="2 one class"),
-        *_frozen(facts),
+        *(found for one in facts.benchmarks for found in version_problems(one, step="2 one class")),
         *_sequence(facts),
         *(order_problems(promotion) if promotion else ()),
         *_manifest(facts),
@@ -82,15 +83,6 @@ def _policy(facts: Facts) -> Iterable[Reason]:
         yield Reason(step="0 policy", problem=f"the policy expired at {facts.trust.expires}", hint="renew it first")
     if facts.next_policy is not None:
         yield from facts.next_policy.problems
-
-
-def _frozen(facts: Facts) -> Iterable[Reason]:
-    """Step 2 for a benchmark: frozen sets change only with a new benchmark version."""
-    for one in facts.frozen:
-        touched = {c.path.split("/")[2] for c in facts.changes if c.path.startswith(f"scenarios/{one.cluster}/")}
-        if touched & one.sets and one.next_version <= one.version:
-            problem = f"{one.cluster}: {', '.join(sorted(touched & one.sets))} is frozen at version {one.version}"
-            yield Reason(step="2 one class", problem=problem, hint="raise benchmark_version and freeze the sets again")
 
 
 def _sequence(facts: Facts) -> Iterable[Reason]:

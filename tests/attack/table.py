@@ -7,13 +7,14 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.attack import adapters, figures, history, people, policies, refs, shape, staged
+from tests.attack import adapters, benchmarks, figures, history, people, policies, refs, shape, staged
 from tests.attack.case import Case, Finding, Row
 from tests.attack.desk import STARTS, Desk, Start, make_starts
 
 CASES: tuple[Case, ...] = (
     *policies.CASES,
     *shape.CASES,
+    *benchmarks.CASES,
     *figures.CASES,
     *staged.CASES,
     *people.CASES,

@@ -1,0 +1,93 @@
+"""Step 2 for a benchmark: ways round what is frozen. Every one of them has the owner's signature."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from runner.edges.yaml_dump import dump
+from tests.attack.case import Case, Finding, passes
+from tests.attack.desk import Desk
+from tests.attack.forgery import carried
+from tests.promotion_fixture import CLUSTER, LOCK, scenario_file
+
+CLASS = "2 one class"
+YAML, LOCKED = "clusters/desk/cluster.yaml", "clusters/desk/benchmark.lock"
+HELD = "scenarios/desk/heldout/heldout-00.yaml"
+EASIER = {HELD: scenario_file("heldout-00", "easy")}
+OTHER = {"heldout": {**LOCK["sets"]["heldout"], "sha256": "b" * 64}}
+
+
+def signed(desk: Desk, change: dict[str, bytes | None]) -> Finding:
+    return desk.gate(carried(desk, change, people=("alice",)))
+
+
+def cluster(**change: Any) -> bytes:
+    return dump({**CLUSTER, **change})
+
+
+def lock(**change: Any) -> bytes:
+    return dump({**LOCK, **change})
+
+
+def governed(desk: Desk) -> dict[str, bytes]:
+    """The cluster's benchmark as it stands on main."""
+    paths = [*desk.git.files(desk.main, "scenarios/desk"), *desk.git.files(desk.main, "clusters/desk")]
+    return {path: desk.git.read(desk.main, path) for path in paths if "/promotions/" not in path}
+
+
+def gone(desk: Desk, *, keep: str = "") -> Finding:
+    """The whole cluster, or all of it but one file."""
+    return signed(desk, {path: None for path in governed(desk) if path != keep})
+
+
+def renamed(desk: Desk) -> Finding:
+    """Everything of the cluster under another name, with an easier held-out set."""
+    found = governed(desk)
+    there = {path.replace("/desk/", "/table/"): data for path, data in found.items()}
+    there |= {"clusters/table/cluster.yaml": cluster(id="table")}
+    return signed(desk, {**dict.fromkeys(found), **there})
+
+
+def fallen(desk: Desk) -> Finding:
+    """From version 2 back to 1, so that the number 2 can be given twice."""
+    second = {YAML: cluster(benchmark_version=2), LOCKED: lock(version=2)}
+    desk.land(desk.git.commit_files([desk.main], second, "Second\n"))
+    return signed(desk, {YAML: cluster(), LOCKED: lock()})
+
+
+TRICKS: tuple[tuple[str, str, dict[str, bytes | None]], ...] = (
+    (
+        "benchmark-cluster-deleted",
+        "cluster.yaml goes with the edit, so that no version is there.",
+        {YAML: None, **EASIER},
+    ),
+    ("benchmark-cluster-emptied", "cluster.yaml is emptied with the edit.", {YAML: b"", **EASIER}),
+    ("benchmark-lock-deleted", "The lock goes, before the edit that it would refuse.", {LOCKED: None}),
+    ("benchmark-lock-emptied", "The lock is emptied.", {LOCKED: b""}),
+    (
+        "benchmark-lock-and-all-deleted",
+        "The lock and cluster.yaml go with the edit.",
+        {YAML: None, LOCKED: None, **EASIER},
+    ),
+    ("benchmark-set-unlocked", "The lock forgets the held-out set.", {LOCKED: lock(sets={})}),
+    ("benchmark-lock-of-another-set", "The lock's digest follows the edit.", {LOCKED: lock(sets=OTHER), **EASIER}),
+    (
+        "benchmark-version-in-the-lock-alone",
+        "The lock is of version 2, and cluster.yaml is not.",
+        {LOCKED: lock(version=2, sets=OTHER), **EASIER},
+    ),
+)
+CASES: tuple[Case, ...] = (
+    *(Case(name, does, CLASS, partial(signed, change=change)) for name, does, change in TRICKS),
+    Case("benchmark-version-falls", "The version goes back to a number that was given.", CLASS, fallen),
+    Case("cluster-renamed", "A promoted cluster moves to another name.", CLASS, renamed, "promoted"),
+    Case("cluster-deleted", "A promoted cluster is deleted whole.", CLASS, gone, "promoted"),
+    Case("cluster-deleted-in-part", "The lock outlives its cluster.", CLASS, partial(gone, keep=LOCKED), "root"),
+    passes("cluster-never-promoted-deleted", "A cluster without promotions goes whole.", gone, start="root"),
+    passes(
+        "benchmark-renewed",
+        "A new version with its sets locked again.",
+        partial(signed, change={YAML: cluster(benchmark_version=2), LOCKED: lock(version=2, sets=OTHER), **EASIER}),
+    ),
+)
