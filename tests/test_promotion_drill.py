@@ -87,7 +87,7 @@ def test_a_drill_with_wrong_bytes_fails_and_is_not_proposed(world: World) -> Non
     done = drill_of(staging)
     assert done.problems
     assert (done.files, done.bytes) == (0, 0)
-    with pytest.raises(VerificationError, match="8.11 rollback drill"):
+    with pytest.raises(VerificationError, match=r"8\.11 rollback drill"):
         world.propose(world.staged(staging), sequence=3, check=True)
 
 

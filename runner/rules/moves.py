@@ -7,7 +7,7 @@ a reason. A rollback puts back what was in production before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from runner.errors import RecordError
 from runner.records.evidence import Deprecation, EvidenceFile, RollbackDrill
