@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.rules.redaction import luhn, redact
+from runner.rules.numbers import luhn
+from runner.rules.redaction import redact
 
 EMAILS = ["anna.b+x@example.co.uk", "anna(at)example.com", "jo@x.io", "anna@bücher.de", "A_1%b@mail.example.museum"]
 PHONES = [
@@ -34,6 +35,31 @@ CARDS = [
     "6011 1111 1111 1117",
     "4222222222222",
 ]
+IBANS = ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "FR1420041010050500013M02606", "NO9386011117947"]
+IDS = [
+    "078-05-1120",
+    "529.982.247-25",
+    "12345678Z",
+    "X1234567L",
+    "1 84 12 76 451 089 46",
+    "RSSMRA85T10A562S",
+    "131052-308T",
+]
+IPS = ["192.168.100.200", "8.8.8.8", "2001:db8::ff00:42:8329", "fe80::1ff:fe23:4567:890a", "::ffff:10.0.0.1"]
+URLS = [
+    "https://anna:hunter2@example.com/x",
+    "postgres://app:s3cret@db.example.com:5432/main",
+    "https://example.com/file?expires=1&signature=abc123",
+]
+KEYS = [
+    "AKIAIOSFODNN7EXAMPLE",
+    "sk-proj-abcDEF1234567890abcDEF12",
+    "ghp_" + "a1B2" * 9,
+    "xoxb-123456789012-abcdefABCDEF",
+    "AIza" + "x7" * 17 + "y",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\n-----END RSA PRIVATE KEY-----",
+]
 KEPT = [
     "order 4812345678",
     "order number 0712345678",
@@ -51,7 +77,13 @@ KEPT = [
     "2024-03-05 10:30, 05.06.2024, 14/02/2024 12:30",
     "2024-01-05 12 30 00",
     "10x20x30 cm, 120 x 200 cm, size 38-40",
-    "192.168.100.200",
+    "version 192.168.100.200, v1.2.3.4 and 1.2.3.4.5",
+    "std::add and abc::def, 12:30:00, a:b:c",
+    "DE89370400440532013001",
+    "order 123-45-6789",
+    "000-12-3456 and 12345678A",
+    "https://shop.example.com/item?id=4711&ref=mail",
+    "the token ring, sk-learn, a bearer of news",
     "v2.10.3333 and 3.14159265358979",
     "user@localhost @handle",
     "room 101 202 303",
@@ -59,7 +91,18 @@ KEPT = [
 
 
 @pytest.mark.parametrize(
-    ("texts", "kind"), [(EMAILS, "email"), (PHONES, "phone"), (CARDS, "card")], ids=["email", "phone", "card"]
+    ("texts", "kind"),
+    [
+        (EMAILS, "email"),
+        (PHONES, "phone"),
+        (CARDS, "card"),
+        (IBANS, "iban"),
+        (IDS, "national_id"),
+        (IPS, "ip"),
+        (URLS, "url"),
+        (KEYS, "key"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_personal_goes(texts, kind):
     for text in texts:
@@ -96,11 +139,34 @@ def test_real_queries_without_personal_data_stay_as_they_are():
     assert redact(text).counts == {}
 
 
-@pytest.mark.parametrize("text", ["a" * 200_000, "1 " * 50_000, "a.a@" * 50_000, "(" * 200_000, "x@" + "a." * 90_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a" * 200_000, "1 " * 50_000, "a.a@" * 50_000, "(" * 200_000, "x@" + "a." * 90_000, "de12 " * 20_000),
+        *("http://" * 28_000, "eyJ-" * 50_000, "-----BEGIN PRIVATE KEY-----" * 7_000, "ab:" * 60_000, "1.1." * 50_000),
+        *("sk-" * 60_000, "a://b?" * 30_000, "DE89" * 50_000, "a@b://" * 30_000),
+    ],
+    ids=range(15),
+)
 def test_no_text_takes_long(text):
-    started = time.monotonic()
+    started = time.process_time()
     redact(text)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
+
+
+def test_two_accounts_in_a_row_are_two():
+    assert redact("DE89 3704 0044 0532 0130 00 GB29 NWBK 6016 1331 9268 19, NL").text == "[IBAN] [IBAN], NL"
+
+
+def test_names_are_what_a_recogniser_says_they_are():
+    text = "Ada Byron wrote to ada@example.com, said Ada."
+
+    def names(said):
+        start = said.index("Ada Byron")
+        yield from ((said.rindex("Ada"), said.rindex("Ada") + 3), (start, start + 9), (start, start + 3))
+        yield said.index("EMAIL"), said.index("EMAIL") + 5
+
+    assert redact(text, names=names) == ("[NAME] wrote to [EMAIL], said [NAME].", {"email": 1, "name": 2})
 
 
 def test_the_check_digit_is_luhns():

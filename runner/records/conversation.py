@@ -1,8 +1,11 @@
-"""Messages between a person and a model, in the field's chat form."""
+"""Messages between a person, a model and its tools, in the field's chat form."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import SerializerFunctionWrapHandler, ValidationInfo, field_validator, model_serializer
 
 from runner.records.base import Record, Text
 
@@ -11,11 +14,49 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
 
 
-class Message(Record):
+class Sparse(Record):
+    """A record that is written without those of its fields that say nothing, as named in `SPARSE`.
+
+    What has no use for such a field has the bytes and digests it had before there was one.
+    """
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value or name not in self.SPARSE}
+
+
+class ToolCall(Sparse):
+    """A tool that the model asks for."""
+
+    SPARSE = frozenset({"id"})
+
+    name: Text
+    arguments: str
+    """JSON as the model wrote it, which need not be valid."""
+    id: str = ""
+
+
+class Message(Sparse):
+    SPARSE = frozenset({"tool_calls", "tool_call_id"})
+
     role: Role
-    content: Text
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What an assistant asks of tools, with or without words."""
+    content: str
+    tool_call_id: str = ""
+    """The call that a tool's message answers: its id or, where the log gave none, the tool's name."""
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str, info: ValidationInfo) -> str:
+        if not content and not info.data.get("tool_calls"):
+            raise ValueError("says nothing, and calls no tool")
+        return content
 
 
 Conversation = tuple[Message, ...]

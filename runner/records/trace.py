@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from runner.records.base import Record, Sha256, Text
-from runner.records.conversation import Conversation
+from runner.records.conversation import Conversation, Sparse, ToolCall
 
 
 class Rating(StrEnum):
@@ -23,17 +23,32 @@ class Feedback(Record):
     correct_answer: str = ""
 
 
-class Trace(Record):
+class Flag(StrEnum):
+    """What people should know before they read or use a trace's text. A flagged text is data like any other."""
+
+    INSTRUCTION = "instruction"
+    """It speaks to a model or a judge: "ignore all previous instructions", or tokens of a chat template."""
+    HIDDEN = "hidden"
+    """It holds characters that no reader sees."""
+
+
+class Trace(Sparse):
     """One request and its response, redacted: a row of `data/signals.jsonl`."""
+
+    SPARSE = frozenset({"tool_calls", "flags"})
 
     input: Conversation = Field(min_length=1)
     response: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The tools that the model asked for in its response."""
     feedback: Feedback = Feedback()
     timestamp: str = ""
     source: str = "unknown"
     """Who sent it: client or workload id."""
     redactions: dict[str, int] = {}
     """How many of each kind were replaced at the door."""
+    flags: tuple[Flag, ...] = ()
+    """Of what the user and the tools said."""
 
 
 class Signal(Record):
@@ -42,7 +57,7 @@ class Signal(Record):
     id: Text
     """`signal-` and the first 16 hex digits of the fingerprint."""
     fingerprint: Sha256
-    """sha256 of the normalised last user text and the response."""
+    """sha256 of the normalised last user text, the response and the tools it asks for."""
     trace: Trace
     failed: bool
 

@@ -78,11 +78,10 @@ def names(records: Mapping[str, Record]) -> Iterator[Finding]:
             yield Finding(path, "id", f"{record.id} is not the file's name", hint)
         if isinstance(record, Cluster) and record.id != where.cluster:
             yield Finding(path, "id", f"{record.id} is not the folder's name", f"write `id: {where.cluster}`")
-        if isinstance(record, Scenario) and record.input[-1].role is not Role.USER:
+        if isinstance(record, Scenario) and record.input[-1].role not in (Role.USER, Role.TOOL):
             last = f"input[{len(record.input) - 1}].role"
-            yield Finding(
-                path, last, "the last message is not the user's", "end the input with what the model must answer"
-            )
+            problem = "the last message is neither the user's nor a tool's"
+            yield Finding(path, last, problem, "end the input with what the model must answer")
         if isinstance(record, TriageFile):
             yield from _triage(path, record, where.cluster, where.stem)
 

@@ -19,16 +19,19 @@ DIGITS = 16
 def signal(trace: Trace, normalisation: Sequence[Normalisation]) -> Signal:
     """The trace with its fingerprint, and whether it failed.
 
-    It failed where it was rated bad, has no answer, or a person gave another answer (compared as the rubric compares).
+    It failed where it was rated bad, has no answer and asks for no tool, or a person gave another answer (compared as
+    the rubric compares).
     """
-    fingerprint = digest([normal_text(last_user_text(trace.input)), trace.response.strip()])
+    calls = [[[call.name, call.arguments] for call in trace.tool_calls]] if trace.tool_calls else []
+    fingerprint = digest([normal_text(last_user_text(trace.input)), trace.response.strip(), *calls])
     right = trace.feedback.correct_answer
     corrected = bool(right) and normalise(right, normalisation) != normalise(trace.response, normalisation)
+    answered = bool(trace.response.strip() or trace.tool_calls)
     return Signal(
         id=f"signal-{fingerprint[:DIGITS]}",
         fingerprint=fingerprint,
         trace=trace,
-        failed=trace.feedback.rating is Rating.BAD or corrected or not trace.response.strip(),
+        failed=trace.feedback.rating is Rating.BAD or corrected or not answered,
     )
 
 
