@@ -4,7 +4,8 @@
 
 Builds two servers with real keys, real git and real ssh-keygen: one with so many governed files and a promotion to
 push, one with so many promotions. Each figure stands beside a floor or a peer of the same run, so that the machine's
-load meets both. Adapters are a few bytes: the bytes of models are left out. It reports and does not judge: the exit
+load meets both, and beside the processor time it took, children's with it, which load spoils least. Goals are on the
+wall clock. Adapters are a few bytes: the bytes of models are left out. It reports and does not judge: the exit
 code is 0 either way, since a busy machine is no defect of the program.
 """
 
@@ -14,12 +15,13 @@ import argparse
 import json
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +46,8 @@ class Figure(NamedTuple):
     name: str
     p50: float
     p95: float
+    cpu: float
+    """The median of user and system time, of the process and its children."""
     goal: float = 0.0
     on: str = "p50"
 
@@ -57,18 +61,26 @@ class Figure(NamedTuple):
         return self.p95 if self.on == "p95" else self.p50
 
     def line(self) -> str:
-        text = f"{self.name:<62} {self.p50:9.1f} {self.p95:9.1f}"
+        text = f"{self.name:<62} {self.p50:9.1f} {self.p95:9.1f} {self.cpu:9.1f}"
         if not self.goal:
             return text
         times = self.judged / self.goal
         return f"{text}   {self.on} < {self.goal:g}: {'reached' if self.reached else f'NOT REACHED ({times:.2f}x)'}"
 
 
-def figure(name: str, seconds: Sequence[float], *, each: int = 1, goal: float = 0.0, on: str = "p50") -> Figure:
-    """`seconds` of several runs over `each` things."""
-    ordered = sorted(1000 * one / each for one in seconds)
+class Times(NamedTuple):
+    """Seconds of several runs of one work."""
+
+    wall: list[float]
+    cpu: list[float]
+
+
+def figure(name: str, times: Times, *, each: int = 1, goal: float = 0.0, on: str = "p50") -> Figure:
+    """`times` of several runs over `each` things."""
+    ordered = sorted(1000 * one / each for one in times.wall)
     p95 = ordered[math.ceil(0.95 * len(ordered)) - 1]
-    return Figure(name, round(statistics.median(ordered), 2), round(p95, 2), goal, on)
+    cpu = 1000 * statistics.median(times.cpu) / each
+    return Figure(name, round(statistics.median(ordered), 2), round(p95, 2), round(cpu, 2), goal, on)
 
 
 def process(*arguments: str, cwd: Path | None = None, stdin: str = "") -> Callable[[], str]:
@@ -83,20 +95,25 @@ def process(*arguments: str, cwd: Path | None = None, stdin: str = "") -> Callab
     return run
 
 
-def side_by_side(
-    runs: int, *works: Callable[[], object], after: Callable[[], object] | None = None
-) -> list[list[float]]:
-    """Wall seconds of `runs` runs of each, in turns; one of each comes first and is not counted."""
-    seconds: list[list[float]] = [[] for _ in works]
+def side_by_side(runs: int, *works: Callable[[], object], after: Callable[[], object] | None = None) -> list[Times]:
+    """`runs` runs of each, in turns; one of each comes first and is not counted."""
+    times = [Times([], []) for _ in works]
     for turn in range(runs + 1):
-        for work, kept in zip(works, seconds, strict=True):
-            started = time.perf_counter()
+        for work, kept in zip(works, times, strict=True):
+            started, spent = time.perf_counter(), _processor_time()
             work()
             if turn:
-                kept.append(time.perf_counter() - started)
+                kept.wall.append(time.perf_counter() - started)
+                kept.cpu.append(_processor_time() - spent)
         if after is not None:
             after()
-    return seconds
+    return times
+
+
+def _processor_time() -> float:
+    """Seconds that this process and its ended children have spent, in user and system mode."""
+    spent = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
 def split(count: int) -> dict[str, int]:
@@ -217,9 +234,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     runs, found = int(arguments.runs), []
-    print(
-        f"{'milliseconds':<62} {'p50':>9} {'p95':>9}   goal   (load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)"
-    )
+    load = f"(load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)"
+    print(f"{'milliseconds':<62} {'p50':>9} {'p95':>9} {'cpu':>9}   goal   {load}")
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
         (top / "sign").mkdir()

@@ -92,11 +92,11 @@ def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> R
     with GitRepository(path) as git:
         bare = git.run("rev-parse", "--is-bare-repository").strip() == b"true"
         top = path if bare else Path(git.run("rev-parse", "--show-toplevel").decode().strip())
-        remotes = git.run("remote").decode().split()
+        remotes = [] if bare else git.run("remote").decode().split()
     adapters = None
     if with_bytes:
         adapters = DvcAdapterStore(DvcObjects.in_folder(store) if store else DvcObjects.of_work_tree(top))
-    return Room(top, None if bare or "origin" not in remotes else "origin", adapters)
+    return Room(top, "origin" if "origin" in remotes else None, adapters)
 
 
 def install_hooks(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:

@@ -118,7 +118,7 @@ class GitObjects:
         return found
 
     def _objects(self, oids: Sequence[str]) -> list[tuple[str, bytes]]:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None:
             self._process = subprocess.Popen(
                 [git_program(), *OPTIONS, "cat-file", "--batch"],
                 cwd=self.path,
@@ -131,14 +131,19 @@ class GitObjects:
         source, sink = self._process.stdout, self._process.stdin
         if source is None or sink is None:
             raise GitError("git cat-file has no pipes")
-        sink.write("".join(f"{oid}\n" for oid in oids).encode())
-        sink.flush()
+        try:
+            sink.write("".join(f"{oid}\n" for oid in oids).encode())
+            sink.flush()
+        except BrokenPipeError as error:
+            self._process = None
+            raise GitError(f"{self.path} is no longer read: git cat-file has ended") from error
         found = []
         for oid in oids:
             header = source.readline().split()
             if len(header) != 3:
                 self.close()
-                raise GitError(f"{self.path} has no object {oid}")
+                said = f"has no object {oid}" if header else "is no longer read: git cat-file has ended"
+                raise GitError(f"{self.path} {said}")
             if int(header[2]) > LARGEST:
                 self._kill()
                 raise VerificationError(f"object {oid} has {int(header[2])} bytes, and at most {LARGEST} are read")
