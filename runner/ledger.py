@@ -45,8 +45,8 @@ PHASES = (
 
 
 def entry_digest(entry: Entry) -> str:
-    """sha256 of the canonical bytes of everything but `measured`."""
-    return digest(entry.model_dump(mode="json", exclude={"measured"}))
+    """sha256 of the canonical bytes of everything that the entry says but `measured`."""
+    return digest({name: value for name, value in entry.content().items() if name != "measured"})
 
 
 @dataclass(frozen=True)

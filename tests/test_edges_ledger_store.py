@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner.edges.git_write import GitRepository, RefUpdate
-from runner.edges.ledger_store import LEDGER, GitLedgerStore, entry_path
+from runner.edges.ledger_store import LEDGER, GitLedgerStore, entry_bytes, entry_path, parse_entry
 from runner.errors import LedgerRace, VerificationError
-from runner.ledger import History, extend
-from runner.records.ledger import Entry
+from runner.ledger import History, entry_digest, extend
+from runner.records.ledger import Entry, EntryKind
+from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.canonical import digest
 from tests.attack.writers import next_entry, race
 
 
@@ -94,6 +98,55 @@ def test_a_file_that_is_not_its_entry_is_found(tmp_path: Path) -> None:
         made = repository.commit_files([tip or ""], {path: data}, "tamper")
         with pytest.raises(VerificationError):
             store.read_at(made, "c")
+
+
+def of_a_release_before(entry: Entry, *later: str) -> bytes:
+    """The entry's file as it would be had these fields come later; `hint` is a reason's."""
+    said: dict[str, Any] = json.loads(entry_bytes(entry))
+    for field in later:
+        said.pop(field, None)
+        for reason in said["verdict"]["reasons"]:
+            reason.pop(field, None)
+    return json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def test_an_entry_of_before_a_field_came_keeps_its_place_in_the_chain(tmp_path: Path) -> None:
+    store = GitLedgerStore(bare(tmp_path / "origin.git"), remote=None)
+    refused = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="1", problem="no"),))
+    first = Entry(cluster="c", sequence=1, previous=None, kind=EntryKind.QUEUED, iteration="it-1", verdict=refused)
+    old = of_a_release_before(first, "promotion", "receipt", "hint")
+    said = {name: value for name, value in json.loads(old).items() if name != "measured"}
+    second = Entry(
+        cluster="c", sequence=2, previous=digest(said), kind=EntryKind.PHASE, iteration="it-1", phase="intake"
+    )
+    files = {entry_path(first): old, entry_path(second): entry_bytes(second)}
+    made = store.repository.commit_files([], files, "two releases")
+    store.repository.update_refs([RefUpdate(LEDGER, made, None)])
+    found = store.read("c")
+    assert History.from_entries("c", found).head == entry_digest(second)
+    assert entry_digest(found[0]) == digest(said) != entry_digest(first)
+    assert entry_bytes(found[0]) == old
+    assert extend(
+        store,
+        "c",
+        lambda history: Entry(**{**dict(second), "sequence": 3, "previous": history.head, "phase": "ingest"}),
+    )
+    assert len(store.read("c")) == 3
+
+
+def test_what_an_entry_leaves_out_or_adds_is_not_open_to_choice() -> None:
+    first = Entry(cluster="c", sequence=1, previous=None, kind=EntryKind.QUEUED, iteration="it-1")
+    for data in (
+        of_a_release_before(first, "kind"),
+        of_a_release_before(first, "previous"),
+        entry_bytes(first).replace(b' "version"', b' "verzion": 1,\n "version"'),
+        entry_bytes(first).replace(b'"version": 1', b'"version": "1"'),
+        entry_bytes(first).replace(b'"version": 1', b'"version": 1.0'),
+        entry_bytes(first).replace(b'"version": 1', b'"version": 1,\n "version": 1'),
+        entry_bytes(first).replace(b"\n", b""),
+    ):
+        with pytest.raises(VerificationError, match="c/00000001"):
+            parse_entry(data, path="c/00000001.json")
 
 
 def test_refs_move_together_or_not_at_all(tmp_path: Path) -> None:

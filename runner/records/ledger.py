@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from runner.records.base import Record, Sha256, Slug
 from runner.records.verdict import Verdict
@@ -52,3 +52,16 @@ class Entry(Record):
     receipt: dict[str, Any] | None = None
     """With `receipt`: the gate's DSSE envelope."""
     measured: dict[str, Any] = {}
+
+    _as_read: bool = PrivateAttr(default=False)
+
+    def as_read(self) -> Entry:
+        """The entry as a file says it that leaves fields out: those that a later release gave a default are in no entry
+        of an earlier one, nor in its digest."""
+        entry = self.model_copy()
+        entry._as_read = True
+        return entry
+
+    def content(self) -> dict[str, Any]:
+        """What the entry's file says: every field, but for those that the file it was read from leaves out."""
+        return self.model_dump(mode="json", exclude_unset=self._as_read)
