@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.edges import adapter_store
 from runner.edges.files import write_file
-from runner.edges.run_outputs import RunOutputs
+from runner.edges.run_outputs import REMAKE, RunOutputs
 from runner.edges.scratch import new_signer, scratch_repository
 from runner.edges.signing import SshSigner
 from runner.edges.yaml_dump import dump as dump
@@ -65,10 +65,10 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
     bundle_point(chain, iteration)
     outputs = RunOutputs(room.repository, cluster, iteration)
     before = read_before(sources, main, cluster)
-    intake = Intake.model_validate_json(outputs.file("intake"))
-    training = Training.model_validate_json(outputs.file("training"))
-    sweep = Sweep.model_validate_json(outputs.file("sweep"))
-    diagnosis = Diagnosis.model_validate_json(outputs.file("diagnosis"))
+    intake = outputs.record("intake", Intake)
+    training = outputs.record("training", Training)
+    sweep = outputs.record("sweep", Sweep)
+    diagnosis = outputs.record("diagnosis", Diagnosis)
     if room.store is None:
         raise RecordError("the adapter's bytes are needed to propose it")
     files = outputs.adapter(room.store.objects, training.adapter)
@@ -122,7 +122,7 @@ def last_baseline(room: Room, cluster: str) -> tuple[str, bytes]:
     if serving.adapter is None or not taken:
         return "", b""
     outputs = RunOutputs(room.repository, cluster, taken[-1])
-    if Intake.model_validate_json(outputs.file("intake")).incumbent != serving:
+    if outputs.record("intake", Intake).incumbent != serving:
         return "", b""
     return f"{outputs.branch}/baseline.json", outputs.file("baseline")
 
@@ -136,16 +136,22 @@ def _last_bundled(entries: tuple[Entry, ...], cluster: str) -> str:
 
 def _operations(outputs: RunOutputs, chosen: str) -> Operations:
     """What phase 12 measured, with the seconds the candidate trained for: in phase 11, or as an arm of the sweep."""
-    found = outputs.measured("assess")["operations"]
-    values = found if isinstance(found, dict) else json.loads(found)
-    arms = outputs.measured("sweep").get("training_s", {})
-    trained = float(outputs.measured("train").get("training_s", 0.0)) or float(arms.get(chosen, 0.0))
-    return Operations.model_validate({**values, "training_seconds": trained})
+    assessed, swept, trained = (outputs.measured(phase) for phase in ("assess", "sweep", "train"))
+    try:
+        found = assessed["operations"]
+        values = found if isinstance(found, dict) else json.loads(found)
+        arms = swept.get("training_s", {})
+        seconds = float(trained.get("training_s", 0.0)) or float(arms.get(chosen, 0.0))
+        return Operations.model_validate({**values, "training_seconds": seconds})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        problem = f"the operational figures that phase 12 measured cannot be read: {error}"
+        path, field = f"{outputs.branch}: run/steps/assess.json", "measured.operations"
+        raise RecordError(problem, path=path, field=field, hint=REMAKE) from error
 
 
 def _base(cluster: Cluster, outputs: RunOutputs) -> BaseId:
     base = cluster.base
     if base.kind == "tiny":
-        weights = BaseTraining.model_validate_json(outputs.file("base-training")).weights
+        weights = outputs.record("base-training", BaseTraining).weights
         return BaseId(kind="tiny", sha256=weights, dvc=outputs.pointer("base"))
     return BaseId(kind=base.kind, sha256=digest(base) if isinstance(base, HubBase) else base.sha256)

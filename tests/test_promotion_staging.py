@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner import wiring_promotion as wiring
 from runner.edges.transformers_models import base_digest
 from runner.edges.yaml_dump import dump
-from runner.errors import DataError, RecordError
+from runner.errors import DataError, ExitCode, RecordError, exit_code
 from runner.ports import Model, Tree
 from runner.records.cluster import HubBase, PathBase, TinyBase
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent, Intake
+from runner.records.step import Step
 from runner.records.training import BaseTraining
+from runner.records.verdict import Verdict
 from runner.rules.canonical import canonical, digest, tree_digest
 from runner.rules.evidence import OUTSIDE_BUNDLE
 from tests import evidence_fixture
@@ -54,15 +57,19 @@ def world(tmp_path: Path) -> World:
         f"{RUN}sweep.json": canonical(evidence_fixture.sweep()),
         f"{RUN}diagnosis.json": canonical(evidence_fixture.diagnosis()),
         f"{RUN}base.json": canonical(base),
-        f"{RUN}steps/assess.json": json.dumps({"measured": {"operations": operations(9.0)}}).encode(),
-        f"{RUN}steps/sweep.json": json.dumps({"measured": {"training_s": {"s25": 4.5}}}).encode(),
-        f"{RUN}steps/train.json": json.dumps({"measured": {"training_s": 0.0}}).encode(),
+        f"{RUN}steps/assess.json": step({"operations": operations(9.0)}),
+        f"{RUN}steps/sweep.json": step({"training_s": {"s25": 4.5}}),
+        f"{RUN}steps/train.json": step({"training_s": 0.0}),
         "dvc.lock": lock,
     }
     branch = world.git.commit_files([world.main], files, "Run\n")
     world.git.move({"refs/heads/runs/desk/it-1": (branch, None)})
     world.records["bundle"] = tree_digest(bundle)
     return world
+
+
+def step(measured: dict[str, Any]) -> bytes:
+    return canonical(Step(iteration="it-1", phase="x", inputs={}, outputs={}, verdict=Verdict(), measured=measured))
 
 
 def finish(world: World) -> None:
@@ -120,3 +127,29 @@ def test_other_bytes_of_the_same_length_are_found(world: World) -> None:
             path.write_bytes(path.read_bytes()[:-7] + b"trojans")
     with pytest.raises(DataError, match="md5"):
         wiring.staging(room(world), "desk")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "field"),
+    [
+        ("intake.json", b'{"cluster": "desk"}', "iteration"),
+        ("training.json", b"[]", ""),
+        ("sweep.json", b"{", ""),
+        ("diagnosis.json", b'{"failures": 3}', "failures"),
+        ("base.json", b'{"weights": "x"}', "weights"),
+        ("steps/train.json", b'{"measured": 4}', "measured"),
+        ("steps/assess.json", step({"operations": "none"}), "measured.operations"),
+        ("steps/assess.json", step({}), "measured.operations"),
+        ("steps/sweep.json", step({"training_s": 3}), "measured.operations"),
+    ],
+)
+def test_outputs_that_were_edited_are_named_by_file_and_field(world: World, name: str, data: bytes, field: str) -> None:
+    finish(world)
+    ref = "refs/heads/runs/desk/it-1"
+    tip = world.git.resolve(ref) or ""
+    world.git.move({ref: (world.git.commit_files([tip], {f"{RUN}{name}": data}, "Edited\n"), tip)})
+    with pytest.raises(RecordError) as caught:
+        wiring.staging(room(world), "desk")
+    assert "runs/desk/it-1" in caught.value.path
+    assert caught.value.field == field or field in str(caught.value)
+    assert exit_code(caught.value) is ExitCode.REFUSED

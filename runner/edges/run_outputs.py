@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from runner.edges.dvc_lock import locked
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.git import GitObjects
-from runner.errors import DataError, RecordError
+from runner.errors import DataError, RecordError, RecordErrors
 from runner.records.artifact import ARTIFACTS
+from runner.records.base import Record
 from runner.records.pointer import PointerOut
+from runner.records.step import Step
+from runner.rules.problems import explain
+
+R = TypeVar("R", bound=Record)
+REMAKE = "the run branch was edited by hand: run the iteration again"
 
 
 class RunOutputs:
@@ -33,6 +40,21 @@ class RunOutputs:
         """A record's or rows' file that git keeps."""
         return self._git.read(self.tip, self._path(name))
 
+    def record(self, name: str, kind: type[R]) -> R:
+        """A record's file. Raises `RecordErrors` that name file and field."""
+        return self.parsed(self.file(name), kind, path=self._path(name))
+
+    def parsed(self, data: bytes, kind: type[R], *, path: str) -> R:
+        """What `data`, of the file at `path`, says."""
+        try:
+            return kind.model_validate_json(data)
+        except ValidationError as error:
+            where = f"{self.branch}:{path}"
+            raise RecordErrors(
+                RecordError(one.problem, path=where, field=one.field, hint=one.hint or REMAKE)
+                for one in explain(error, kind)
+            ) from None
+
     def tree(self, name: str) -> dict[str, bytes]:
         """The files of a directory that git keeps, by relative path."""
         home = self._path(name)
@@ -41,9 +63,8 @@ class RunOutputs:
 
     def measured(self, phase: str) -> Mapping[str, Any]:
         """What the phase measured, from its step on the branch."""
-        step = json.loads(self._git.read(self.tip, f"clusters/{self._cluster}/run/steps/{phase}.json"))
-        measured: Mapping[str, Any] = step["measured"]
-        return measured
+        path = f"clusters/{self._cluster}/run/steps/{phase}.json"
+        return self.parsed(self._git.read(self.tip, path), Step, path=path).measured
 
     def pointer(self, name: str) -> PointerOut:
         """The DVC pointer of what DVC keeps, from `dvc.lock`."""
