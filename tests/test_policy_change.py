@@ -209,6 +209,28 @@ def test_somebody_new_signs_for_the_next_policy_only(world: World) -> None:
     assert judged(world).reasons == ()
 
 
+def test_approve_signs_for_who_is_in_the_next_policy_alone(world: World) -> None:
+    """Erin comes with this change, and alice signs it with the key that it brings."""
+    allowed = world.signers().replace(
+        world.key("alice").public_key.encode(), world.key("alice-second").public_key.encode()
+    )
+    allowed += line(world, "dave", "mallory").replace(b"dave", b"erin", 1)
+    staff = people(world, erin=["admin"], alice=["approver", "admin"])
+    put_forward(world, world.policy(version=2, allowed=allowed, changes=admins(3), people=staff))
+    world.approve("mallory", target="policy", choice=Choice.REJECT)
+    assert any("erin rejects it" in reason.problem for reason in judged(world).reasons)
+    world.approve("mallory", "carol", "alice-second", target="policy")
+    tip = world.git.resolve(BRANCH) or ""
+    paths = {change.path.rpartition("/")[2] for change in world.git.diff(world.main, tip)}
+    assert {"erin.dsse.json", "alice.dsse.json", "carol.dsse.json"} <= paths
+    assert judged(world).reasons == ()
+    # of a change that brings no keys, main's alone count
+    world.git.run("update-ref", "-d", BRANCH)
+    put_forward(world, world.policy(version=2, approval_days=9))
+    with pytest.raises(VerificationError, match="nobody's"):
+        world.approve("mallory", target="policy")
+
+
 def test_somebody_leaves_without_their_own_signature(world: World) -> None:
     staying = {name: roles for name, roles in PEOPLE.items() if name != "bob"}
     allowed = world.signers({name: spaces for name, spaces in SIGNERS.items() if name != "bob"})

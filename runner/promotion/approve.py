@@ -70,7 +70,7 @@ def sign(
     """
     branch = decide.branch_of(target)
     main, tip = decide.tips(repository, branch, remote=remote)
-    found = decide.person_of(signer, sources.policy(main).keys.allowed_signers)
+    found = _signs_as(sources, repository, signer, main=main, tip=tip)
     if person and person != found:
         raise VerificationError(f"this key is {found}'s, not {person}'s")
     proposal = decide.consider(sources, repository, main=main, branch=branch, tip=tip, now=now, leaving_out=found)
@@ -86,8 +86,22 @@ def sign(
     return proposal, found
 
 
+def _signs_as(sources: Sources, repository: Repository, signer: Signer, *, main: str, tip: str) -> str:
+    """Whose key this is under main's policy, or under the next one that the branch brings: who comes, and whose key
+    changes, may sign the change that says so. Raises `VerificationError` where it is nobody's."""
+    policy = sources.policy(main)
+    try:
+        return decide.person_of(signer, policy.keys.allowed_signers)
+    except VerificationError:
+        following = sources.policy(decide.draft_merge(repository, main=main, tip=tip))
+        if following.keys.allowed_signers == policy.keys.allowed_signers:
+            raise
+        return decide.person_of(signer, following.keys.allowed_signers)
+
+
 def _may_approve(facts: Facts, person: str) -> None:
-    if person in (facts.trust.ci, facts.trust.gate):
+    following = facts.next_policy.trust if facts.next_policy else None
+    if any(person in (trust.ci, trust.gate) for trust in (facts.trust, following) if trust):
         raise VerificationError(f"{person} is a machine, and machines do not approve")
     proposer = facts.proposal.person if facts.proposal else ""
     if person == proposer:
@@ -103,7 +117,7 @@ def summary(facts: Facts, *, choice: Choice, person: str, reason: str = "") -> d
         "manifest": facts.manifest,
         "context": facts.context,
         "policy_version": facts.trust.version,
-        "signed_already": [signed.person for signed in facts.approvals if signed.statement],
+        "signed_already": _signed_already(facts),
         "proposed_by": facts.proposal.person if facts.proposal else None,
     }
     if reason:
@@ -113,6 +127,12 @@ def summary(facts: Facts, *, choice: Choice, person: str, reason: str = "") -> d
     else:
         told["paths"] = [f"{change.operation} {change.path}" for change in facts.changes]
     return told
+
+
+def _signed_already(facts: Facts) -> list[str]:
+    """Whose decisions hold under the policy, or under the next one."""
+    found = (*facts.approvals, *(facts.next_policy.approvals if facts.next_policy else ()))
+    return list(dict.fromkeys(signed.person for signed in found if signed.statement))
 
 
 def _promotion(facts: Facts) -> dict[str, Any]:

@@ -82,9 +82,17 @@ def consider(
     incoming = (tip, *repository.incoming(main, tip))
     facts = gather(sources, Step(main, merged, now, incoming=incoming, parents=(main, tip)))
     if leaving_out:
-        others = tuple(signed for signed in facts.approvals if signed.person != leaving_out)
-        facts = replace(facts, approvals=others)
+        facts = _without(facts, leaving_out)
     return Proposal(branch, tip, main, Judgement(verify(facts), facts))
+
+
+def _without(facts: Facts, person: str) -> Facts:
+    """The facts without a person's decision, under the policy and under the next one."""
+    following = facts.next_policy
+    if following is not None:
+        following = replace(following, approvals=tuple(one for one in following.approvals if one.person != person))
+    approvals = tuple(one for one in facts.approvals if one.person != person)
+    return replace(facts, approvals=approvals, next_policy=following)
 
 
 def draft_merge(repository: Repository, *, main: str, tip: str) -> str:
@@ -162,9 +170,14 @@ def _expires(trust: Trust, change: ChangeClass, now: str) -> str:
 
 
 def _role(trust: Trust, facts: Facts, person: str) -> str:
-    """The first role of the person's that this class asks for."""
-    asked = [one.role for one in trust.changes.get(facts.change, ())] if facts.change else []
-    return next((role for role in trust.people.get(person, ()) if role in asked), "")
+    """The first role of the person's that this class asks for, under the policy or else under the next one."""
+    following = facts.next_policy.trust if facts.next_policy else None
+    for policy in (trust, following):
+        asked = [one.role for one in policy.changes.get(facts.change, ())] if policy and facts.change else []
+        for role in policy.people.get(person, ()) if policy else ():
+            if role in asked:
+                return role
+    return ""
 
 
 def tips(repository: Repository, branch: str, *, remote: str | None) -> tuple[str, str]:
