@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -185,6 +185,14 @@ class TextClassifier(Protocol):
         """Share of `test` (text, label) that a classifier trained on `train` gets right."""
 
 
+class NearDuplicates(Protocol):
+    """A fast first look for near-duplicates among many texts; what it finds is compared word by word afterwards."""
+
+    def suspects(self, texts: Sequence[str], *, threshold: float, size: int) -> Collection[int]:
+        """Positions of texts that may have a near-duplicate: Jaccard of word `size`-shingles at `threshold` or above.
+        It may name too many and, rarely, miss a pair near the threshold; the same texts give the same answer."""
+
+
 @dataclass(frozen=True)
 class MachineFacts:
     host: str
@@ -225,6 +233,7 @@ class Ports:
 
     models: LanguageModels
     classifier: TextClassifier
+    near_duplicates: NearDuplicates
     machine: Machine
     clock: Clock
     adapters: Adapters

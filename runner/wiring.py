@@ -17,6 +17,7 @@ from runner.edges.files import write_file
 from runner.edges.git_command import git, has_remote, resolve
 from runner.edges.ledger_store import GitLedgerStore
 from runner.edges.machine import SystemClock, ThisMachine
+from runner.edges.minhash import MinHashSuspects
 from runner.edges.readers import CommitReader, DirectoryReader
 from runner.edges.run_branch import BranchPullRequests, BranchRuns
 from runner.edges.transformers_models import TransformersModels
@@ -124,6 +125,7 @@ def ports(path: Path, cluster: str, *, threads: int, progress: Progress = silent
     return Ports(
         models=TransformersModels(threads=threads),
         classifier=LinearTextClassifier(),
+        near_duplicates=MinHashSuspects(),
         machine=ThisMachine(),
         clock=SystemClock(),
         adapters=PromotedAdapters(promotion, adapter_store(path)),

@@ -43,7 +43,8 @@ def test_the_fingerprint_is_of_text_and_response() -> None:
 
 
 def unique(*traces: Trace, threshold: float = 0.6) -> tuple[tuple[UniqueSignal, ...], int]:
-    return unique_signals([signal(one, STEPS) for one in traces], threshold=threshold)
+    found = [signal(one, STEPS) for one in traces]
+    return unique_signals(found, threshold=threshold, suspects=lambda texts: range(len(texts)))
 
 
 def test_duplicates_are_counted_and_named() -> None:

@@ -9,8 +9,9 @@ import pytest
 from runner.records.dataset import Example
 from runner.records.scenario import SetName
 from runner.rules.leakage import FrozenTexts, fails_whole
+from runner.rules.near_duplicates import leaders
 from runner.rules.perturbation import REWRITES, ROBUSTNESS, perturb, rewrite
-from runner.rules.similarity import ShingleIndex, jaccard, leaders, normal_text, shingles
+from runner.rules.similarity import ShingleIndex, jaccard, normal_text, shingles
 from tests.flywheel_fixture import scenario, user
 
 
@@ -63,6 +64,8 @@ def test_texts_without_words_are_no_duplicates() -> None:
     assert leaders(["!!!", "???", ""], threshold=0.8) == [0, 1, 2]
     with pytest.raises(ValueError, match="threshold"):
         ShingleIndex([], threshold=0)
+    with pytest.raises(ValueError, match="threshold"):
+        leaders(["a"], threshold=0)
 
 
 def test_normal_text_ignores_what_does_not_change_the_words() -> None:

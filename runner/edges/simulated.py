@@ -93,6 +93,13 @@ class SimulatedClassifier:
         return sum(model.answer(text) == label for text, label in test) / len(test) if test else 0.0
 
 
+class EverySuspect:
+    """`ports.NearDuplicates` that lets everything be compared: exact, and slow for many texts."""
+
+    def suspects(self, texts: Sequence[str], *, threshold: float, size: int) -> range:
+        return range(len(texts))
+
+
 class MemoryAdapters:
     """`ports.Adapters` over a mapping of sequences to trees."""
 
@@ -119,6 +126,7 @@ def simulated_ports(
     return Ports(
         models=models or SimulatedModels(clock.advance),
         classifier=SimulatedClassifier(),
+        near_duplicates=EverySuspect(),
         machine=SimulatedMachine(facts),
         clock=clock,
         adapters=MemoryAdapters(promoted),

@@ -44,3 +44,5 @@ class DeduplicateReport(Record):
     unique: int
     exact: int
     near: int
+    tail: dict[str, int] = {}
+    """How many unique signals are `recurring`, `rare`, `costly`."""

@@ -62,30 +62,54 @@ class Signal(Record):
     failed: bool
 
 
-class UniqueSignal(Record):
+class Tail(StrEnum):
+    """Why a unique signal stands out: its measure is among the highest hundredth."""
+
+    RECURRING = "recurring"
+    RARE = "rare"
+    """Its words stand in few other signals."""
+    COSTLY = "costly"
+    """The exchange is long."""
+
+
+class UniqueSignal(Sparse):
     """A signal that stands for its exact and near duplicates."""
+
+    SPARSE = frozenset({"tail"})
 
     signal: Signal
     count: int = Field(gt=0)
     members: tuple[Text, ...]
     first_seen: str
     last_seen: str
+    tail: tuple[Tail, ...] = ()
 
 
 class QuarantinedLine(Record):
     """A line of a log that could not be read. Nothing of its text is kept: it was not redacted."""
 
-    line: int = Field(gt=0)
+    line: int = Field(ge=0)
+    """0 for a model call whose messages stand on several lines."""
     reason: Text
+    file: str = ""
 
 
 class IngestedFile(Record):
-    """What became of a log's lines: read = kept + duplicate + quarantined. Blank lines do not count."""
+    """What became of a log's records: read = kept + duplicate + quarantined. Blank lines do not count."""
 
     cluster: str
     read: int = Field(ge=0)
     kept: int = Field(ge=0)
     duplicate: int = Field(ge=0)
     quarantined: tuple[QuarantinedLine, ...]
+    """The first of them, at most 1,000."""
+    more_quarantined: int = Field(default=0, ge=0)
+    """Those after the first 1,000; they stand in the report beside the data."""
+    other: int = Field(default=0, ge=0)
+    """Records that are no model calls, and not read as such: other spans, verdicts, messages of a call."""
+    unmatched: int = Field(default=0, ge=0)
+    """Verdicts on model calls that are not in the files."""
     redactions: dict[str, int]
-    """Of the lines kept: `email`, `phone`, `card`."""
+    """Of the records kept, by kind."""
+    flags: dict[str, int] = {}
+    """Of the records kept, how many carry each flag."""

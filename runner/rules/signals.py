@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from runner.records.conversation import last_user_text
 from runner.records.rubric import Normalisation
 from runner.records.trace import Rating, Signal, Trace, UniqueSignal
 from runner.rules.canonical import digest
 from runner.rules.grading import normalise
-from runner.rules.similarity import leaders, normal_text
+from runner.rules.near_duplicates import leaders
+from runner.rules.similarity import normal_text
 
 DIGITS = 16
 """Hex digits of the fingerprint that a signal's id carries."""
@@ -35,25 +36,31 @@ def signal(trace: Trace, normalisation: Sequence[Normalisation]) -> Signal:
     )
 
 
-def unique_signals(signals: Sequence[Signal], *, threshold: float) -> tuple[tuple[UniqueSignal, ...], int]:
+def unique_signals(
+    signals: Sequence[Signal], *, threshold: float, suspects: Callable[[Sequence[str]], Collection[int]]
+) -> tuple[tuple[UniqueSignal, ...], int]:
     """The unique signals, sorted by id, and how many signals were exact duplicates of one another.
 
     Exact duplicates share a fingerprint; the one that says most stands for them (failed, with a person's answer,
-    seen first). Near-duplicates share the response and the person's answer, and their texts are at least `threshold`
-    similar (Jaccard of word 3-shingles): the same words with another answer are another signal.
+    seen first). Near-duplicates share the response, the tools it asks for and the person's answer, and their texts are
+    at least `threshold` similar (Jaccard of word 3-shingles): the same words with another answer are another signal.
+    Only the texts that `suspects` names by their positions are compared.
     """
     exact: dict[str, list[Signal]] = defaultdict(list)
     for one in signals:
         exact[one.fingerprint].append(one)
     heads = sorted((min(group, key=_says_most) for group in exact.values()), key=_seen)
-    kinds: dict[tuple[bool, str, str], list[Signal]] = defaultdict(list)
+    suspected = {heads[position].id for position in suspects([last_user_text(one.trace.input) for one in heads])}
+    kinds: dict[tuple[object, ...], list[Signal]] = defaultdict(list)
     for one in heads:
-        feedback = one.trace.feedback
-        kinds[one.failed, normal_text(one.trace.response), normal_text(feedback.correct_answer)].append(one)
+        trace = one.trace
+        right = normal_text(trace.feedback.correct_answer)
+        kinds[one.failed, normal_text(trace.response), trace.tool_calls, right].append(one)
     groups: dict[str, list[Signal]] = defaultdict(list)
     for kind in kinds.values():
         texts = [last_user_text(one.trace.input) for one in kind]
-        for one, leader in zip(kind, leaders(texts, threshold=threshold), strict=True):
+        compared = [position for position, one in enumerate(kind) if one.id in suspected]
+        for one, leader in zip(kind, leaders(texts, threshold=threshold, suspects=compared), strict=True):
             groups[kind[leader].id].append(one)
     by_id = {one.id: one for one in heads}
     found = [_unique(by_id[name], members, exact) for name, members in sorted(groups.items())]

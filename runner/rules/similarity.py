@@ -14,6 +14,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 Shingles = frozenset[str]
+ASCII = {code: chr(code).lower() if re.match(r"\w", chr(code)) else " " for code in range(128)} | {ord("'"): ""}
+"""What `words` makes of each ASCII character."""
 
 
 def normal_text(text: str) -> str:
@@ -23,6 +25,8 @@ def normal_text(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of `text`, normalised; an apostrophe inside a word is dropped."""
+    if text.isascii():  # the same, three times as fast
+        return text.translate(ASCII).split()
     plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "").replace("'", "")
     return re.findall(r"\w+", plain)
 
@@ -32,7 +36,9 @@ def shingles(text: str, size: int) -> Shingles:
     found = words(text)
     if not found:
         return frozenset()
-    return frozenset(" ".join(found[i : i + size]) for i in range(max(1, len(found) - size + 1)))
+    if len(found) < size:
+        return frozenset([" ".join(found)])
+    return frozenset(map(" ".join, zip(*(found[start:] for start in range(size)), strict=False)))
 
 
 def jaccard(left: Shingles, right: Shingles) -> float:
@@ -79,22 +85,3 @@ class ShingleIndex:
     def _prefix(self, text: Shingles) -> Sequence[str]:
         length = len(text) - math.ceil(self.threshold * len(text) - 1e-9) + 1
         return sorted(text, key=lambda shingle: (self._frequency.get(shingle, 0), shingle))[:length] if text else ()
-
-
-def leaders(texts: Sequence[str], *, threshold: float, size: int = 3) -> list[int]:
-    """For each text the position of the one that stands for it, itself where it stands for itself.
-
-    A text joins the most similar earlier leader at or above `threshold` (the earliest, where equal); so every member
-    is truly near the text that stands for it, and a chain of small changes does not run together.
-    """
-    sets = [shingles(text, size) for text in texts]
-    index = ShingleIndex(sets, threshold=threshold)
-    chosen: list[int] = []
-    for position, text in enumerate(sets):
-        near = index.find(text)
-        if near:
-            chosen.append(near[0][0])
-        else:
-            chosen.append(position)
-            index.add(position, text)
-    return chosen
