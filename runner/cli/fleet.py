@@ -10,15 +10,18 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from runner import wiring
+from runner import wiring, wiring_gate
 from runner.errors import GitError, RecordError
 from runner.ledger import PHASES, History
 from runner.ports import Reader
+from runner.promotion.decide import MAIN
+from runner.promotion.withdrawn import withdrawn
 from runner.records.base import Record
 from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage
 from runner.records.promotion import PromotionRecord
 from runner.records.score import Scorecard
 from runner.rules.limits import summary
+from runner.rules.signers import REVOKED, read_revoked
 from runner.rules.stages import incumbent
 from runner.rules.status import ClusterStatus, adapter_statuses, cluster_status
 from runner.workspace import Workspace
@@ -101,10 +104,22 @@ def read_status(directory: Path, cluster: str) -> ClusterStatus:
             records,
             approved_by={number: _approvers(reader, cluster, number) for number in records},
             entries=history.entries,
+            withdrawn=fallen(directory, reader, cluster),
         ),
         figures=figures,
         figures_of=figures_of,
     )
+
+
+def fallen(directory: Path, reader: Reader, cluster: str) -> dict[int, str]:
+    """Why promotions are not deployable any more, by sequence. Signatures are checked only where a key was revoked from
+    a ledger size on."""
+    if REVOKED not in reader.paths(REVOKED) or not read_revoked(reader.read(REVOKED))[0].since:
+        return {}
+    room = wiring_gate.room(directory, with_bytes=False)
+    tip = room.tip(MAIN)
+    found = withdrawn(room.offline(), tip=tip, cluster=cluster) if tip else {}
+    return {int(name.rpartition("/")[2]): reasons[0].problem for name, reasons in found.items()}
 
 
 def promotion_records(reader: Reader, cluster: str) -> dict[int, PromotionRecord]:

@@ -33,5 +33,14 @@ def verify(root: str, directory: Path, as_json: bool) -> ExitCode:
     headline = f"{found.commits} commits, {len(found.promotions)} promotions verified"
     if found.commit:
         headline += f"; the first that does not hold is {found.commit}"
-    more = {"tip": tip, "commit": found.commit, "commits": found.commits, "promotions": found.promotions}
+    if found.withdrawn:
+        headline += f"; not deployable, by a key revoked from before their receipts: {', '.join(found.withdrawn)}"
+    fallen = {name: [reason.problem for reason in reasons] for name, reasons in found.withdrawn.items()}
+    more = {
+        "withdrawn": fallen,
+        "tip": tip,
+        "commit": found.commit,
+        "commits": found.commits,
+        "promotions": found.promotions,
+    }
     return show(found.verdict, headline=headline, as_json=as_json, **more)

@@ -2,7 +2,8 @@
 
 1. The promotion stands on main: by its sequence, by the stage that it holds, or what is in production.
 2. Its step is judged again as the gate judged it, its receipt and tag with it; with a root of trust, all of main.
-3. By the policy of main's tip, which has not expired, neither the record, its evidence nor the adapter is revoked.
+3. By the policy of main's tip, which has not expired, neither the record, its evidence nor the adapter is revoked, and
+   no key that it needs was revoked from before its receipt.
 4. The adapter is not deprecated.
 5. Every byte is the recorded one and may be served (`rules.adapter`).
 """
@@ -20,6 +21,7 @@ from runner.promotion.gather import read_before
 from runner.promotion.history import Link, first_parents
 from runner.promotion.sources import Sources
 from runner.promotion.verify import verify, verify_promotion
+from runner.promotion.withdrawn import withdrawn
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.policy import revoked_digests
@@ -73,6 +75,9 @@ def fetch(sources: Sources, store: AdapterStore, target: Target, *, tip: str, ro
     record = choose(records, target)
     link = _link(sources, tip, record)
     reasons = [*_verified(sources, link, tip=tip, root=root), *_current(sources, tip, record, now=now)]
+    if not reasons:
+        name = f"{record.cluster}/{record.sequence}"
+        reasons += withdrawn(sources, tip=tip, cluster=record.cluster).get(name, ())
     if record.adapter is None:
         reasons.append(Reason(step="standing", problem="it goes back to the bare base", hint="serve the base alone"))
     elif record.adapter.sha256 in deprecated(records):

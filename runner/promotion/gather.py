@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +14,7 @@ from runner.ports_promotion import Keys
 from runner.promotion.adapters import adapter_problem
 from runner.promotion.benchmarks import benchmark_steps
 from runner.promotion.sources import Policy, Sources
+from runner.promotion.standing import standing
 from runner.records.base import Record
 from runner.records.change import ChangeClass, Operation, PathChange
 from runner.records.cluster import BenchmarkLock, Cluster
@@ -43,12 +44,16 @@ class Step:
     """The commits that `new` brings; asked of git where none."""
     parents: tuple[str, ...] | None = None
     """The first parent and the rest; a draft that is no merge yet names the base itself."""
+    heads: str = ""
+    """Where the branches stand, on which people may have rejected the change; none are read where empty."""
+    withdrawn: bytes = b""
+    """Keys that were revoked later, for this step too: lines of `policy/revoked`."""
 
 
 def gather(sources: Sources, step: Step) -> Facts:
     """The facts of one step. Raises `HallmarkError` where something could not be read at all: nothing merges."""
     objects = sources.objects
-    policy = sources.policy(step.old)
+    policy = sources.policy(step.old).without(step.withdrawn)
     changes = objects.diff(step.old, step.new)
     blobs = {c.path: c.blob for c in changes if c.operation is not Operation.DELETE and _is_file(c)}
     read = objects.blobs(list(dict.fromkeys(blobs.values())))
@@ -68,11 +73,14 @@ def gather(sources: Sources, step: Step) -> Facts:
     proposal, approvals, attestation = _signatures(sources, decisions, evidence, policy, step.now)
     promotion, unreadable = _promotion(sources, step, place, contents, attestation)
     change = _change(changes, following, promotion)
+    home = prefix if place[0] else f"{prefix}{digest}/"
+    on_branch = standing(sources, step.heads, old=step.old, place=place, home=home) if step.heads and change else ()
     next_policy = None
     if following is not None and following[0] is not None:
         theirs = _signatures(sources, decisions, {}, following[0], step.now)[:2]
         problems = (*following[0].problems, *following[1])
-        next_policy = NextPolicy(following[0].trust, problems, *theirs, revocation_only=following[2])
+        read_again = _read(sources, on_branch, following[0].keys, step.now)
+        next_policy = NextPolicy(following[0].trust, problems, *theirs, read_again, revocation_only=following[2])
     elif following is not None:
         next_policy = NextPolicy(None, following[1])
     return Facts(
@@ -91,6 +99,7 @@ def gather(sources: Sources, step: Step) -> Facts:
         context=sources.context(step.old, place[0] if sources.exists(step.old, _cluster_file(place[0])) else ""),
         proposal=proposal,
         approvals=approvals,
+        standing=_read(sources, on_branch, policy.keys, step.now),
         promotion=promotion,
         unreadable=unreadable,
         next_policy=next_policy,
@@ -203,6 +212,10 @@ def _signatures(
     proposals = [signed for signed in read if signed.path.endswith(f"/{PROPOSAL}")]
     approvals = tuple(signed for signed in read if signed not in proposals)
     return (proposals[0] if proposals else None), approvals, word.result()
+
+
+def _read(sources: Sources, files: Iterable[tuple[str, bytes]], keys: Keys, now: str) -> tuple[Signed, ...]:
+    return tuple(decision(sources, path, data, keys, now) for path, data in files)
 
 
 def decision(sources: Sources, path: str, data: bytes, keys: Keys, now: str) -> Signed:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from runner.errors import LedgerRace, RefMovedError, VerificationError
 from runner.ports_promotion import Repository, Signer
-from runner.promotion.gather import Step
+from runner.promotion.gather import Step, statement
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge
-from runner.promotion.sources import LEDGER, Sources
+from runner.promotion.sources import LEDGER, Policy, Sources
 from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import PromotionRecord
 from runner.records.statement import (
@@ -156,6 +156,25 @@ def _receipt_entry(sources: Sources, gate: Signer, link: Link, place: tuple[str,
         receipt=json.loads(envelope),
         measured={"commit": link.commit},
     )
+
+
+def open_receipt(sources: Sources, policy: Policy, entry: Entry) -> ReceiptStatement:
+    """The receipt in a ledger entry. Raises `VerificationError` unless the policy's gate signed it.
+
+    The key must have been valid at the time that the receipt itself states, so the statement is read twice: once to
+    learn that time, and once, verified, to believe it.
+    """
+    envelope = canonical(entry.receipt) + b"\n"
+    claimed = statement(ReceiptStatement, sources.verifier.peek(envelope))
+    payload = sources.verifier.open(
+        envelope,
+        payload_type=PAYLOAD_TYPE,
+        namespace=Namespace.RECEIPT,
+        person=policy.trust.gate,
+        keys=policy.keys,
+        at=claimed.predicate.time_verified,
+    )
+    return statement(ReceiptStatement, payload)
 
 
 def receipt_subjects(record: PromotionRecord, record_sha256: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -43,6 +43,10 @@ class Policy:
     sha256: str
     """Of trust.yaml."""
     problems: tuple[Reason, ...]
+
+    def without(self, keys: bytes) -> Policy:
+        """The policy with more keys revoked, whole lines of `policy/revoked`."""
+        return replace(self, keys=Keys(self.keys.allowed_signers, self.keys.revoked + keys)) if keys else self
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 from runner.errors import HallmarkError, VerificationError
 from runner.promotion.ahead import ask_ahead
-from runner.promotion.gather import Step, statement
+from runner.promotion.gather import Step
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge, judge_root
-from runner.promotion.receipt import FORMAT, read_tag, receipt_subjects, resource_uri, tag_name
+from runner.promotion.receipt import FORMAT, open_receipt, read_tag, receipt_subjects, resource_uri, tag_name
 from runner.promotion.sources import Policy, Sources
+from runner.promotion.withdrawn import withdrawn
 from runner.records.ledger import Entry
-from runner.records.statement import PAYLOAD_TYPE, LedgerPoint, Namespace, Receipt, ReceiptStatement
+from runner.records.statement import LedgerPoint, Namespace, Receipt, ReceiptStatement
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.canonical import canonical
 from runner.rules.facts import Promotion
 
 TAGS = "refs/tags/promotions/"
@@ -38,6 +38,8 @@ class Verified:
     commits: int = 0
     promotions: list[str] = field(default_factory=list)
     """`<cluster>/<seq>`, oldest first."""
+    withdrawn: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
+    """Those that hold, and are not deployable: a key that they need was revoked from before their receipt."""
 
 
 def verify(sources: Sources, *, tip: str, root: str) -> Verified:
@@ -64,6 +66,8 @@ def verify(sources: Sources, *, tip: str, root: str) -> Verified:
         found.commit = tip
         reasons = tuple(Reason(step="receipt", problem=problem) for problem in leftover)
         found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
+    else:
+        found.withdrawn = withdrawn(sources, tip=tip)
     return found
 
 
@@ -111,25 +115,6 @@ def verify_promotion(sources: Sources, link: Link) -> tuple[Reason, ...]:
     The policy of its parent is believed; `verify` follows it back to a root of trust.
     """
     return _link(sources, link, "", dict(sources.objects.refs(TAGS)), Verified())
-
-
-def open_receipt(sources: Sources, policy: Policy, entry: Entry) -> ReceiptStatement:
-    """The receipt in a ledger entry. Raises `VerificationError` unless the policy's gate signed it.
-
-    The key must have been valid at the time that the receipt itself states, so the statement is read twice: once to
-    learn that time, and once, verified, to believe it.
-    """
-    envelope = canonical(entry.receipt) + b"\n"
-    claimed = statement(ReceiptStatement, sources.verifier.peek(envelope))
-    payload = sources.verifier.open(
-        envelope,
-        payload_type=PAYLOAD_TYPE,
-        namespace=Namespace.RECEIPT,
-        person=policy.trust.gate,
-        keys=policy.keys,
-        at=claimed.predicate.time_verified,
-    )
-    return statement(ReceiptStatement, payload)
 
 
 def _receipt_problems(

@@ -14,6 +14,12 @@ Timestamp = Annotated[str, Field(pattern=rf"^{_DATE}T{_TIME}Z$")]
 """ISO 8601 in UTC to the second, so that comparing texts compares times."""
 
 
+REVOKED = (
+    "sha256 of policy/revoked: a public key a line, with from=<cluster>:<ledger size> right after it where what it "
+    "signed for later receipts of that cluster counts no longer; digests as # sha256:<hex>"
+)
+
+
 class Requirement(Record):
     """How many distinct people of a role must sign."""
 
@@ -28,7 +34,8 @@ class Trust(Record):
     ref: Text = "refs/heads/main"
     expires: Timestamp
     allowed_signers: Sha256
-    revoked: Sha256
+    """sha256 of `policy/allowed_signers`."""
+    revoked: Annotated[Sha256, Field(description=REVOKED)]
     people: dict[Slug, tuple[Slug, ...]]
     """Person to roles."""
     ci: Slug

@@ -1,6 +1,8 @@
 """The two key files of a policy, in OpenSSH's own formats, read so that OpenSSH and people read the same.
 
-`allowed_signers`: a person, options, a key. `revoked`: a public key a line, and digests as `# sha256:<hex>`.
+`allowed_signers`: a person, options, a key. `revoked`: a public key a line, and digests as `# sha256:<hex>`. After a
+key may stand `from=<cluster>:<size>,…`, which ssh-keygen takes for the key's comment: of a promotion whose receipt came
+when that cluster's ledger had `size` entries or more, the key's signatures do not count either, though it is merged.
 Both are printable ASCII in whole lines: ssh-keygen splits and skips lines by rules of its own, and a line that does not
 end would be changed by what is appended after it.
 """
@@ -13,11 +15,14 @@ from typing import NamedTuple
 from runner.rules.ssh_keys import STRONG, is_key_type, key_problem
 
 ALLOWED_SIGNERS, REVOKED, TRUST = "policy/allowed_signers", "policy/revoked", "policy/trust.yaml"
+SINCE = "right after the key: from=<cluster>:<ledger size>, several with commas between; then a comment without `from`"
 LINE = 'write: <person> namespaces="…" ssh-ed25519 <key>'
 _OPTIONS = re.compile(r'[a-z-]+(?:="[^"\\]*")?(?:,[a-z-]+(?:="[^"\\]*")?)*\Z', re.IGNORECASE)
 _OPTION = re.compile(r'([a-z-]+)(?:="([^"\\]*)")?', re.IGNORECASE)
 _PRINTABLE = re.compile(rb"[ -~]*\Z")
+_SINCE = r"[a-z0-9]+(?:-[a-z0-9]+)*:(?:0|[1-9][0-9]{0,8})"
 _DIGEST = re.compile(r"# sha256:([0-9a-f]{64})(?: .*)?\Z")
+_FROM = re.compile(rf"from=({_SINCE}(?:,{_SINCE})*)\Z")
 _DIGEST_LIKE = re.compile(r"\W*sha-?256\b|.*[0-9a-f]{40}", re.IGNORECASE)
 
 
@@ -54,6 +59,13 @@ class Revoked(NamedTuple):
 
     keys: dict[str, int]
     digests: frozenset[str]
+    since: dict[str, dict[str, int]]
+    """Of a key, the ledger sizes from which its signatures no longer count, by cluster."""
+
+    def withdrawn(self, cluster: str, size: int) -> bytes:
+        """The keys, as `revoked` has them, that do not count for what was merged at that size of a cluster's ledger."""
+        gone = [key for key, since in self.since.items() if since.get(cluster, size + 1) <= size]
+        return "".join(f"{key}\n" for key in gone).encode()
 
 
 def read_signers(data: bytes) -> tuple[tuple[SignerLine, ...], tuple[Trap, ...]]:
@@ -89,6 +101,7 @@ def _signer_line(number: int, text: str) -> SignerLine | str:
 def read_revoked(data: bytes) -> tuple[Revoked, tuple[Trap, ...]]:
     """What `revoked` revokes, and each line that looks as if it did and does not."""
     keys: dict[str, int] = {}
+    since: dict[str, dict[str, int]] = {}
     digests, traps = set(), list(_text_traps(REVOKED, data))
     for number, text in _lines(data):
         if text.startswith("#"):
@@ -105,7 +118,28 @@ def read_revoked(data: bytes) -> tuple[Revoked, tuple[Trap, ...]]:
             traps.append(Trap(REVOKED, number, "", problem, "write the key as its .pub file has it: <type> <key>"))
         else:
             keys.setdefault(f"{kind} {key}", number)
-    return Revoked(keys, frozenset(digests)), tuple(traps)
+            sizes = _since(text)
+            if sizes is None:
+                traps.append(Trap(REVOKED, number, "", "what begins with `from` here is no ledger size", SINCE))
+            for cluster, size in (sizes or {}).items():
+                known = since.setdefault(f"{kind} {key}", {})
+                known[cluster] = min(size, known.get(cluster, size))
+    return Revoked(keys, frozenset(digests), since), tuple(traps)
+
+
+def _since(text: str) -> dict[str, int] | None:
+    """The ledger sizes on a key's line, by cluster; None where something looks like them and is not."""
+    words = text.split()[2:]
+    if not any(word.lower().startswith("from=") or word.lower() == "from" for word in words):
+        return {}
+    match = _FROM.match(words[0])
+    if match is None or len([word for word in words if word.lower().startswith("from")]) > 1:
+        return None
+    found: dict[str, int] = {}
+    for item in match[1].split(","):
+        cluster, _, size = item.partition(":")
+        found[cluster] = min(int(size), found.get(cluster, int(size)))
+    return found
 
 
 def key_line_problem(line: SignerLine) -> tuple[str, str] | None:

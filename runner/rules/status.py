@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from pydantic import Field
 
@@ -39,6 +40,8 @@ class AdapterStatus(Record):
     ended: str
     """Empty where it holds its stage; else `replaced`, `rolled back` or `deprecated`."""
     ended_by: int | None
+    withdrawn: str = ""
+    """Why it is not deployable though it holds its stage: a key that its step needs was revoked from before it."""
 
 
 class ClusterStatus(Record):
@@ -172,9 +175,10 @@ def adapter_statuses(
     *,
     approved_by: Mapping[int, tuple[str, ...]],
     entries: Iterable[Entry],
+    withdrawn: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[AdapterStatus, ...]:
     """Every promoted adapter, the last step first. `approved_by` says who signed each sequence, `entries` is the
-    cluster's ledger."""
+    cluster's ledger, `withdrawn` why a sequence is not deployable any more."""
     times = {entry.promotion: receipt_time(entry) for entry in entries if entry.kind is EntryKind.RECEIPT}
     return tuple(
         AdapterStatus(
@@ -185,6 +189,7 @@ def adapter_statuses(
             approved_by=approved_by.get(one.sequence, ()),
             ended=one.ended,
             ended_by=one.ended_by,
+            withdrawn=withdrawn.get(one.sequence, ""),
         )
         for one in reversed(standings(records))
     )
@@ -195,7 +200,8 @@ def adapter_line(one: AdapterStatus) -> str:
     since = f"since {one.since}" if one.since else "no receipt yet, so not to be served"
     people = f", by {', '.join(one.approved_by)}" if one.approved_by else ""
     over = f"; {one.ended} by promotion {one.ended_by}" if one.ended and one.ended_by != one.sequence else ""
-    return f"{one.adapter[:12]} {since} (promotion {one.sequence}){people}{over}"
+    fallen = f"; NOT DEPLOYABLE: {one.withdrawn}" if one.withdrawn else ""
+    return f"{one.adapter[:12]} {since} (promotion {one.sequence}){people}{over}{fallen}"
 
 
 def _promotions(status: ClusterStatus) -> str:
