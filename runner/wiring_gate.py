@@ -66,6 +66,11 @@ class Room:
             return self.sources()
         return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
 
+    @property
+    def heads(self) -> str:
+        """Where the branches stand: the remote's, as they were fetched last, or this repository's own."""
+        return f"refs/remotes/{self.remote}/" if self.remote else "refs/heads/"
+
     def refresh(self) -> None:
         """Fetch the remote's branches and tags, where there is one."""
         if self.remote:

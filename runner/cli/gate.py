@@ -24,6 +24,7 @@ def gate(base: str, head: str, directory: Path, store: Path | None, no_bytes: bo
     """May main go from BASE to HEAD? The verdict lists every reason why not.
 
     Policy, keys and limits are read from BASE. HEAD is one first-parent step: a merge, or a squashed commit.
+    Rejections count that stand on the change's branch, as origin had it when it was fetched last, merged or not.
     Exits 0 if it may, 1 if it may not, 5 where it could not be judged.
 
     Example: hallmark gate origin/main HEAD
@@ -34,7 +35,7 @@ def gate(base: str, head: str, directory: Path, store: Path | None, no_bytes: bo
     if missing:
         raise RecordError(f"there is no commit {missing[0]}", hint="fetch it first")
     old, new = (str(end) for end in ends)
-    judgement = judge(room.sources(), Step(old, new, wiring.now()))
+    judgement = judge(room.sources(), Step(old, new, wiring.now(), heads=room.heads))
     change = str(judgement.facts.change) if judgement.facts.change else None
     headline = f"{old[:12]} -> {new[:12]} ({change or 'no one class'})"
     more = {"base": old, "head": new, "change": change, "manifest": judgement.facts.manifest}

@@ -15,7 +15,7 @@ from runner.records.verdict import Outcome, Reason, Verdict
 ABSENT = "0" * 40
 DECIDED = ("refs/heads/promote/", "refs/heads/rollback/")
 """Branches that hold signed decisions."""
-TAGS = "refs/tags/promotions/"
+HEADS, TAGS = "refs/heads/", "refs/tags/promotions/"
 STEP = "refs"
 
 
@@ -66,7 +66,7 @@ def _main(sources: Sources, update: Update, root: str, now: str) -> Verdict:
         return _refuse("main is never deleted", "push a merge")
     if update.creates:
         return judge_root(sources, update.new, root, now=now)
-    return judge(sources, Step(update.old, update.new, now)).verdict
+    return judge(sources, Step(update.old, update.new, now, heads=HEADS)).verdict
 
 
 def _forward(sources: Sources, update: Update) -> bool:

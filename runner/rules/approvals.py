@@ -46,15 +46,42 @@ def approval_problems(facts: Facts) -> list[Reason]:
         return []
     proposer, reasons = _proposer(facts)
     counts = [_count(facts, facts.trust, facts.approvals, proposer, change, said="")]
+    left = _left_behind(facts, facts.trust, facts.approvals, facts.standing, change)
     following = facts.next_policy
     if following is not None and following.trust is not None and change is ChangeClass.POLICY:
         said = " under the next policy"
         counts.append(_count(facts, following.trust, following.approvals, proposer, change, said=said))
+        left += _left_behind(facts, following.trust, following.approvals, following.standing, change)
     in_order = {path for count in counts for path in count.paths}
     for count in counts:
         reasons += [found for path, found in count.wrong if path not in in_order]
         reasons += count.missing
-    return reasons
+    return [*reasons, *dict.fromkeys(left)]
+
+
+def _left_behind(
+    facts: Facts, trust: Trust, merged: Iterable[Signed], standing: Iterable[Signed], change: ChangeClass
+) -> list[Reason]:
+    """Rejections on the change's branch that the merge does not carry, and that no newer decision of the same person
+    has lifted. Of two decisions signed in one second the one that came to the branch later is newer."""
+    merged, newest = tuple(merged), dict[str, tuple[str, Signed]]()
+    for signed in (*merged, *standing):
+        if signed.statement is None or decision_problems(facts, signed):
+            continue
+        time = signed.statement.predicate.not_before
+        if time >= newest.get(signed.person, ("", signed))[0]:
+            newest[signed.person] = (time, signed)
+    return [
+        _reason(
+            f"{person} rejects it on its branch: {signed.statement.predicate.reason}",
+            "only a newer decision of theirs lifts this, merged or not",
+        )
+        for person, (_, signed) in newest.items()
+        if signed.statement is not None
+        and signed.statement.predicate.decision is Choice.REJECT
+        and signed not in merged
+        and eligible(trust, change, person)
+    ]
 
 
 def _proposer(facts: Facts) -> tuple[str, list[Reason]]:

@@ -82,6 +82,7 @@ class NextPolicy:
     problems: tuple[Reason, ...]
     proposal: Signed | None = None
     approvals: tuple[Signed, ...] = ()
+    standing: tuple[Signed, ...] = ()
     revocation_only: bool = False
     """Nothing changes but lines added to `policy/revoked`, its pin and the version."""
 
@@ -126,6 +127,8 @@ class Facts:
     context: str
     proposal: Signed | None = None
     approvals: tuple[Signed, ...] = ()
+    standing: tuple[Signed, ...] = ()
+    """Decisions on the change's branch of people who reject on it, oldest first; nothing where no branch was read."""
     promotion: Promotion | None = None
     unreadable: tuple[Reason, ...] = ()
     """Why parts of a promotion could not be read as records."""

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.attack import adapters, benchmarks, figures, history, people, policies, refs, shape, staged
+from tests.attack import adapters, benchmarks, figures, history, people, policies, refs, rejections, shape, staged
 from tests.attack.case import Case, Finding, Row
 from tests.attack.desk import STARTS, Desk, Start, make_starts
 
@@ -18,6 +18,7 @@ CASES: tuple[Case, ...] = (
     *figures.CASES,
     *staged.CASES,
     *people.CASES,
+    *rejections.CASES,
     *adapters.CASES,
     *refs.CASES,
     *history.CASES,
