@@ -29,6 +29,20 @@ from runner.rules.lineage import plural, short
 
 R = TypeVar("R", bound=Record)
 UNDIGESTED = (EvidenceFile.REPORT, EvidenceFile.ATTESTATION)
+SHOWN = (
+    EvidenceFile.SCORECARD,
+    EvidenceFile.GRADES,
+    EvidenceFile.LINEAGE,
+    EvidenceFile.SWEEP,
+    EvidenceFile.VALIDATION,
+    EvidenceFile.DIAGNOSIS,
+    EvidenceFile.PROVENANCE,
+    EvidenceFile.RISKS,
+    EvidenceFile.ROLLBACK,
+    EvidenceFile.TRAINING,
+    EvidenceFile.OPERATIONS,
+)
+"""What the report shows; the drill and results on traffic come after it."""
 """Left out of the table of digests: the report itself, and the signature made over it."""
 
 
@@ -102,11 +116,7 @@ def _evidence(
         "lineage": view.lineage_counts(lineage),
         "risks": risks.risks if risks else (),
         "rollback": _record(files, EvidenceFile.ROLLBACK, RollbackContract),
-        "missing": [
-            name.value
-            for name in EvidenceFile
-            if name not in files and name not in (*UNDIGESTED, EvidenceFile.SWEEP_PLOT, EvidenceFile.RUNS)
-        ],
+        "missing": [name.value for name in SHOWN if name not in files],
     }
 
 
