@@ -31,6 +31,7 @@ acceptance: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/repository.py
 	$(BIN)/python -m benchmarks.trust
+	$(BIN)/python -m benchmarks.dedup
 
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .
