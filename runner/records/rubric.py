@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from runner.records.base import Record, Slug, Text
+from runner.records.json_schemas import check_schema
+from runner.records.patterns import check_pattern
 
 
 class RubricStatus(StrEnum):
@@ -39,10 +41,10 @@ class OneOf(Record):
 
 
 class Regex(Record):
-    """`pattern` (Python `re` syntax) is found in the answer."""
+    """`pattern` (Python `re` syntax, as far as it needs no backtracking) is found in the answer."""
 
     kind: Literal["regex"]
-    pattern: Text
+    pattern: Annotated[Text, AfterValidator(check_pattern)]
 
 
 class Contains(Record):
@@ -56,7 +58,7 @@ class JsonSchema(Record):
     """The answer is JSON that the schema (draft 2020-12) accepts. It is JSON text, so that YAML cannot retype it."""
 
     kind: Literal["json-schema"]
-    json_schema: Text
+    json_schema: Annotated[Text, AfterValidator(check_schema)]
 
 
 Grader = Annotated[Exact | OneOf | Regex | Contains | JsonSchema, Field(discriminator="kind")]

@@ -7,11 +7,12 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordError
+from runner.records.patterns import Instruction, program
 from runner.records.rubric import (
     Contains,
     Criterion,
@@ -26,10 +27,12 @@ from runner.records.rubric import (
 )
 from runner.records.scenario import Scenario
 from runner.records.score import Grade
+from runner.rules.matching import found
 from runner.rules.naming import LONGEST
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
 
 
 def _strip_punctuation(text: str) -> str:
@@ -118,7 +121,7 @@ def _judge(grader: Grader, same: Callable[[str], str], answer: str, reference: s
         case OneOf(values=values):
             return same(answer) in {same(value) for value in values}
         case Regex(pattern=pattern):
-            return _pattern(pattern).search(same(answer)) is not None
+            return found(_program(pattern), same(answer))
         case Contains(values=values):
             return all(same(value) in same(answer) for value in values or (reference,))
         case JsonSchema(json_schema=schema):
@@ -126,24 +129,33 @@ def _judge(grader: Grader, same: Callable[[str], str], answer: str, reference: s
 
 
 @lru_cache(maxsize=256)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise RecordError(f"pattern {pattern!r} does not compile: {error}", field="pattern") from error
+def _program(pattern: str) -> tuple[Instruction, ...]:
+    return program(pattern)
+
+
+def _has_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """The keyword `pattern`, in linear time."""
+    from jsonschema.exceptions import ValidationError
+
+    if validator.is_type(instance, "string") and not found(_program(pattern), instance):
+        yield ValidationError("does not match the pattern")
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: str) -> Draft202012Validator:
-    from jsonschema import Draft202012Validator  # a tenth of a second, which the gate does not need
+def _validator(schema: str) -> Validator:
+    """Refers to nothing but itself: the registry is empty, and fetches nothing."""
+    from jsonschema import Draft202012Validator, validators  # a tenth of a second, which the gate does not need
     from jsonschema.exceptions import SchemaError
+    from referencing import Registry
 
     try:
         parsed = json.loads(schema)
         Draft202012Validator.check_schema(parsed)
     except (ValueError, RecursionError, SchemaError) as error:
         raise RecordError("not a JSON schema of draft 2020-12", field="json_schema") from error
-    return Draft202012Validator(parsed)
+    extend: Callable[..., Any] = validators.extend
+    made: Validator = extend(Draft202012Validator, {"pattern": _has_pattern})(parsed, registry=Registry())
+    return made
 
 
 def _conforms(answer: str, schema: str) -> bool:
@@ -151,7 +163,14 @@ def _conforms(answer: str, schema: str) -> bool:
         value = json.loads(answer)
     except (ValueError, RecursionError):
         return False
-    return bool(_validator(schema).is_valid(value))
+    from referencing.exceptions import Unresolvable
+
+    try:
+        return bool(_validator(schema).is_valid(value))
+    except Unresolvable as error:
+        raise RecordError(f"refers to what is not in it: {error.ref}", field="json_schema") from error
+    except RecursionError:
+        return False
 
 
 def _explain(missed: Sequence[Criterion], scenario: Scenario, answer: str) -> str:

@@ -108,7 +108,7 @@ def _constraint(field: str, details: ErrorDetails) -> Problem:
     if what in bounds:
         key, words = bounds[what]
         return Problem(field, f"{value} is out of range", f"it must be {words} {context.get(key)}")
-    return Problem(field, details["msg"].removeprefix("Value error, "), "")
+    return Problem(field, details["msg"].removeprefix("Value error, "), str(context.get("hint", "")))
 
 
 def _known_keys(key: str, model: type[Record] | None) -> str:
