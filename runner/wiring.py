@@ -18,6 +18,7 @@ from runner.edges.git_command import git, has_remote, resolve
 from runner.edges.ledger_store import GitLedgerStore
 from runner.edges.machine import SystemClock, ThisMachine
 from runner.edges.minhash import MinHashSuspects
+from runner.edges.presidio import presidio_names
 from runner.edges.readers import CommitReader, DirectoryReader
 from runner.edges.run_branch import BranchPullRequests, BranchRuns
 from runner.edges.transformers_models import TransformersModels
@@ -73,10 +74,13 @@ def survey(top: Path, paths: Sequence[str] = ()) -> Survey:
     return workspaces.survey(DirectoryReader(top), parse=parse, locate=line_of, paths=paths)
 
 
-def ingest(path: Path, cluster: str, file: Path, *, push: bool) -> IngestedFile:
-    """Take the traces in `file` into the cluster's signals, redacted; `push` them to DVC's default remote."""
+def ingest(
+    path: Path, cluster: str, files: Sequence[Path], *, push: bool, format: str = "", names: bool = False
+) -> IngestedFile:
+    """Take the traces in `files` into the cluster's signals, redacted; `push` them to DVC's default remote."""
     top = root(path)
-    result = door.ingest(top, cluster, file)
+    recogniser = presidio_names() if names else None
+    result = door.ingest(top, cluster, files, format=format, names=recogniser)
     if push:  # also where nothing was new: a kill may have come between keeping and pushing
         dvc_data.publish(top, [top / "clusters" / cluster / "data" / "signals.jsonl"])
     return result

@@ -11,7 +11,10 @@ import pytest
 from runner.edges import dvc_data
 from runner.edges.door import ingest
 from runner.edges.new_workspace import initialise
-from runner.edges.trace_formats import MAX_LINE, Quarantined, read
+from runner.edges.traces.base import Quarantined
+from runner.edges.traces.container import MAX_LINE
+from runner.edges.traces.formats import Reader
+from runner.edges.traces.held import Held
 from runner.errors import DataError, RecordError
 from runner.records.trace import Trace
 from tests.reviewed_fixture import write
@@ -24,6 +27,10 @@ def line(text: str = "Where is my parcel?", **more: object) -> dict[str, object]
 def log(path: Path, *documents: object) -> Path:
     path.write_bytes(b"".join((d if isinstance(d, bytes) else json.dumps(d).encode()) + b"\n" for d in documents))
     return path
+
+
+def read(path: Path) -> list[object]:
+    return list(Reader(Held()).read(path))
 
 
 def one(tmp_path: Path, document: object) -> Trace | Quarantined:
@@ -92,19 +99,22 @@ SECRET = "4111111111111111 a@b.com"
         ([SECRET], "line: is no JSON object"),
         ({"request": {"messages": []}}, "request.messages: has no list of messages"),
         ({"request": SECRET}, "request.messages"),
-        ({"request": {"messages": [{"role": "tool", "content": SECRET}]}}, "request.messages[0].role"),
+        ({"request": {"messages": [{"role": "wizard", "content": SECRET}]}}, "request.messages[0].role"),
         ({"request": {"messages": [{"role": "user", "content": " "}]}}, "says nothing"),
-        ({"request": {"messages": [{"role": "assistant", "content": SECRET}]}}, "the last message is not the user's"),
+        (
+            {"request": {"messages": [{"role": "assistant", "content": SECRET}]}},
+            "the last message is not the user's or a tool's",
+        ),
         (line(feedback={"rating": SECRET}), "feedback.rating"),
         (line(timestamp=SECRET), "timestamp"),
         (line(response=[SECRET]), "response: is neither"),
         (line("\ud800"), "surrogate"),
-        (b'{"request": "' + b"x" * MAX_LINE + b'"}', "is longer than 1,000,000 bytes"),
+        (b'{"request": "' + b"x" * MAX_LINE + b'"}', "is longer than 16,000,000 bytes"),
         (b"[" * 100_000, "is not JSON"),
     ],
 )
 def test_a_damaged_line_is_quarantined_and_nothing_of_it_is_quoted(tmp_path, bad, reason):
-    found = list(read(log(tmp_path / "log.jsonl", line(), bad, line("Next"))))
+    found = read(log(tmp_path / "log.jsonl", line(), bad, line("Next")))
     assert [type(each).__name__ for each in found] == ["Trace", "Quarantined", "Trace"]
     assert found[1].line == 2
     assert reason in found[1].reason
@@ -114,11 +124,11 @@ def test_a_damaged_line_is_quarantined_and_nothing_of_it_is_quoted(tmp_path, bad
 
 def test_read_is_kept_plus_quarantined_plus_duplicate(top, tmp_path):
     file = log(tmp_path / "log.jsonl", line(f"card {SECRET}"), line("b"), b"{", b"", line("b"))
-    first = ingest(top, "desk", file)
+    first = ingest(top, "desk", [file])
     assert (first.read, first.kept, first.duplicate, len(first.quarantined)) == (4, 2, 1, 1)
     assert first.redactions == {"card": 1, "email": 1}
     pointer = (top / "clusters/desk/data/signals.jsonl.dvc").read_bytes()
-    again = ingest(top, "desk", file)
+    again = ingest(top, "desk", [file])
     assert (again.read, again.kept, again.duplicate) == (4, 0, 3)
     assert (top / "clusters/desk/data/signals.jsonl.dvc").read_bytes() == pointer
     rows = (top / "clusters/desk/data/signals.jsonl").read_text().splitlines()
@@ -131,19 +141,19 @@ def test_read_is_kept_plus_quarantined_plus_duplicate(top, tmp_path):
 
 
 def test_a_fresh_clone_adds_to_what_the_pointer_names(top, tmp_path):
-    ingest(top, "desk", log(tmp_path / "a.jsonl", line("a")))
+    ingest(top, "desk", [log(tmp_path / "a.jsonl", line("a"))])
     target = top / "clusters/desk/data/signals.jsonl"
     target.unlink()
-    ingest(top, "desk", log(tmp_path / "b.jsonl", line("b")))
+    ingest(top, "desk", [log(tmp_path / "b.jsonl", line("b"))])
     assert len(target.read_text().splitlines()) == 2
     target.write_text("something else\n")
-    ingest(top, "desk", log(tmp_path / "c.jsonl", line("c")))
+    ingest(top, "desk", [log(tmp_path / "c.jsonl", line("c"))])
     assert len(target.read_text().splitlines()) == 3
     assert [path.read_text() for path in (top / ".hallmark/set-aside").iterdir()] == ["something else\n"]
 
 
 def test_bytes_that_are_not_those_recorded_are_refused(top, tmp_path):
-    ingest(top, "desk", log(tmp_path / "a.jsonl", line("a")))
+    ingest(top, "desk", [log(tmp_path / "a.jsonl", line("a"))])
     target = top / "clusters/desk/data/signals.jsonl"
     pointer = dvc_data.pointer_path(target)
     pointer.write_text(pointer.read_text().replace("sha256: ", "sha256: " + "0" * 8)[:-9] + "\n")
@@ -162,7 +172,7 @@ def test_bytes_that_are_not_those_recorded_are_refused(top, tmp_path):
 def test_nothing_to_read_is_an_error_and_changes_nothing(top, tmp_path, content, says):
     (tmp_path / "log.jsonl").write_bytes(content)
     with pytest.raises(RecordError, match=says):
-        ingest(top, "desk", tmp_path / "log.jsonl")
+        ingest(top, "desk", [tmp_path / "log.jsonl"])
     assert not (top / "clusters/desk/data").exists()
     with pytest.raises(RecordError, match="there is no cluster nobody"):
-        ingest(top, "nobody", tmp_path / "log.jsonl")
+        ingest(top, "nobody", [tmp_path / "log.jsonl"])

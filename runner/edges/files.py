@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -16,11 +16,16 @@ from runner.errors import DataError
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace a file. It is whole or as it was, also after a power cut. Raises `DataError` where it cannot be."""
+    write_blocks(path, (data,), mode=mode)
+
+
+def write_blocks(path: Path, blocks: Iterable[bytes], *, mode: int = 0o644) -> None:
+    """`write_file` of what is too large to hold."""
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _beside(path) as file:
             file.truncate(0)
-            file.write(data)
+            file.writelines(blocks)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
