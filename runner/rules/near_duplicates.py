@@ -12,13 +12,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from runner.rules.shingle_hashes import shingle_hashes
 from runner.rules.similarity import Shingles, jaccard, shingles
 
 SIZE = 3
 """Words in a shingle."""
+COMMON = 65_535
+"""From here on one shingle is as common as another: the order need only be the same for all."""
 REMEMBERED = 8192
 """Texts whose shingles are kept at hand: a log's duplicates come close together."""
 
@@ -83,17 +84,18 @@ def _prefixes(texts: Sequence[str], *, threshold: float, size: int) -> list[list
     """Of each text the shingles, as numbers, one of which a text at least `threshold` similar must have too.
 
     They are the rarest |x| - ceil(threshold |x|) + 1 of its shingles under one order of all (see `similarity`), less
-    those that no other text has.
+    those that stand nowhere else.
     """
     values, starts = shingle_hashes(texts, size)
     distinct, numbers = np.unique(values, return_inverse=True)
     width = max(len(distinct), 1)
     rows = np.repeat(np.arange(len(texts)), (starts[1:] - starts[:-1]).astype(np.int64))
-    frequency = np.bincount(_distinct(rows * width + numbers) % width, minlength=width)
-    order = np.argsort(frequency, kind="stable")
+    frequency = np.minimum(np.bincount(numbers, minlength=width), COMMON).astype(np.uint16)
+    order = np.argsort(frequency, kind="stable")  # of 16 bits: a radix sort
     rank = np.empty_like(order)
     rank[order] = np.arange(width)
-    rows, ranks = np.divmod(_distinct(rows * width + rank[numbers]), width)
+    ordered = np.sort(rows * width + rank[numbers])
+    rows, ranks = np.divmod(ordered[np.diff(ordered, prepend=-1) > 0], width)
     lengths = np.bincount(rows, minlength=len(texts))
     place = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     needed = lengths - np.ceil(threshold * lengths - 1e-9) + 1
@@ -101,9 +103,3 @@ def _prefixes(texts: Sequence[str], *, threshold: float, size: int) -> list[list
     ends = np.cumsum(np.bincount(rows[kept], minlength=len(texts))).tolist()
     shared = ranks[kept].tolist()
     return [shared[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Sorted, each once. `np.unique` hashes where it need not give the inverse, which takes ten times as long here."""
-    ordered = np.sort(values)
-    return ordered[np.diff(ordered, prepend=-1) > 0]
