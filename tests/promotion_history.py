@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -42,7 +42,6 @@ from runner.rules.change import manifest
 from runner.rules.facts import Before, Facts, Promotion, SignedEvidence
 from tests.promotion_fixture import BENCHMARK, CLUSTER, NOW, SIZES, World
 
-IDENTITY = f"hallmark <hallmark@localhost> {int(datetime(2026, 11, 21, 12, 30, tzinfo=UTC).timestamp())} +0000"
 APPROVERS = ("alice", "bob")
 
 
@@ -65,6 +64,7 @@ class FastImport:
     def __init__(self, repository: Path) -> None:
         command = ["git", "fast-import", "--quiet", "--done", "--date-format=raw"]
         self._process = subprocess.Popen(command, cwd=repository, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.identity = f"hallmark <hallmark@localhost> {int(time.time())} +0000"
         self._marks: dict[str, str] = {}
         """What fast-import calls the commits that it has written."""
 
@@ -78,7 +78,7 @@ class FastImport:
     def commit(self, ref: str, files: Mapping[str, bytes], parents: Sequence[str], message: str) -> str:
         """A commit on the first of `parents` with `files` written over its tree; `ref` is left at it."""
         mark = f":{len(self._marks) + 1}"
-        lines = [f"commit {ref}\nmark {mark}\ncommitter {IDENTITY}\n".encode(), _data(message.encode())]
+        lines = [f"commit {ref}\nmark {mark}\ncommitter {self.identity}\n".encode(), _data(message.encode())]
         known = [self._marks.get(parent, parent) for parent in parents]
         lines += [f"{'merge' if at else 'from'} {parent}\n".encode() for at, parent in enumerate(known)]
         for path, data in files.items():
@@ -90,7 +90,7 @@ class FastImport:
         return made
 
     def tag(self, name: str, commit: str, message: bytes) -> None:
-        self._send(f"tag {name}\nfrom {self._marks[commit]}\ntagger {IDENTITY}\n".encode() + _data(message))
+        self._send(f"tag {name}\nfrom {self._marks[commit]}\ntagger {self.identity}\n".encode() + _data(message))
 
     def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None
@@ -231,5 +231,5 @@ class LongWorld(World):
     def _tag(self, out: FastImport, sequence: int, commit: str) -> None:
         name = tag_name("desk", sequence)
         message = f"Promoted: {name}\n".encode()
-        body = f"object {commit}\ntype commit\ntag {name}\ntagger {IDENTITY}\n\n".encode() + message
+        body = f"object {commit}\ntype commit\ntag {name}\ntagger {out.identity}\n\n".encode() + message
         out.tag(name, commit, message + self.key("gate").signature(body, namespace=Namespace.TAG))

@@ -35,7 +35,8 @@ def gate(base: str, head: str, directory: Path, store: Path | None, no_bytes: bo
     if missing:
         raise RecordError(f"there is no commit {missing[0]}", hint="fetch it first")
     old, new = (str(end) for end in ends)
-    judgement = judge(room.sources(), Step(old, new, wiring.now(), heads=room.heads))
+    now = wiring.now()
+    judgement = judge(room.sources(), Step(old, new, now, clock=now, heads=room.heads))
     change = str(judgement.facts.change) if judgement.facts.change else None
     headline = f"{old[:12]} -> {new[:12]} ({change or 'no one class'})"
     more = {"base": old, "head": new, "change": change, "manifest": judgement.facts.manifest}

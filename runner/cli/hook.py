@@ -57,7 +57,7 @@ def pre_receive(repository: Path, root: str, store: Path | None) -> ExitCode:
     """
     room, now, code = wiring.room(repository, store=store), wiring.now(), ExitCode.DONE
     for update in read_updates(sys.stdin.read()):
-        verdict = refuse_or_pass(room.pushed(update.ref, update.new), update, root=root, now=now)
+        verdict = refuse_or_pass(room.pushed(update.ref, update.new), update, root=root, now=now, clock=now)
         if not verdict.passed:
             code = ExitCode.REFUSED
             click.echo("\n".join([f"hallmark refuses {update.ref}:", *lines(verdict)]), err=True)

@@ -15,6 +15,7 @@ from runner.promotion.adapters import adapter_problem
 from runner.promotion.benchmarks import benchmark_steps
 from runner.promotion.sources import Policy, Sources
 from runner.promotion.standing import standing
+from runner.promotion.twins import twins
 from runner.records.base import Record
 from runner.records.change import ChangeClass, Operation, PathChange
 from runner.records.cluster import BenchmarkLock, Cluster
@@ -44,6 +45,8 @@ class Step:
     """The commits that `new` brings; asked of git where none."""
     parents: tuple[str, ...] | None = None
     """The first parent and the rest; a draft that is no merge yet names the base itself."""
+    clock: str = ""
+    """What time it is, where the step is judged as it comes in: main must not be dated ahead of it."""
     heads: str = ""
     """Where the branches stand, on which people may have rejected the change; none are read where empty."""
     withdrawn: bytes = b""
@@ -96,6 +99,8 @@ def gather(sources: Sources, step: Step) -> Facts:
         policy_problems=policy.problems,
         revoked=revoked_digests(policy.keys.revoked),
         now=step.now,
+        times=_times(sources, step),
+        clock=step.clock,
         context=sources.context(step.old, place[0] if sources.exists(step.old, _cluster_file(place[0])) else ""),
         proposal=proposal,
         approvals=approvals,
@@ -104,37 +109,20 @@ def gather(sources: Sources, step: Step) -> Facts:
         unreadable=unreadable,
         next_policy=next_policy,
         benchmarks=benchmark_steps(sources, step.old, step.new, changes),
-        twins=_twins(sources, step.new, changes),
+        twins=twins(sources, step.new, changes),
         place=place,
     )
+
+
+def _times(sources: Sources, step: Step) -> tuple[int, int]:
+    """When both ends were committed; a draft, which nobody will merge as it is, counts as made with its base."""
+    old = sources.objects.commit(step.old).time
+    return old, old if step.parents else sources.objects.commit(step.new).time
 
 
 def _is_file(change: PathChange) -> bool:
     """A submodule's object is a commit of another repository, and a symlink's is a path."""
     return change.mode in ("100644", "100755")
-
-
-def _twins(sources: Sources, commit: str, changes: tuple[PathChange, ...]) -> dict[str, str]:
-    """Added paths that have, in some directory above, a neighbour whose name differs only in case."""
-    folders: dict[str, dict[str, list[str]]] = {}
-    found = {}
-    for path in (change.path for change in changes if change.operation is Operation.ADD):
-        parts = path.split("/")
-        for depth, name in enumerate(parts):
-            folder = "/".join(parts[:depth])
-            if folder not in folders:
-                folders[folder] = _folded(sources.objects.names(commit, folder))
-            others = [other for other in folders[folder].get(name.casefold(), ()) if other != name]
-            if others:
-                found[path] = f"{folder}/{others[0]}".lstrip("/")
-    return found
-
-
-def _folded(names: tuple[str, ...]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name in names:
-        found.setdefault(name.casefold(), []).append(name)
-    return found
 
 
 def _cluster_file(cluster: str) -> str:

@@ -46,10 +46,13 @@ def read_updates(text: str) -> tuple[Update, ...]:
     return tuple(updates)
 
 
-def refuse_or_pass(sources: Sources, update: Update, *, root: str, now: str) -> Verdict:
-    """May this ref move? Main by the gate, ledger and promotion branches forward only, promotion tags by nobody."""
+def refuse_or_pass(sources: Sources, update: Update, *, root: str, now: str, clock: str = "") -> Verdict:
+    """May this ref move? Main by the gate, ledger and promotion branches forward only, promotion tags by nobody.
+
+    With `clock`, what time it is, main is not dated ahead of it either.
+    """
     if update.ref == MAIN:
-        return _main(sources, update, root, now)
+        return _main(sources, update, root, now, clock)
     if update.ref == LEDGER:
         return _ledger(sources, update)
     if update.ref.startswith(TAGS):
@@ -61,12 +64,12 @@ def refuse_or_pass(sources: Sources, update: Update, *, root: str, now: str) -> 
     return Verdict()
 
 
-def _main(sources: Sources, update: Update, root: str, now: str) -> Verdict:
+def _main(sources: Sources, update: Update, root: str, now: str, clock: str) -> Verdict:
     if update.deletes:
         return _refuse("main is never deleted", "push a merge")
     if update.creates:
         return judge_root(sources, update.new, root, now=now)
-    return judge(sources, Step(update.old, update.new, now, heads=HEADS)).verdict
+    return judge(sources, Step(update.old, update.new, now, clock=clock, heads=HEADS)).verdict
 
 
 def _forward(sources: Sources, update: Update) -> bool:

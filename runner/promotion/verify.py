@@ -1,14 +1,15 @@
 """Verify a clone, offline, from nothing but the sha256 of the first trust.yaml.
 
 Every step of main's first-parent history is judged again by the function the gate uses, under the policy of its parent.
-A promotion is judged at its receipt's time, which the gate signed; any other change at its commit's time.
+A promotion is judged at its receipt's time, which the gate signed; any other change at its commit's time, which may
+not fall, and never earlier than the last receipt before it, whatever the commit says. Where that receipt came late
+(`reconcile`), what was merged meanwhile is so judged a little later than it was made.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from runner.errors import HallmarkError, VerificationError
@@ -16,12 +17,13 @@ from runner.promotion.ahead import ask_ahead
 from runner.promotion.gather import Step
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge, judge_root
-from runner.promotion.receipt import FORMAT, open_receipt, read_tag, receipt_subjects, resource_uri, tag_name
+from runner.promotion.receipt import open_receipt, read_tag, receipt_subjects, resource_uri, tag_name
 from runner.promotion.sources import Policy, Sources
 from runner.promotion.withdrawn import withdrawn
 from runner.records.ledger import Entry
 from runner.records.statement import LedgerPoint, Namespace, Receipt, ReceiptStatement
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.dates import written
 from runner.rules.facts import Promotion
 
 TAGS = "refs/tags/promotions/"
@@ -38,6 +40,8 @@ class Verified:
     commits: int = 0
     promotions: list[str] = field(default_factory=list)
     """`<cluster>/<seq>`, oldest first."""
+    receipted: str = ""
+    """The time of the last receipt so far."""
     withdrawn: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
     """Those that hold, and are not deployable: a key that they need was revoked from before their receipt."""
 
@@ -84,7 +88,7 @@ def _orphans(sources: Sources, found: Verified) -> list[str]:
 
 
 def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: Verified) -> tuple[Reason, ...]:
-    at = datetime.fromtimestamp(sources.objects.commit(link.commit).time, UTC).strftime(FORMAT)
+    at = max(written(sources.objects.commit(link.commit).time), found.receipted)
     if link.parent is None:
         return judge_root(sources, link.commit, root, now=at).reasons
     place = link.place(sources.objects)
@@ -105,6 +109,7 @@ def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: 
     problems = _receipt_problems(policy, entry, receipt, link, judgement.facts.promotion)
     problems += checked.result()
     found.promotions.append(f"{cluster}/{sequence}")
+    found.receipted = max(found.receipted, receipt.predicate.time_verified)
     reasons = tuple(Reason(step="receipt", problem=problem) for problem in problems)
     return (*judgement.verdict.reasons, *reasons)
 

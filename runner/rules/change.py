@@ -176,7 +176,7 @@ def step_problems(old: str, new: str, parents: Sequence[str], *, step: str) -> l
     """Step 1: `new` is one first-parent step from `old`."""
     if parents and parents[0] == old:
         return []
-    problem = f"{new[:12]} is not one first-parent step from {old[:12]}"
+    problem = f"1.1 parent: {new[:12]} is not one first-parent step from {old[:12]}"
     return [Reason(step=step, problem=problem, hint="merge with --no-ff, or squash to one commit, on the present main")]
 
 

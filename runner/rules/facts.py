@@ -125,6 +125,10 @@ class Facts:
     """Digests that the policy revokes."""
     now: str
     context: str
+    times: tuple[int, int] = (0, 0)
+    """When `old` and `new` were committed, in seconds since 1970, as whoever made them wrote it."""
+    clock: str = ""
+    """What time it is, where the step is judged as it comes in."""
     proposal: Signed | None = None
     approvals: tuple[Signed, ...] = ()
     standing: tuple[Signed, ...] = ()

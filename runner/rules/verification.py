@@ -4,7 +4,9 @@ A pure function of what was gathered. Policy, keys and limits in the facts are t
 request brings can weaken what it is judged by. Every step is taken, and the verdict lists every reason:
 
 0. The policy at the base tip holds: pins, lint, expiry.
-1. Exactly one first-parent step: the first parent of `new` is `old`.
+1. One step forward:
+   1.1 parent: the first parent of `new` is `old`;
+   1.2 date: `new` is not dated before `old` and, where it is judged as it comes in, not ahead of the clock.
 2. One change class, its operations, regular files, safe names, size caps; a frozen set changes with a new version only.
 3. The order holds:
    3.1 number: a promotion's sequence is the last plus one; a policy's version is the last plus one;
@@ -44,6 +46,7 @@ from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.approvals import approval_problems
 from runner.rules.benchmark_step import version_problems
 from runner.rules.change import APPROVALS, net_problems, promotion_place, shape_problems, step_problems
+from runner.rules.dates import date_problems
 from runner.rules.evidence import evidence_problems
 from runner.rules.facts import Facts
 from runner.rules.figures import figures
@@ -58,6 +61,7 @@ def verify(facts: Facts) -> Verdict:
     reasons = [
         *_policy(facts),
         *step_problems(facts.old, facts.new, facts.parents, step="1 one step"),
+        *date_problems(facts, step="1 one step"),
         *shape_problems(facts.changes, facts.contents, twins=facts.twins, step="2 one class"),
         *(found for one in facts.benchmarks for found in version_problems(one, step="2 one class")),
         *_sequence(facts),

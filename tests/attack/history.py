@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from runner.edges.yaml_dump import dump
 from runner.records.statement import PAYLOAD_TYPE, Namespace, ReceiptStatement
 from runner.rules.canonical import canonical
 from tests.attack.case import Case, Finding, passes
-from tests.attack.desk import Desk, clock
-from tests.attack.forgery import EVIDENCE, HOME, blind, carried, move_main, restart
+from tests.attack.desk import FORMAT, Desk, clock
+from tests.attack.forgery import EVIDENCE, HOME, blind, carried, dated, move_main, restart
 from tests.promotion_fixture import CHANGES, CLUSTER
 
 STEP, ROOT = "receipt", "0 root"
@@ -56,6 +57,55 @@ def unapproved_with_receipt(desk: Desk) -> Finding:
     tag_again(desk, commit=bad)
     move_main(desk, bad)
     return desk.verify(named=bad)
+
+
+def aged(desk: Desk, *, days: float) -> str:
+    """A lower limit that Alice approved so many days ago: the merge, not yet on main."""
+    now, desk.now = desk.now, clock(days=-days)
+    change = carried(desk, EASIER, people=("alice",))
+    desk.now = now
+    return change
+
+
+def at(now: str) -> str:
+    """A time as git writes it."""
+    return str(int(datetime.strptime(f"{now}+0000", f"{FORMAT}%z").timestamp()))
+
+
+def merge_dated_back(desk: Desk) -> Finding:
+    """An approval that ran out; the merge is dated to when it held. Main's dates fall."""
+    bad = dated(desk, aged(desk, days=40), at(clock(days=-39)))
+    move_main(desk, desk.git.commit_files([bad], {"docs/after.md": b"after\n"}, "Docs\n"))
+    return desk.verify(named=bad)
+
+
+def dated_before_the_receipt(desk: Desk) -> Finding:
+    """A merge whose approval ran out before the last receipt was given, dated as its parent is."""
+    restart(desk)
+    first, desk.now = desk.now, clock(days=20)
+    desk.propose(desk.records["files"])
+    desk.approve("alice", "bob")
+    desk.land(desk.merge())
+    desk.reconcile(now=clock(days=40))
+    desk.now = first
+    bad = carried(desk, EASIER, people=("alice",))
+    move_main(desk, bad)
+    return desk.verify(named=bad)
+
+
+def merge_dated_alike(desk: Desk) -> Finding:
+    """Two merges within one second."""
+    second = str(desk.git.commit(desk.main).time)
+    move_main(desk, dated(desk, desk.git.commit_files([desk.main], {"docs/a.md": b"a\n"}, "Docs\n"), second))
+    return desk.verify()
+
+
+def receipt_late(desk: Desk) -> Finding:
+    """The gate's receipt comes after the next merge was made: killed in between, say."""
+    desk.land(desk.merge())
+    move_main(desk, desk.git.commit_files([desk.main], {"docs/a.md": b"a\n"}, "Docs\n"))
+    desk.reconcile(now=clock(hours=1))
+    return desk.verify()
 
 
 def policy_swapped(desk: Desk) -> Finding:
@@ -303,6 +353,22 @@ CASES = (
     ),
     passes("key-revoked-later", "A key is revoked; what was merged before stands.", revoked_later, start="promoted"),
     passes("tag-reconciled", "A lost tag is written again.", reconciled, start="promoted"),
+    passes("merges-of-one-second", "Two merges have one date.", merge_dated_alike, start="promoted"),
+    passes("receipt-after-the-next-merge", "A receipt comes later than the merge after it was made.", receipt_late),
+    Case(
+        "admin-dates-a-merge-back",
+        "An approval that ran out, and a merge dated to when it held.",
+        "1.2 date",
+        merge_dated_back,
+        "promoted",
+    ),
+    Case(
+        "admin-merges-under-an-old-receipt",
+        "An approval that ran out before the last receipt, and a merge dated to when it held.",
+        "7 approvals",
+        dated_before_the_receipt,
+        says="holds from",
+    ),
     Case("admin-switches-the-hook-off", "A promotion with one approval is merged without the gate.", STEP, hook_off),
     Case(
         "admin-writes-a-promotion",

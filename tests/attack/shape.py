@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from runner.edges.yaml_dump import dump
@@ -18,6 +20,7 @@ from tests.attack.forgery import (
     alone,
     blind,
     carried,
+    dated,
     forge,
     merged,
     restart,
@@ -27,7 +30,8 @@ from tests.attack.forgery import (
 )
 from tests.promotion_fixture import CHANGES, CLUSTER
 
-ONE, CLASS, SEQUENCE, MANIFEST, NET = "1 one step", "2 one class", "3 sequence", "4 manifest", "5 net paths"
+ONE, CLASS, SEQUENCE, MANIFEST, NET = "1.1 parent", "2 one class", "3 sequence", "4 manifest", "5 net paths"
+DATE = "1.2 date"
 WORKFLOW, GATE = ".github/workflows/ci.yml", "runner/rules/gate.py"
 EASIER = {"clusters/desk/cluster.yaml": dump({**CLUSTER, "human_floor": 0.0})}
 
@@ -65,6 +69,12 @@ def forced(desk: Desk) -> Finding:
     """Another first promotion commit in the place of the one that was merged."""
     before = desk.git.commit(desk.main).parents[0]
     return desk.push({"refs/heads/main": desk.git.commit_files([before], {"README.md": b"# mine\n"}, "Mine\n")})
+
+
+def docs_dated(desk: Desk, **later: float) -> Finding:
+    """Docs, which nobody signs, with another date than now."""
+    seconds = int(time.time() + timedelta(**later).total_seconds())
+    return desk.gate(dated(desk, desk.git.commit_files([desk.main], {"docs/a.md": b"a\n"}, "Docs\n"), str(seconds)))
 
 
 def octopus(desk: Desk, other: dict[str, bytes | None]) -> Finding:
@@ -233,6 +243,9 @@ CASES = (
     Case("rebase", "Several commits put on main, one after another.", ONE, rebased),
     Case("two-steps", "Two commits of docs pushed at once.", ONE, two_steps),
     Case("parents-swapped", "Main is the second parent of the merge.", ONE, swapped_parents),
+    passes("date-a-little-ahead", "A merge from a machine a minute fast.", partial(docs_dated, minutes=1)),
+    Case("date-before-main", "A commit dated before main's tip.", DATE, partial(docs_dated, days=-1)),
+    Case("date-to-come", "A date in ten years, after which nobody could merge.", DATE, partial(docs_dated, days=3650)),
     Case("history-unrelated", "A root commit in main's place.", ONE, unrelated),
     Case("main-rewound", "Main is pushed back by force.", ONE, rewound, "promoted"),
     Case("main-forced", "Another commit is pushed in the place of the last one.", ONE, forced, "promoted"),
