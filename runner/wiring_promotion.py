@@ -31,7 +31,7 @@ from runner.records.promotion import BaseId, BenchmarkId, RunSource, ServingStag
 from runner.records.training import BaseTraining, Sweep, Training
 from runner.rules.canonical import canonical, digest
 from runner.rules.change import POLICY_FILES
-from runner.wiring_gate import Room
+from runner.wiring_gate import Room as Room
 from runner.wiring_gate import now as now
 from runner.wiring_gate import room as room
 
