@@ -26,6 +26,9 @@ HALLMARK = str(Path(sys.executable).parent / "hallmark")
 def clone(origin: Path, target: Path) -> Path:
     """The desk as it was before its first iteration, with an origin and a data store of its own."""
     shutil.copytree(origin, target, symlinks=True)
+    # The origin's side of a push is a process of the server, which does not die with the client.
+    server = ("config", "remote.origin.receivepack", "setsid git-receive-pack")
+    subprocess.run(["git", *server], cwd=target / "desk", check=True)
     return target
 
 
