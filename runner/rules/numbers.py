@@ -16,6 +16,8 @@ _DASH = "\\-\u2010\u2011\u2012\u2013"
 _RUN = re.compile(rf"\+?\(?\d++\)?(?:(?:[{_SPACE}{_DASH}./]{{1,3}}\(?|(?<=\))|\()\d++\)?)*+")
 """Digits in groups, with what may stand between the groups of one number."""
 _GROUP = re.compile(r"\d+")
+_SHORTEST = 7
+"""Fewer digits are neither kind."""
 _LONGEST_RUN = 40
 """Groups looked at in one run; beyond that it is a table, not a number."""
 
@@ -63,6 +65,8 @@ def _replace(text: str, matches: Callable[[_Window, str], bool], token: str) -> 
     """Replace the longest windows of digit groups that match, from the left."""
     pieces, at, count = [], 0, 0
     for run in _RUN.finditer(text):
+        if run.end() - run.start() < _SHORTEST:
+            continue
         for window in _windows(run, at):
             if window.start >= at and matches(window, text):
                 pieces += [text[at : window.start], token]
