@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from runner.edges.traces.held import Held
 from runner.errors import ModelError
 from runner.records.conversation import Role
 from runner.records.trace import Flag, Trace
+from runner.rules.redaction import KINDS
 
 DATA = Path(__file__).parents[2] / "shared/data/traces"
 USER = {"role": "user", "content": "What is the weather in Oslo?"}
@@ -171,6 +173,13 @@ def test_a_damaged_record_is_quarantined_by_its_line(tmp_path, name):
 def test_every_format_has_a_good_and_a_bad_example_and_a_name_on_the_command_line():
     assert {name.partition(",")[0] for name in GOOD} | {"csv"} == set(BAD) | {"csv"} == set(FORMATS)
     assert tuple(FORMATS) == NAMED
+
+
+def test_the_documented_formats_and_kinds_are_the_real_ones():
+    text = (Path(__file__).parents[1] / "docs/signals.md").read_text()
+    formats, kinds = (re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in text.split("## What is replaced"))
+    assert formats == list(FORMATS)
+    assert kinds == [*KINDS, "name"]
 
 
 def test_rows_of_a_table_and_those_that_are_none(tmp_path):

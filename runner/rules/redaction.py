@@ -50,7 +50,7 @@ class NameRecogniser(Protocol):
         ...
 
 
-_KINDS: dict[str, Callable[[str], tuple[str, int]]] = {
+KINDS: dict[str, Callable[[str], tuple[str, int]]] = {
     "key": lambda text: KEY.subn("[KEY]", text),
     "url": lambda text: URL.subn("[URL]", text),
     "email": lambda text: _EMAIL.subn("[EMAIL]", text),
@@ -66,7 +66,7 @@ _KINDS: dict[str, Callable[[str], tuple[str, int]]] = {
 def redact(text: str, *, names: NameRecogniser | None = None) -> Redacted:
     """`text` without what may not pass the door. Redacting twice changes nothing more, as far as `names` agrees."""
     counts: Counter[str] = Counter()
-    for kind, mask in _KINDS.items():
+    for kind, mask in KINDS.items():
         text, counts[kind] = mask(text)
     if names:
         text, counts["name"] = _mask_names(text, names)
