@@ -278,13 +278,13 @@ REFUSED: dict[str, tuple[str, str, Callable[[World], Files]]] = {
         lambda w: {**w.policy(version=2), "params.yaml": b"version: 1\n"},
     ),
     "an expiry beyond what anybody looks ahead": (
-        "policy",
+        "0 policy",
         "would hold until",
         lambda w: w.policy(version=2, expires="2099-01-01T00:00:00Z"),
     ),
-    "an expiry in the past": ("policy", "expired", lambda w: w.policy(version=2, expires="2026-01-01T00:00:00Z")),
+    "an expiry in the past": ("0 policy", "expired", lambda w: w.policy(version=2, expires="2026-01-01T00:00:00Z")),
     "a key that changes hands": (
-        "policy",
+        "0 policy",
         "erin's key was bob's",
         lambda w: w.policy(
             version=2,
@@ -292,15 +292,15 @@ REFUSED: dict[str, tuple[str, str, Callable[[World], Files]]] = {
             people={("erin" if name == "bob" else name): roles for name, roles in PEOPLE.items()},
         ),
     ),
-    "a trap": ("policy", "every purpose", lambda w: w.policy(version=2, allowed=w.signers() + unbound(w))),
+    "a trap": ("0 policy", "every purpose", lambda w: w.policy(version=2, allowed=w.signers() + unbound(w))),
     "keys without their pin": (
-        "policy",
+        "0 policy",
         "not the file that is pinned",
         lambda w: {**w.policy(version=2), "policy/allowed_signers": w.signers() + line(w, "dave", "mallory")},
     ),
     "a policy that is none": ("0 policy", "cannot be read", lambda w: {"policy/trust.yaml": b"version: 2\n"}),
     "CI among the people": (
-        "policy",
+        "0 policy",
         "ci is among the people",
         lambda w: w.policy(version=2, people={**PEOPLE, "ci": ["admin"]}),
     ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSo
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.training import Sweep, Training
-from runner.rules import evidence, verification
+from runner.rules import approvals, benchmark_step, change, evidence, policy, verification
 from runner.rules.assessment import Subject, assessed, gaps
 from runner.rules.canonical import sha256
 from runner.rules.facts import Before, Promotion, SignedEvidence
@@ -281,5 +283,19 @@ def test_the_docstring_of_the_gate_names_every_rule_by_its_number() -> None:
     text = verification.__doc__ or ""
     for rule, number in RULES.items():
         assert f"{number} {rule}" in text
-    for rule in evidence.RULES:
+    others = [
+        getattr(module, name)
+        for module in (approvals, benchmark_step, change, policy)
+        for name in vars(module)
+        if name.isupper() and re.match(r"\d\.\d+ ", str(getattr(module, name)))
+    ]
+    assert len(others) == 18
+    for rule in (*evidence.RULES, *others):
         assert f"{rule}:" in text
+
+
+def test_every_number_in_the_docstring_of_the_gate_is_said_by_a_rule() -> None:
+    rules = Path(verification.__file__).parent.rglob("*.py")
+    said = "".join(path.read_text().rpartition('"""\n\nfrom __future__')[2] for path in rules)
+    missing = [number for number in re.findall(r"\b\d\.\d+\b", verification.__doc__ or "") if number not in said]
+    assert missing == []

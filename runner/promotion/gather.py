@@ -15,6 +15,7 @@ from runner.promotion.adapters import adapter_problem
 from runner.promotion.benchmarks import benchmark_steps
 from runner.promotion.sources import Policy, Sources
 from runner.promotion.standing import standing
+from runner.promotion.told import told_by
 from runner.promotion.twins import twins
 from runner.records.base import Record
 from runner.records.change import ChangeClass, Operation, PathChange
@@ -24,9 +25,9 @@ from runner.records.statement import PAYLOAD_TYPE, DecisionStatement, EvidenceSt
 from runner.records.verdict import Reason
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256
-from runner.rules.change import approvals_prefix, classes, manifest, promotion_place
+from runner.rules.change import NAMES, approvals_prefix, classes, manifest, promotion_place
 from runner.rules.facts import Before, Facts, NextPolicy, Promotion, Signed, SignedEvidence
-from runner.rules.policy import following_traps, reason, revoked_digests
+from runner.rules.policy import FILES, GATE_STEP, NEXT, following_traps, numbered, revoked_digests
 from runner.rules.strict_json import canonical_json
 
 S = TypeVar("S", bound=Record)
@@ -56,8 +57,10 @@ class Step:
 def gather(sources: Sources, step: Step) -> Facts:
     """The facts of one step. Raises `HallmarkError` where something could not be read at all: nothing merges."""
     objects = sources.objects
-    policy = sources.policy(step.old).without(step.withdrawn)
-    changes = objects.diff(step.old, step.new)
+    with told_by(FILES):
+        policy = sources.policy(step.old).without(step.withdrawn)
+    with told_by(NAMES):
+        changes = objects.diff(step.old, step.new)
     blobs = {c.path: c.blob for c in changes if c.operation is not Operation.DELETE and _is_file(c)}
     read = objects.blobs(list(dict.fromkeys(blobs.values())))
     contents = {path: read[blob] for path, blob in blobs.items()}
@@ -157,7 +160,7 @@ def _next_policy(
         following = sources.policy(step.new)
     except HallmarkError as error:
         hint = "mend it: run `hallmark policy lint` on the branch"
-        return None, (Reason(step="0 policy", problem=f"the next policy cannot be read: {error}", hint=hint),), False
+        return None, (Reason(step=GATE_STEP, problem=f"{NEXT}: it cannot be read: {error}", hint=hint),), False
     same = {"version": following.trust.version, "revoked": following.trust.revoked}
     revokes = (
         touched == {"policy/revoked", "policy/trust.yaml"}
@@ -167,7 +170,7 @@ def _next_policy(
     )
     keys = following.keys.allowed_signers
     found = () if revokes else following_traps(policy.keys.allowed_signers, following.trust, keys, now=step.now)
-    return following, tuple(reason(trap) for trap in found), revokes
+    return following, tuple(numbered(trap) for trap in found), revokes
 
 
 def statement(kind: type[S], payload: bytes) -> S:
@@ -238,15 +241,17 @@ def _promotion(
     if not cluster:
         return None, ()
     home = f"clusters/{cluster}/promotions/{sequence}/"
-    said = "6 evidence"
+    said, rule = "6 evidence", "6.1 files"
     try:
         data = contents[f"{home}record.yaml"]
         record = sources.parse(data, PromotionRecord, path=f"{home}record.yaml")
         before = read_before(sources, step.old, cluster)
     except KeyError:
-        return None, (Reason(step=said, problem=f"{home}record.yaml is not in this change", hint="propose again"),)
+        return None, (
+            Reason(step=said, problem=f"{rule}: {home}record.yaml is not in this change", hint="propose again"),
+        )
     except RecordError as error:
-        return None, (Reason(step=said, problem=str(error), hint="propose again"),)
+        return None, (Reason(step=said, problem=f"{rule}: {error}", hint="propose again"),)
     problem = adapter_problem(sources, record)
     return Promotion(record, sha256(data), _evidence(place, contents), attestation, before, problem), ()
 
@@ -273,7 +278,8 @@ def attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy,
 
 def read_before(sources: Sources, commit: str, cluster: str) -> Before:
     """What the base tip and the ledger say of a cluster. Raises `RecordError` where a file of it cannot be read."""
-    chain = sources.chain(cluster)
+    with told_by("6.4 ledger"):
+        chain = sources.chain(cluster)
     lock_path, lock = f"clusters/{cluster}/benchmark.lock", None
     if sources.exists(commit, lock_path):
         lock = sources.record(commit, lock_path, BenchmarkLock)

@@ -14,6 +14,8 @@ from runner.rules.facts import Facts, Signed
 from runner.rules.policy import eligible, quorum
 
 STEP = "7 approvals"
+SIGNATURE, BINDING, IN_TIME, SUBJECTS = "7.1 signature", "7.2 binding", "7.3 time", "7.4 subjects"
+ELIGIBLE, REJECTION = "7.5 eligible", "7.6 rejection"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 QUORUM = "7 quorum"
 """Only that too few have approved yet: what the next approver is there to mend."""
@@ -73,7 +75,7 @@ def _left_behind(
             newest[signed.person] = (time, signed)
     return [
         _reason(
-            f"{person} rejects it on its branch: {signed.statement.predicate.reason}",
+            f"{REJECTION}: {person} rejects it on its branch: {signed.statement.predicate.reason}",
             "only a newer decision of theirs lifts this, merged or not",
         )
         for person, (_, signed) in newest.items()
@@ -88,12 +90,12 @@ def _proposer(facts: Facts) -> tuple[str, list[Reason]]:
     """Who signed the proposal, and everything that is wrong with it."""
     proposal = facts.proposal
     if proposal is None:
-        return "", [_reason("nobody signed the proposal", "run `hallmark propose`")]
+        return "", [_reason(f"{SIGNATURE}: nobody signed the proposal", "run `hallmark propose`")]
     problems = decision_problems(facts, proposal)
     proposer = proposal.statement.predicate.person if proposal.statement and not problems else ""
     if proposer and proposer not in facts.trust.people and proposer != facts.trust.ci:
-        problems = [f"{proposer} is neither a person of the policy nor CI"]
-    return proposer, [_reason(f"{proposal.path}: {problem}", "propose again") for problem in problems]
+        problems = [(ELIGIBLE, f"{proposer} is neither a person of the policy nor CI")]
+    return proposer, [_reason(f"{rule}: {proposal.path}: {problem}", "propose again") for rule, problem in problems]
 
 
 class _Count(NamedTuple):
@@ -133,42 +135,43 @@ def _approval_problems(
     person, statement = signed.person, signed.statement
     problems = decision_problems(facts, signed)
     if problems or statement is None:
-        return [(f"{signed.path}: {problem}", "sign again, or remove it") for problem in problems]
+        return [(f"{rule}: {signed.path}: {problem}", "sign again, or remove it") for rule, problem in problems]
     if person in (trust.ci, trust.gate):
-        return [(f"{person} is a machine, and machines do not approve", "remove its approval")]
+        return [(f"{ELIGIBLE}: {person} is a machine, and machines do not approve", "remove its approval")]
     if not eligible(trust, change, person):
-        return [(f"{person} holds no role that a change of {change} asks for", "remove this approval")]
+        return [(f"{ELIGIBLE}: {person} holds no role that a change of {change} asks for", "remove this approval")]
     if statement.predicate.decision is Choice.REJECT:
-        said = f"{person} rejects it: {statement.predicate.reason}"
+        said = f"{REJECTION}: {person} rejects it: {statement.predicate.reason}"
         return [(said, "only a newer decision of theirs lifts this")]
     if person == proposer:
-        return [(f"{person} proposed it, and so does not count", "somebody else has to approve")]
+        return [(f"{ELIGIBLE}: {person} proposed it, and so does not count", "somebody else has to approve")]
     return []
 
 
-def decision_problems(facts: Facts, signed: Signed) -> list[str]:
-    """Why a signed decision does not hold for this change; empty where it does."""
+def decision_problems(facts: Facts, signed: Signed) -> list[tuple[str, str]]:
+    """Why a signed decision does not hold for this change, each with its rule; empty where it does."""
     if signed.statement is None:
-        return [signed.problem or "is not signed"]
+        return [(SIGNATURE, signed.problem or "is not signed")]
     decision = signed.statement.predicate
     is_proposal = signed.path.endswith("/proposal.dsse.json")
     found = []
     if is_proposal != (decision.decision is Choice.PROPOSE):
-        found.append(f"says `{decision.decision}` where it may not")
+        found.append((SIGNATURE, f"says `{decision.decision}` where it may not"))
     if not is_proposal and decision.person != signed.person:
-        found.append(f"was signed as {decision.person}, and stands as {signed.person}")
+        found.append((SIGNATURE, f"was signed as {decision.person}, and stands as {signed.person}"))
     found += [
-        f"is for {name} {theirs!r}, not {ours!r}"
+        (BINDING, f"is for {name} {theirs!r}, not {ours!r}")
         for name, (theirs, ours) in _bindings(facts, decision).items()
         if theirs != ours
     ]
     if not decision.not_before <= facts.now <= decision.expires:
-        found.append(f"holds from {decision.not_before} to {decision.expires}, and it is {facts.now}")
+        found.append((IN_TIME, f"holds from {decision.not_before} to {decision.expires}, and it is {facts.now}"))
     if decision.expires > latest(decision.not_before, facts.trust.approval_days):
-        found.append(f"holds for longer than the {facts.trust.approval_days} days of the policy")
+        found.append((IN_TIME, f"holds for longer than the {facts.trust.approval_days} days of the policy"))
     named, expected = signed.statement.digests(), subject_digests(facts)
-    found += [f"signs another {name}" for name in sorted({*named, *expected}) if named.get(name) != expected.get(name)]
-    return found + _promotion_bindings(facts, decision)
+    others = [name for name in sorted({*named, *expected}) if named.get(name) != expected.get(name)]
+    found += [(SUBJECTS, f"signs another {name}") for name in others]
+    return found + [(BINDING, problem) for problem in _promotion_bindings(facts, decision)]
 
 
 def latest(start: str, days: int) -> str:

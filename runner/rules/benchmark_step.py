@@ -8,6 +8,7 @@ from runner.records.cluster import BenchmarkLock
 from runner.records.verdict import Reason
 from runner.rules.facts import BenchmarkStep
 
+RULE = "2.6 frozen sets"
 _NO_SETS = BenchmarkLock(version=1, sets={})
 
 
@@ -20,9 +21,11 @@ def version_problems(one: BenchmarkStep, *, step: str) -> Iterator[Reason]:
     - the version never falls, or an old number would stand for two benchmarks.
     """
     for problem in one.unreadable:
-        yield Reason(step=step, problem=problem, hint="mend it: run `hallmark check` on the branch")
+        yield Reason(step=step, problem=f"{RULE}: {problem}", hint="mend it: run `hallmark check` on the branch")
     if not one.unreadable:
-        yield from (Reason(step=step, problem=f"{one.cluster}: {said}", hint=hint) for said, hint in _problems(one))
+        yield from (
+            Reason(step=step, problem=f"{RULE}: {one.cluster}: {said}", hint=hint) for said, hint in _problems(one)
+        )
 
 
 def _problems(one: BenchmarkStep) -> Iterator[tuple[str, str]]:

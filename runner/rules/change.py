@@ -15,6 +15,8 @@ MAX_FILES = 20_000
 REGULAR = frozenset({"100644", "100755", "000000"})
 POLICY_FILES = ("policy/allowed_signers", "policy/revoked", "policy/trust.yaml")
 APPROVALS = "policy/approvals/"
+ONE, OPERATIONS, REGULAR_FILES = "2.1 one class", "2.2 operations", "2.3 regular files"
+NAMES, SIZES = "2.4 safe names", "2.5 size caps"
 _NONE: Mapping[str, str] = {}
 _SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+=-]*\Z")
@@ -106,17 +108,18 @@ def shape_problems(
     reasons = [*_class_problems(changes, step)]
     if len(changes) > MAX_FILES:
         reasons.append(
-            Reason(step=step, problem=f"{len(changes)} files change", hint=f"at most {MAX_FILES} in a merge")
+            Reason(step=step, problem=f"{SIZES}: {len(changes)} files change", hint=f"at most {MAX_FILES} in a merge")
         )
     folded: dict[str, str] = {}
     for change in changes:
-        problem = _file_problem(change, contents)
-        if problem:
-            reasons.append(Reason(step=step, problem=f"{change.path!r} {problem}", hint="remove it from the branch"))
+        found = _file_problem(change, contents)
+        if found:
+            problem = f"{found[0]}: {change.path!r} {found[1]}"
+            reasons.append(Reason(step=step, problem=problem, hint="remove it from the branch"))
         twin = folded.setdefault(change.path.casefold(), change.path)
         twin = twins.get(change.path, twin)
         if twin != change.path:
-            problem = f"{change.path!r} and {twin!r} differ only in case"
+            problem = f"{NAMES}: {change.path!r} and {twin!r} differ only in case"
             reasons.append(Reason(step=step, problem=problem, hint="on many machines they are one file: rename one"))
     return reasons
 
@@ -124,44 +127,57 @@ def shape_problems(
 def _class_problems(changes: Sequence[PathChange], step: str) -> Iterable[Reason]:
     found = classes(changes)
     if len(found) > 1:
-        yield Reason(step=step, problem=f"several classes in one merge: {', '.join(found)}", hint="one class a merge")
+        yield Reason(
+            step=step, problem=f"{ONE}: several classes in one merge: {', '.join(found)}", hint="one class a merge"
+        )
     if not found:
-        yield Reason(step=step, problem="nothing changes that belongs to a class")
+        yield Reason(step=step, problem=f"{ONE}: nothing changes that belongs to a class")
     homes = sorted({place.directory for change in changes if (place := promotion_place(change.path))})
     if len(homes) > 1:
-        yield Reason(step=step, problem=f"several promotions in one merge: {', '.join(homes)}", hint="one a merge")
+        yield Reason(
+            step=step, problem=f"{ONE}: several promotions in one merge: {', '.join(homes)}", hint="one a merge"
+        )
 
 
-def _file_problem(change: PathChange, contents: Mapping[str, bytes]) -> str:
-    """What is wrong with one changed path; empty where nothing is."""
+def _file_problem(change: PathChange, contents: Mapping[str, bytes]) -> tuple[str, str] | None:
+    """The rule that one changed path breaks, and how; none where it breaks none."""
     parts = change.path.split("/")
     if not all(_SAFE.match(part) and part not in {".", ".."} and part.lower() != ".git" for part in parts):
-        return "is not a safe name"
+        return NAMES, "is not a safe name"
     if len(change.path) > 200:
-        return "is too long a name"
-    if change.mode == "160000":
-        return "is a submodule: its files are another repository's (mode 160000)"
-    if change.mode == "120000":
-        return "is a symbolic link, not a regular file (mode 120000)"
-    if change.mode not in REGULAR:
-        return f"is not a regular file (mode {change.mode})"
+        return NAMES, "is too long a name"
+    irregular = _irregular(change.mode)
+    if irregular:
+        return REGULAR_FILES, irregular
     if len(contents.get(change.path, b"")) > MAX_FILE:
-        return f"is larger than {MAX_FILE} bytes"
+        return SIZES, f"is larger than {MAX_FILE} bytes"
     if change.path.startswith(APPROVALS):
         if not _APPROVAL.match(change.path):
-            return "is no approval: policy/approvals/<manifest>/<person>.dsse.json"
-        return "" if change.operation is Operation.ADD else "is an approval, and approvals are only added"
+            return ONE, "is no approval: policy/approvals/<manifest>/<person>.dsse.json"
+        added = change.operation is Operation.ADD
+        return None if added else (OPERATIONS, "is an approval, and approvals are only added")
     kind = class_of(change.path)
     if kind is None:
-        return "belongs to no class"
-    return _operation_problem(change, kind)
+        return ONE, "belongs to no class"
+    place = promotion_place(change.path)
+    if place is not None and not _REST.match(place.rest):
+        return ONE, "is no part of a promotion"
+    problem = _operation_problem(change, kind)
+    return (OPERATIONS, problem) if problem else None
+
+
+def _irregular(mode: str) -> str:
+    """Why a mode is no regular file's; empty where it is one."""
+    if mode == "160000":
+        return "is a submodule: its files are another repository's (mode 160000)"
+    if mode == "120000":
+        return "is a symbolic link, not a regular file (mode 120000)"
+    return "" if mode in REGULAR else f"is not a regular file (mode {mode})"
 
 
 def _operation_problem(change: PathChange, kind: ChangeClass) -> str:
-    place = promotion_place(change.path)
-    if place is not None:
-        if not _REST.match(place.rest):
-            return "is no part of a promotion"
+    """What the class may not do to its path; empty where it may."""
+    if promotion_place(change.path) is not None:
         return "" if change.operation is Operation.ADD else "is promoted already, and promotions are append-only"
     if kind is ChangeClass.DATA:
         adds_only = "/triage/" in change.path

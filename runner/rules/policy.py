@@ -35,7 +35,10 @@ LEAST = {ChangeClass.PROMOTION: 2}
 LONGEST_DAYS = 800
 """How far ahead a policy may expire: a mirror that is frozen goes on being believed until then."""
 MAIN = "refs/heads/main"
-STEP = "policy"
+STEP, GATE_STEP = "policy", "0 policy"
+"""As `hallmark policy lint` says it, and as the gate does."""
+FILES, SIGNERS, REVOCATIONS, ROLES, EXPIRY = "0.1 files", "0.2 signers", "0.3 revocations", "0.4 roles", "0.5 expiry"
+NEXT = "0.6 next policy"
 REFUSED_OPTIONS = {
     "cert-authority": "whoever holds that CA can mint people: remove it",
     "valid-after": "the gate knows a key by who it is, not by dates: remove it, and merge the key when it shall count",
@@ -46,7 +49,15 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 def lint(trust: Trust, allowed_signers: bytes, revoked: bytes) -> tuple[Reason, ...]:
     """Everything that is wrong with a policy, as the gate's reasons; empty where nothing is."""
-    return tuple(reason(trap) for trap in traps(trust, allowed_signers, revoked))
+    return tuple(numbered(trap) for trap in traps(trust, allowed_signers, revoked))
+
+
+def numbered(trap: Trap) -> Reason:
+    """A trap as the gate's reason, under the number of its rule."""
+    rule = {ALLOWED_SIGNERS: SIGNERS, REVOKED: REVOCATIONS, TRUST: ROLES}[trap.file]
+    rule = {"allowed_signers": FILES, "revoked": FILES, "ref": FILES, "expires": EXPIRY}.get(trap.field, rule)
+    said = reason(trap)
+    return said.model_copy(update={"step": GATE_STEP, "problem": f"{rule}: {said.problem}"})
 
 
 def reason(trap: Trap, line: int | None = None) -> Reason:

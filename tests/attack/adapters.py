@@ -22,7 +22,7 @@ from tests.attack.figures import rolled_back
 from tests.attack.forgery import HOME, forge, merged, repoliced, reproposed
 from tests.promotion_fixture import store_with_dvc
 
-STEP = "9 bytes"
+BYTES, REVOKED = "9.1 bytes", "9.2 revoked"
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 COLLIDES = bytes.fromhex(
     "d131dd02c5e6eec4693d9a0698aff95c2fcab58712467eab4004583eb8fb7f8955ad340609f4b30283e488832571415a"
@@ -175,15 +175,13 @@ TRANSPORT: tuple[tuple[str, str, Attack, str], ...] = (
 """Transport that brings other bytes is no judgement of the promotion: nothing merges, and exit 5 says why."""
 CASES = (
     *(Case(name, does, "", attack, says=says, expected=Expected.COULD_NOT) for name, does, attack, says in TRANSPORT),
-    Case("adapter-absent", "A promotion without an adapter.", STEP, no_adapter),
+    Case("adapter-absent", "A promotion without an adapter.", BYTES, no_adapter),
     *(
-        Case(f"adapter-with-{name}", f"An adapter with {what}.", STEP, partial(served_with, change=change))
+        Case(f"adapter-with-{name}", f"An adapter with {what}.", BYTES, partial(served_with, change=change))
         for name, what, change in HARMFUL
     ),
-    Case("adapter-revoked", "The adapter was revoked by its digest.", STEP, partial(revoked, digest=adapter_digest)),
-    Case("record-revoked", "The record was revoked by its digest.", STEP, partial(revoked, digest=record_digest)),
-    Case(
-        "evidence-revoked", "The scorecard was revoked by its digest.", STEP, partial(revoked, digest=scorecard_digest)
-    ),
-    Case("rollback-to-revoked", "A rollback to an adapter that was revoked.", STEP, revoked_rolled_back, "twice"),
+    Case("adapter-revoked", "The adapter was revoked by its digest.", REVOKED, partial(revoked, digest=adapter_digest)),
+    Case("record-revoked", "The record was revoked by its digest.", REVOKED, partial(revoked, digest=record_digest)),
+    Case("evidence-revoked", "The scorecard was revoked.", REVOKED, partial(revoked, digest=scorecard_digest)),
+    Case("rollback-to-revoked", "A rollback to an adapter that was revoked.", REVOKED, revoked_rolled_back, "twice"),
 )

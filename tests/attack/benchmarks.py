@@ -11,7 +11,7 @@ from tests.attack.desk import Desk
 from tests.attack.forgery import carried
 from tests.promotion_fixture import CLUSTER, LOCK, scenario_file
 
-CLASS = "2 one class"
+FROZEN = "2.6 frozen sets"
 YAML, LOCKED = "clusters/desk/cluster.yaml", "clusters/desk/benchmark.lock"
 HELD = "scenarios/desk/heldout/heldout-00.yaml"
 EASIER = {HELD: scenario_file("heldout-00", "easy")}
@@ -79,11 +79,11 @@ TRICKS: tuple[tuple[str, str, dict[str, bytes | None]], ...] = (
     ),
 )
 CASES: tuple[Case, ...] = (
-    *(Case(name, does, CLASS, partial(signed, change=change)) for name, does, change in TRICKS),
-    Case("benchmark-version-falls", "The version goes back to a number that was given.", CLASS, fallen),
-    Case("cluster-renamed", "A promoted cluster moves to another name.", CLASS, renamed, "promoted"),
-    Case("cluster-deleted", "A promoted cluster is deleted whole.", CLASS, gone, "promoted"),
-    Case("cluster-deleted-in-part", "The lock outlives its cluster.", CLASS, partial(gone, keep=LOCKED), "root"),
+    *(Case(name, does, FROZEN, partial(signed, change=change)) for name, does, change in TRICKS),
+    Case("benchmark-version-falls", "The version goes back to a number that was given.", FROZEN, fallen),
+    Case("cluster-renamed", "A promoted cluster moves to another name.", FROZEN, renamed, "promoted"),
+    Case("cluster-deleted", "A promoted cluster is deleted whole.", FROZEN, gone, "promoted"),
+    Case("cluster-deleted-in-part", "The lock outlives its cluster.", FROZEN, partial(gone, keep=LOCKED), "root"),
     passes("cluster-never-promoted-deleted", "A cluster without promotions goes whole.", gone, start="root"),
     passes(
         "benchmark-renewed",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from tests.attack.desk import Desk
 
+UNREADABLE = "unreadable"
+"""What a refusal is found by that is no verdict: something could not be read as what it must be."""
 _RULE = re.compile(r"(\d\.\d+ [a-z ]+): ")
 
 
@@ -36,7 +38,9 @@ class Finding:
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps that found it, each once; of steps with numbered rules, the rule."""
-        found = ((_RULE.match(problem), step) for step, problem in self.reasons)
+        found = (
+            ((_RULE.search if step == UNREADABLE else _RULE.match)(problem), step) for step, problem in self.reasons
+        )
         return tuple(dict.fromkeys(match[1] if match else step for match, step in found))
 
     @property
@@ -66,7 +70,7 @@ class Case:
             return False
         if finding.named is not None and finding.named != finding.commit:
             return False
-        return not self.step or any(step == self.step or step.startswith(f"{self.step}.") for step in finding.steps)
+        return not self.step or self.step in {*finding.steps, *(step for step, _ in finding.reasons)}
 
 
 class Row(NamedTuple):

@@ -300,7 +300,7 @@ CASES = (
         FILES,
         partial(put, files={f"{EVIDENCE}report.html": b"<html>Fine.</html>"}),
     ),
-    Case("record-unreadable", "A record without its fields.", "6 evidence", record_unreadable),
+    Case("record-unreadable", "A record without its fields.", FILES, record_unreadable),
     Case(
         "attestation-missing",
         "No word of CI's.",
@@ -381,7 +381,7 @@ CASES = (
     Case(
         "ledger-with-a-gap",
         "An entry is missing in the middle.",
-        "unreadable",
+        LEDGER,
         partial(cut_ledger, path="desk/00000005.json"),
         says="next sequence",
     ),

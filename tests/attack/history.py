@@ -365,7 +365,7 @@ CASES = (
     Case(
         "admin-merges-under-an-old-receipt",
         "An approval that ran out before the last receipt, and a merge dated to when it held.",
-        "7 approvals",
+        "7.3 time",
         dated_before_the_receipt,
         says="holds from",
     ),
@@ -380,7 +380,7 @@ CASES = (
     Case(
         "admin-edits-evidence",
         "Evidence of a merged promotion is edited on main.",
-        "2 one class",
+        "2.2 operations",
         partial(past_the_gate, files={f"{EVIDENCE}lineage.json": b"{}"}),
         "promoted",
     ),
@@ -440,7 +440,7 @@ CASES = (
     Case(
         "receipt-of-another-time",
         "The receipt says that it was given when nobody had signed yet.",
-        "7 approvals",
+        "7.3 time",
         partial(receipted, time_verified="2020-01-01T00:00:00Z"),
         "promoted",
     ),

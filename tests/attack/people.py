@@ -35,7 +35,8 @@ from tests.attack.forgery import (
 )
 from tests.promotion_fixture import CLUSTER, SIGNERS
 
-STEP, QUORUM = "7 approvals", "7 quorum"
+SIGNATURE, BINDING, IN_TIME, SUBJECTS = "7.1 signature", "7.2 binding", "7.3 time", "7.4 subjects"
+ELIGIBLE, REJECTION, QUORUM = "7.5 eligible", "7.6 rejection", "7 quorum"
 PROPOSAL, BOB = f"{APPROVALS}proposal.dsse.json", f"{APPROVALS}bob.dsse.json"
 
 BOUND: dict[str, dict[str, Any]] = {
@@ -284,55 +285,58 @@ CASES = (
     Case("author-self-declared", "The commit's author is somebody who never signed.", QUORUM, commit_author),
     Case("proposer-approves", "Alice proposes and approves.", QUORUM, partial(approved_by, by="alice")),
     Case(
-        "proposal-in-anothers-name", "Alice proposes in Dave's name to keep her vote.", STEP, proposal_signed_by_another
+        "proposal-in-anothers-name",
+        "Alice proposes in Dave's name to keep her vote.",
+        SIGNATURE,
+        proposal_signed_by_another,
     ),
-    Case("proposal-missing", "Approved, and proposed by nobody.", STEP, unproposed),
-    Case("one-person-two-files", "Alice's approval also stands in Bob's file.", STEP, same_person_twice),
-    Case("one-person-two-keys", "Alice's second key signs in Bob's name.", STEP, second_key),
-    Case("approver-unknown", "Somebody the policy does not name approves.", STEP, outsider),
+    Case("proposal-missing", "Approved, and proposed by nobody.", SIGNATURE, unproposed),
+    Case("one-person-two-files", "Alice's approval also stands in Bob's file.", SIGNATURE, same_person_twice),
+    Case("one-person-two-keys", "Alice's second key signs in Bob's name.", SIGNATURE, second_key),
+    Case("approver-unknown", "Somebody the policy does not name approves.", SIGNATURE, outsider),
     Case(
         "approver-without-role",
         "An engineer approves a promotion.",
-        STEP,
+        ELIGIBLE,
         lambda d: approved_by(d, "alice", "dave", by="ci"),
     ),
-    Case("ci-approves", "CI's key approves.", STEP, lambda d: approved_by(d, "alice", "ci")),
-    Case("gate-approves", "The gate's key approves.", STEP, lambda d: approved_by(d, "alice", "gate")),
-    Case("key-of-another", "Bob's approval is signed with a key that is not his.", STEP, wrong_key),
-    Case("key-of-ci", "CI's evidence key signs Bob's approval.", STEP, editing_namespace),
-    Case("namespace-of-proposal", "An approval signed for the purpose of proposing.", STEP, wrong_purpose),
-    Case("key-revoked", "Bob's key is in the revocation file.", STEP, revoked_key),
+    Case("ci-approves", "CI's key approves.", SIGNATURE, lambda d: approved_by(d, "alice", "ci")),
+    Case("gate-approves", "The gate's key approves.", SIGNATURE, lambda d: approved_by(d, "alice", "gate")),
+    Case("key-of-another", "Bob's approval is signed with a key that is not his.", SIGNATURE, wrong_key),
+    Case("key-of-ci", "CI's evidence key signs Bob's approval.", SIGNATURE, editing_namespace),
+    Case("namespace-of-proposal", "An approval signed for the purpose of proposing.", SIGNATURE, wrong_purpose),
+    Case("key-revoked", "Bob's key is in the revocation file.", SIGNATURE, revoked_key),
     Case(
         "key-expired-commit-back-dated",
         "An expired key, its approval and the commit dated back.",
-        STEP,
+        SIGNATURE,
         expired_key_back_dated,
     ),
     Case(
         "approval-expired",
         "Signed longer ago than the policy lets a decision hold.",
-        STEP,
+        IN_TIME,
         partial(signed_then, days=-40),
         says="holds from",
     ),
     Case(
         "approval-before-its-time",
         "Signed to hold from tomorrow.",
-        STEP,
+        IN_TIME,
         partial(signed_then, days=1),
         says="holds from",
     ),
     Case(
         "rejected-by-another",
         "Carol, who may approve, rejects.",
-        STEP,
+        REJECTION,
         partial(rejected_by, person="carol"),
         says="rejects it",
     ),
     Case(
         "approved-then-rejected",
         "Bob takes his approval back.",
-        STEP,
+        REJECTION,
         partial(rejected_by, person="bob"),
         says="rejects it",
     ),
@@ -342,38 +346,40 @@ CASES = (
     Case(
         "threshold-moved",
         "The human floor moves after the approvals.",
-        STEP,
+        BINDING,
         partial(context_moved, path="clusters/desk/cluster.yaml", data=LOWER),
         says="context",
     ),
     Case(
         "rubric-moved",
         "A rubric moves after the approvals.",
-        STEP,
+        BINDING,
         partial(context_moved, path="rubrics/label.yaml", data=b"id: label\n\n"),
         says="context",
     ),
     Case(
         "problem-moved",
         "The problem statement moves after the approvals.",
-        STEP,
+        BINDING,
         partial(context_moved, path="clusters/desk/problem.md", data=b"---\ngap: other\n---\n"),
         says="context",
     ),
-    Case("policy-moved", "The policy moves after the approvals.", STEP, policy_moved, says="policy version"),
+    Case("policy-moved", "The policy moves after the approvals.", BINDING, policy_moved, says="policy version"),
     Case(
         "replay-sequence",
         "The approvals of promotion 1, under promotion 2.",
-        STEP,
+        BINDING,
         replayed_sequence,
         "promoted",
         says="sequence",
     ),
-    Case("replay-repository", "Approvals of the same thing in a fork.", STEP, replayed_repository, says="repository"),
+    Case(
+        "replay-repository", "Approvals of the same thing in a fork.", BINDING, replayed_repository, says="repository"
+    ),
     Case(
         "replay-older-evidence",
         "Bob signed before CI staged the evidence again.",
-        STEP,
+        SUBJECTS,
         stale_approval,
         says="signs another evidence/report.html",
     ),
@@ -381,7 +387,7 @@ CASES = (
         Case(
             f"approval-bound-to-another-{what}",
             f"Bob's approval is of another {what}.",
-            STEP,
+            BINDING,
             partial(approval_bound, edit=edit),
         )
         for what, edit in BOUND.items()
@@ -390,7 +396,7 @@ CASES = (
         Case(
             f"proposal-bound-to-another-{what}",
             f"The proposal is of another {what}.",
-            STEP,
+            BINDING,
             partial(proposal_bound, edit=edit),
         )
         for what, edit in BOUND.items()
@@ -399,7 +405,7 @@ CASES = (
         Case(
             f"approval-of-another-{what}",
             f"Bob's approval names another {what}.",
-            STEP,
+            SUBJECTS,
             partial(one_subject, subject=subject),
         )
         for what, subject in (
@@ -412,47 +418,52 @@ CASES = (
     Case(
         "approval-of-another-benchmark-version",
         "Bob's approval is of the next benchmark version.",
-        STEP,
+        BINDING,
         benchmark_version,
     ),
     Case(
         "approval-in-anothers-file",
         "Bob's approval says that Carol speaks.",
-        STEP,
+        SIGNATURE,
         partial(approval_bound, edit={"person": "carol"}),
     ),
     Case(
         "proposal-as-approval",
         "Bob's file holds a proposal.",
-        STEP,
+        SIGNATURE,
         partial(approval_bound, edit={"decision": Choice.PROPOSE}),
     ),
     Case(
         "approval-as-proposal",
         "The proposal's file holds an approval.",
-        STEP,
+        SIGNATURE,
         partial(proposal_bound, edit={"decision": Choice.APPROVE}),
     ),
     Case(
         "signature-with-junk",
         "Bytes after the signature's end, which ssh-keygen takes.",
-        STEP,
+        SIGNATURE,
         partial(reencoded, edit=partial(resigned, edit=lambda blob: blob + b"junk")),
     ),
     Case(
         "signature-cut-short",
         "A signature without its last byte.",
-        STEP,
+        SIGNATURE,
         partial(reencoded, edit=partial(resigned, edit=lambda blob: blob[:-1])),
     ),
-    Case("signature-twice", "An envelope with two signatures.", STEP, partial(reencoded, edit=two_signatures)),
-    Case("envelope-another-key-id", "The hint names another key.", STEP, partial(reencoded, edit=another_key_id)),
+    Case("signature-twice", "An envelope with two signatures.", SIGNATURE, partial(reencoded, edit=two_signatures)),
+    Case("envelope-another-key-id", "The hint names another key.", SIGNATURE, partial(reencoded, edit=another_key_id)),
     Case(
         "envelope-another-payload-type",
         "Signed bytes read as another type.",
-        STEP,
+        SIGNATURE,
         partial(reencoded, edit=another_type),
     ),
-    Case("envelope-payload-edited", "One field more in what was signed.", STEP, partial(reencoded, edit=unknown_field)),
-    Case("envelope-in-another-form", "A newline after the envelope.", STEP, another_form),
+    Case(
+        "envelope-payload-edited",
+        "One field more in what was signed.",
+        SIGNATURE,
+        partial(reencoded, edit=unknown_field),
+    ),
+    Case("envelope-in-another-form", "A newline after the envelope.", SIGNATURE, another_form),
 )

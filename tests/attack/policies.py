@@ -10,7 +10,8 @@ from tests.attack.desk import Desk, clock
 from tests.attack.forgery import alone, carried, repoliced
 from tests.promotion_fixture import CHANGES, PEOPLE, SIGNERS
 
-STEP, SEQUENCE = "0 policy", "3 sequence"
+FILES, KEYS, REVOCATIONS, ROLES, EXPIRY = "0.1 files", "0.2 signers", "0.3 revocations", "0.4 roles", "0.5 expiry"
+NEXT, NUMBER = "0.6 next policy", "3.1 number"
 DOCS = {"README.md": b"# better\n"}
 
 
@@ -112,17 +113,17 @@ FOUR = {**CHANGES, "promotion": [{"role": "approver", "people": 4}]}
 NOBODY = {**CHANGES, "code": []}
 CI_VOTES = {**PEOPLE, "ci": ["approver"]}
 MORE = {**PEOPLE, "dave": ["engineer", "admin", "approver"]}
-TRAPS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("key-without-namespaces", "a key that signs for every purpose", {"allowed": bare}),
-    ("principal-pattern", "a `*` that matches anyone", {"allowed": pattern}),
-    ("certificate-authority", "a key that may mint people", {"allowed": authority}),
-    ("key-shared", "one key under two people", {"allowed": shared}),
-    ("namespace-too-wide", "a person who may sign receipts", {"allowed": every_purpose}),
-    ("pin-wrong", "a pin that is not the file's", {"allowed_signers": "0" * 64}),
-    ("one-approver", "promotions that one person may approve", {"changes": ONE}),
-    ("quorum-unreachable", "more approvers asked for than there are", {"changes": FOUR}),
-    ("code-for-nobody", "code that nobody has to approve", {"changes": NOBODY}),
-    ("ci-a-person", "CI among the people", {"people": CI_VOTES}),
+TRAPS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("key-without-namespaces", KEYS, "a key that signs for every purpose", {"allowed": bare}),
+    ("principal-pattern", KEYS, "a `*` that matches anyone", {"allowed": pattern}),
+    ("certificate-authority", KEYS, "a key that may mint people", {"allowed": authority}),
+    ("key-shared", KEYS, "one key under two people", {"allowed": shared}),
+    ("namespace-too-wide", KEYS, "a person who may sign receipts", {"allowed": every_purpose}),
+    ("pin-wrong", FILES, "a pin that is not the file's", {"allowed_signers": "0" * 64}),
+    ("one-approver", ROLES, "promotions that one person may approve", {"changes": ONE}),
+    ("quorum-unreachable", ROLES, "more approvers asked for than there are", {"changes": FOUR}),
+    ("code-for-nobody", ROLES, "code that nobody has to approve", {"changes": NOBODY}),
+    ("ci-a-person", ROLES, "CI among the people", {"people": CI_VOTES}),
 )
 CASES = (
     passes(
@@ -133,54 +134,52 @@ CASES = (
     passes("key-rotated", "Alice's new key takes the old one's place.", partial(following, allowed=rotated)),
     passes("key-revoked-by-policy", "Bob's key is revoked by one admin.", partial(following, revoked=revokes_bob)),
     passes("policy-renewed", "A policy that ran out is renewed.", renewed),
-    Case("policy-expired", "Work under a policy that ran out.", STEP, expired),
+    Case("policy-expired", "Work under a policy that ran out.", EXPIRY, expired),
     *(
-        Case(f"policy-with-{name}", f"Work under a policy with {what}.", "policy", partial(under, **trap))
-        for name, what, trap in TRAPS
+        Case(f"policy-with-{name}", f"Work under a policy with {what}.", rule, partial(under, **trap))
+        for name, rule, what, trap in TRAPS
     ),
     *(
         Case(
             f"next-policy-with-{name}",
             f"A signed change to a policy with {what}.",
-            "policy",
+            rule,
             partial(following, **trap),
         )
-        for name, what, trap in TRAPS
+        for name, rule, what, trap in TRAPS
     ),
-    Case(
-        "revocations-missing", "Main has no revocation file.", "unreadable", missing_revocations, says="policy/revoked"
-    ),
-    Case("revocations-emptied", "Main's revocation file is empty, its pin is not.", "policy", emptied_revocations),
-    Case("revocations-unreadable", "A revocation file that is none.", "policy", unreadable_revocations),
+    Case("revocations-missing", "Main has no revocation file.", FILES, missing_revocations, says="policy/revoked"),
+    Case("revocations-emptied", "Main's revocation file is empty, its pin is not.", FILES, emptied_revocations),
+    Case("revocations-unreadable", "A revocation file that is none.", REVOCATIONS, unreadable_revocations),
     Case("revocation-taken-back", "A revoked key comes back without signatures.", "7 quorum", unrevoked),
     Case(
         "next-policy-unreadable",
         "The next trust.yaml cannot be read.",
-        STEP,
+        NEXT,
         partial(with_files, **{"trust.yaml": b"version: [\n"}),
     ),
     Case(
         "next-policy-unknown-key",
         "The next trust.yaml has a field nobody knows.",
-        STEP,
+        NEXT,
         lambda d: with_files(d, **{"trust.yaml": d.policy(version=2)["policy/trust.yaml"] + b"note: x\n"}),
     ),
     Case(
         "signers-without-their-pin",
         "A key is added and the pin left as it was.",
-        "policy",
+        FILES,
         lambda d: with_files(d, allowed_signers=rotated(d)),
     ),
     Case(
         "policy-version-same",
         "Another policy under the same version.",
-        SEQUENCE,
+        NUMBER,
         partial(following, version=1, approval_days=20),
     ),
     Case(
         "policy-version-skipped",
         "Version 3 follows version 1.",
-        SEQUENCE,
+        NUMBER,
         partial(following, version=3, approval_days=20),
     ),
     Case(

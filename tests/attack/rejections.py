@@ -12,7 +12,7 @@ from tests.attack.desk import Desk, clock
 from tests.attack.forgery import APPROVALS, BRANCH, blind, carried, move_main, squashed
 from tests.promotion_fixture import CLUSTER, MAIN
 
-STEP = "7 approvals"
+STEP = "7.6 rejection"
 SAYS = "rejects it on its branch"
 CHANGE, LIMITS = "refs/heads/change", {"clusters/desk/cluster.yaml": dump({**CLUSTER, "human_floor": 0.4})}
 REJECTS = {"decision": Choice.REJECT, "reason": "not good enough"}

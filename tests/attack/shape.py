@@ -30,7 +30,9 @@ from tests.attack.forgery import (
 )
 from tests.promotion_fixture import CHANGES, CLUSTER
 
-ONE, CLASS, SEQUENCE, MANIFEST, NET = "1.1 parent", "2 one class", "3 sequence", "4 manifest", "5 net paths"
+ONE, SEQUENCE, MANIFEST, NET = "1.1 parent", "3.1 number", "4.1 digest", "5 net paths"
+CLASS, OPERATIONS, REGULAR, NAMES = "2.1 one class", "2.2 operations", "2.3 regular files", "2.4 safe names"
+SIZES, FROZEN = "2.5 size caps", "2.6 frozen sets"
 DATE = "1.2 date"
 WORKFLOW, GATE = ".github/workflows/ci.yml", "runner/rules/gate.py"
 EASIER = {"clusters/desk/cluster.yaml": dump({**CLUSTER, "human_floor": 0.0})}
@@ -255,48 +257,48 @@ CASES = (
         NET,
         partial(octopus, other={GATE: b"evil"}),
     ),
-    Case("symlink", "A symbolic link.", CLASS, partial(odd, path="docs/link.md", mode="120000", data=b"/etc/passwd")),
-    Case("submodule", "Another repository's commit.", CLASS, submodule),
+    Case("symlink", "A symbolic link.", REGULAR, partial(odd, path="docs/link.md", mode="120000", data=b"/etc/passwd")),
+    Case("submodule", "Another repository's commit.", REGULAR, submodule),
     Case(
         "name-leading-dash",
         "A file name that a program would take for an option.",
-        CLASS,
+        NAMES,
         partial(odd, path="docs/-rf.md"),
     ),
-    Case("name-control-character", "A newline in a file name.", CLASS, partial(odd, path="docs/a\nb.md")),
+    Case("name-control-character", "A newline in a file name.", NAMES, partial(odd, path="docs/a\nb.md")),
     Case(
         "name-homoglyph",
         "A Cyrillic letter in a cluster's name.",
-        CLASS,
+        NAMES,
         partial(odd, path="clusters/d\u0435sk/problem.md"),
     ),
-    Case("name-not-utf8", "A file name that is no text.", CLASS, partial(top_entry, name=b"a\xff.md")),
-    Case("name-dot-dot", "A file named `..`.", "unreadable", partial(top_entry, name=b".."), says="no name"),
-    Case("name-dot-git", "A directory named `.GIT`.", CLASS, partial(git_directory, name=b".GIT")),
-    Case("name-too-long", "A path of more than 200 characters.", CLASS, partial(odd, path=f"docs/{'a' * 200}.md")),
+    Case("name-not-utf8", "A file name that is no text.", NAMES, partial(top_entry, name=b"a\xff.md")),
+    Case("name-dot-dot", "A file named `..`.", NAMES, partial(top_entry, name=b".."), says="no name"),
+    Case("name-dot-git", "A directory named `.GIT`.", NAMES, partial(git_directory, name=b".GIT")),
+    Case("name-too-long", "A path of more than 200 characters.", NAMES, partial(odd, path=f"docs/{'a' * 200}.md")),
     Case(
         "name-twice",
         "A tree that names README.md twice.",
-        "unreadable",
+        NAMES,
         partial(top_entry, name=b"README.md"),
         says="twice",
     ),
     Case(
         "case-twins",
         "Two names that differ only in case.",
-        CLASS,
+        NAMES,
         partial(alone, files={"docs/a.md": b"x", "docs/A.md": b"y"}),
     ),
-    Case("case-twin-of-what-is-there", "A name that differs only in case from one on main.", CLASS, twins_over_time),
+    Case("case-twin-of-what-is-there", "A name that differs only in case from one on main.", NAMES, twins_over_time),
     Case("class-none", "A file that belongs to no class.", CLASS, partial(odd, path="evil.sh")),
     Case("change-empty", "A commit that changes nothing.", CLASS, no_tree_change),
     Case(
         "file-too-large",
         "A file over the limit.",
-        CLASS,
+        SIZES,
         partial(odd, path="docs/large.md", data=b"x" * (MAX_FILE + 1)),
     ),
-    Case("files-too-many", "More files than a merge may change.", CLASS, too_many),
+    Case("files-too-many", "More files than a merge may change.", SIZES, too_many),
     Case(
         "classes-two",
         "Docs and the pipeline in one push.",
@@ -349,56 +351,59 @@ CASES = (
     Case(
         "promotion-rewritten",
         "Evidence of a merged promotion is edited.",
-        CLASS,
+        OPERATIONS,
         partial(alone, files={f"{EVIDENCE}lineage.json": b"{}"}),
         "promoted",
     ),
     Case(
         "promotion-deleted",
         "The record of a merged promotion is deleted.",
-        CLASS,
+        OPERATIONS,
         partial(alone, files={f"{HOME}record.yaml": None}),
         "promoted",
     ),
     Case(
         "approval-rewritten",
         "An approval of a merged promotion is edited.",
-        CLASS,
+        OPERATIONS,
         partial(alone, files={f"{APPROVALS}bob.dsse.json": b"{}"}),
         "promoted",
     ),
     Case(
         "heldout-dropped",
         "A frozen scenario goes, with the owner's signature.",
-        CLASS,
+        FROZEN,
         partial(held_out, change={HELD: None}),
     ),
     Case(
         "heldout-eased",
         "A frozen scenario is edited, with the owner's signature.",
-        CLASS,
+        FROZEN,
         partial(held_out, change={HELD: b"id: easier\n"}),
     ),
     Case(
         "heldout-padded",
         "An easy scenario joins the frozen set.",
-        CLASS,
+        FROZEN,
         partial(held_out, change={"scenarios/desk/heldout/easy.yaml": b"id: easy\n"}),
     ),
     Case(
         "data-deleted",
         "Training data that was used is deleted.",
-        CLASS,
+        OPERATIONS,
         partial(second_edit, first={"clusters/desk/data/gold.dvc": b"x"}, then={"clusters/desk/data/gold.dvc": None}),
     ),
     Case(
         "triage-rewritten",
         "People's decisions are edited afterwards.",
-        CLASS,
+        OPERATIONS,
         partial(second_edit, first={TRIAGE: b"a: 1\n"}, then={TRIAGE: b"a: 2\n"}),
     ),
     Case(
-        "policy-file-deleted", "The revocation file is deleted.", CLASS, partial(alone, files={"policy/revoked": None})
+        "policy-file-deleted",
+        "The revocation file is deleted.",
+        OPERATIONS,
+        partial(alone, files={"policy/revoked": None}),
     ),
     Case("sequence-gap", "Promotion 3 follows none.", SEQUENCE, partial(other_sequence, sequence=3), "root"),
     Case(
@@ -416,7 +421,7 @@ CASES = (
     Case(
         "approval-afterwards",
         "An approval is added to a promotion that was merged.",
-        "6 evidence",
+        "6.1 files",
         approved_afterwards,
         "promoted",
     ),
@@ -440,7 +445,9 @@ CASES = (
         MANIFEST,
         partial(evil_merge, extra={f"{EVIDENCE}risks.json": None}),
     ),
-    Case("approval-of-another-change", "An approval of something else comes along.", MANIFEST, approval_elsewhere),
+    Case(
+        "approval-of-another-change", "An approval of something else comes along.", "4.2 approvals", approval_elsewhere
+    ),
     Case("commits-that-cancel", "A commit edits the gate, the next one undoes it.", NET, cancelled_commits),
     Case("evil-merges-that-cancel", "An evil merge edits the gate, another one undoes it.", NET, cancelled_merges),
     Case(
