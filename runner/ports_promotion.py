@@ -111,3 +111,6 @@ class Repository(Objects, Protocol):
     def remote_ref(self, remote: str, ref: str) -> str | None: ...
 
     def push(self, remote: str, updates: Mapping[str, str], *, atomic: bool = False) -> None: ...
+
+    def uncommitted(self) -> tuple[str, ...]:
+        """The tracked files of the work tree that are not as committed."""

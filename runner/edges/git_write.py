@@ -99,6 +99,13 @@ class GitRepository(GitObjects):
         specs = (f"+refs/heads/*:refs/remotes/{remote}/*", "refs/tags/*:refs/tags/*")
         self._network("fetch", "--no-progress", "--prune", "--no-write-fetch-head", remote, *specs)
 
+    def uncommitted(self) -> tuple[str, ...]:
+        """The tracked files that work tree or index hold otherwise than HEAD; none where there is no work tree."""
+        if self._network("rev-parse", "--is-inside-work-tree").strip() != b"true":
+            return ()
+        said = self._network("-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--untracked-files=no")
+        return tuple(row[3:] for row in said.decode(errors="replace").split("\0") if row)
+
     def has(self, oid: str) -> bool:
         try:
             self.run("cat-file", "-e", f"{oid}^{{}}")

@@ -75,6 +75,7 @@ def sign(
         raise VerificationError(f"this key is {found}'s, not {person}'s")
     proposal = decide.consider(sources, repository, main=main, branch=branch, tip=tip, now=now, leaving_out=found)
     if choice is Choice.APPROVE:
+        _nothing_half_done(repository)
         refuse(proposal, but_for=(QUORUM,), check=True)
         _may_approve(proposal.facts, found)
     if not confirm(summary(proposal.facts, choice=choice, person=found, reason=reason)):
@@ -97,6 +98,14 @@ def _signs_as(sources: Sources, repository: Repository, signer: Signer, *, main:
         if following.keys.allowed_signers == policy.keys.allowed_signers:
             raise
         return decide.person_of(signer, following.keys.allowed_signers)
+
+
+def _nothing_half_done(repository: Repository) -> None:
+    """Who approves should have read what is signed, and a work tree with changes shows something else."""
+    changed = repository.uncommitted()
+    if changed:
+        named = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        raise VerificationError(f"the work tree is not as committed ({named}): commit or set it aside, and read again")
 
 
 def _may_approve(facts: Facts, person: str) -> None:
