@@ -182,6 +182,16 @@ def test_the_documented_formats_and_kinds_are_the_real_ones():
     assert kinds == [*KINDS, "name"]
 
 
+def test_what_is_nested_deeply_or_half_a_character_is_quarantined(tmp_path):
+    document = json.dumps(spans({**CURRENT, "deep": "here"})).encode()
+    deep = b'{"arrayValue": {"values": [' * 400 + b'{"stringValue": "x"}' + b"]}}" * 400
+    document = document.replace(b'{"stringValue": "here"}', deep)
+    half = {**SCORE, "observationId": "\ud800"}
+    found = found_in(tmp_path, document, half, spans(CURRENT))
+    assert [type(one) for one in found] == [Quarantined, Other, Trace]
+    assert found[0].reason in ("is nested too deeply", "is not JSON")
+
+
 def test_rows_of_a_table_and_those_that_are_none(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(

@@ -54,7 +54,7 @@ class Reader:
             try:
                 for found in known.apart(document.value):
                     self._held.hold(found)
-            except RecordError:
+            except (RecordError, RecursionError):
                 continue  # `read` comes to the same error
 
     def read(self, path: Path) -> Iterator[Trace | Quarantined | Other]:
@@ -73,6 +73,8 @@ class Reader:
                     yield self._read(entry, document.line)
             except RecordError as error:
                 yield _quarantined(error, document.line)
+            except RecursionError:
+                yield Quarantined(document.line, "is nested too deeply")
 
     def rest(self) -> Iterator[Trace | Quarantined | Other]:
         """The calls of which only messages were found, each in a record of its own, and no span."""
@@ -98,6 +100,8 @@ class Reader:
         except ValidationError as error:
             first = error.errors()[0]
             return Quarantined(line, f"{'.'.join(map(str, first['loc']))}: {first['type']}")
+        except RecursionError:
+            return Quarantined(line, "is nested too deeply")
         except UnicodeEncodeError:
             return Quarantined(line, "holds half a surrogate pair")
 

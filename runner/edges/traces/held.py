@@ -46,10 +46,10 @@ class Held:
             if isinstance(found, Verdict):
                 self._verdicts += 1
                 said = json.dumps(found.feedback)
-                rows = [(key, self._verdicts, said) for key in found.keys]
+                rows = [(_name(key), self._verdicts, said) for key in found.keys]
                 self._database.executemany("insert into verdict values (?, ?, ?)", rows)
             else:
-                row = (found.key, found.name, *map(json.dumps, (found.body, found.timestamp, found.source)))
+                row = (_name(found.key), found.name, *map(json.dumps, (found.body, found.timestamp, found.source)))
                 self._database.execute("insert into part values (null, ?, ?, ?, ?, ?)", row)
 
     def verdicts(self, keys: Sequence[str]) -> list[Any]:
@@ -59,7 +59,7 @@ class Held:
         marks = ",".join("?" * len(keys))
         with _room():
             query = f"select distinct number, feedback from verdict where key in ({marks}) order by number"
-            rows = self._database.execute(query, tuple(keys)).fetchall()
+            rows = self._database.execute(query, tuple(map(_name, keys))).fetchall()
             self._database.executemany("insert or ignore into used values (?)", [(number,) for number, _ in rows])
         return [json.loads(said) for _, said in rows]
 
@@ -68,9 +68,9 @@ class Held:
         if self._empty or not key:
             return ()
         with _room():
-            self._database.execute("insert or ignore into told values (?)", (key,))
+            self._database.execute("insert or ignore into told values (?)", (_name(key),))
             query = "select key, name, body, timestamp, source from part where key = ? order by number"
-            rows = self._database.execute(query, (key,)).fetchall()
+            rows = self._database.execute(query, (_name(key),)).fetchall()
         return [Part(key, name, *map(json.loads, rest)) for key, name, *rest in rows]
 
     def untold(self) -> Iterator[Sequence[Part]]:
@@ -85,6 +85,11 @@ class Held:
         """Verdicts on calls that were not found."""
         (used,) = self._database.execute("select count(*) from used").fetchone()
         return self._verdicts - int(used)
+
+
+def _name(key: str) -> str:
+    """A key as the database can hold it: a log may have half a surrogate pair in it."""
+    return key.encode(errors="backslashreplace").decode()
 
 
 @contextmanager
