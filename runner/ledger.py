@@ -24,7 +24,7 @@ from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.promotion import ServingStage
 from runner.records.verdict import Outcome
 from runner.rules.canonical import digest
-from runner.rules.receipts import receipt_stage
+from runner.rules.trust.receipts import receipt_stage
 
 PHASES = (
     "intake",

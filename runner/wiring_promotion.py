@@ -30,7 +30,7 @@ from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import BaseId, BenchmarkId, RunSource, ServingStage
 from runner.records.training import BaseTraining, Sweep, Training
 from runner.rules.canonical import canonical, digest
-from runner.rules.change import POLICY_FILES
+from runner.rules.trust.change import POLICY_FILES
 from runner.wiring_gate import Room as Room
 from runner.wiring_gate import now as now
 from runner.wiring_gate import room as room

@@ -21,10 +21,11 @@ from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import TriageFile
-from runner.rules import crossref, stages
+from runner.rules import crossref
 from runner.rules.benchmark import set_digest
 from runner.rules.canonical import digest, sha256
 from runner.rules.layout import PARAMS, PLACES, misplaced, place
+from runner.rules.trust import stages
 
 R = TypeVar("R", bound=Record)
 GOVERNED = ("clusters/", PARAMS, "policy/", "rubrics/", "scenarios/")

@@ -39,8 +39,8 @@ from runner.records.verdict import Verdict
 from runner.rules.assessment import Subject, assessed
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256, tree_digest
-from runner.rules.facts import Before
 from runner.rules.perturbation import ROBUSTNESS
+from runner.rules.trust.facts import Before
 from tests.adapter_fixture import adapter_files
 
 MAIN = "refs/heads/main"

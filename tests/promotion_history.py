@@ -38,8 +38,8 @@ from runner.records.statement import (
     subjects,
 )
 from runner.rules.canonical import canonical, sha256
-from runner.rules.change import manifest
-from runner.rules.facts import Before, Facts, Promotion, SignedEvidence
+from runner.rules.trust.change import manifest
+from runner.rules.trust.facts import Before, Facts, Promotion, SignedEvidence
 from tests.promotion_fixture import BENCHMARK, CLUSTER, NOW, SIZES, World
 
 APPROVERS = ("alice", "bob")

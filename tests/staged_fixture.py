@@ -16,7 +16,7 @@ from runner.records.evidence import EvidenceFile
 from runner.records.params import ClusterParams, Params
 from runner.records.promotion import ServingStage
 from runner.rules.canonical import canonical
-from runner.rules.traffic import FORMAT
+from runner.rules.trust.traffic import FORMAT
 from tests.promotion_fixture import CAPABILITIES, CLUSTER, World
 
 STAGES: dict[str, Any] = {

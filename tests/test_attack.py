@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.rules import verification
+from runner.rules.trust import verification
 from tests.attack.case import Expected
 from tests.attack.desk import PROGRAM, Desk
 from tests.attack.flips import flips

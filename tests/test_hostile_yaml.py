@@ -18,7 +18,7 @@ from runner.records.base import Slug
 from runner.records.change import Operation, PathChange
 from runner.records.cluster import Cluster
 from runner.records.scenario import Scenario
-from runner.rules.change import class_of, promotion_place, shape_problems
+from runner.rules.trust.change import class_of, promotion_place, shape_problems
 
 LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True))
 BOMBS: dict[str, tuple[bytes, str]] = {

@@ -18,8 +18,8 @@ from runner.cli.policy import policy as verb
 from runner.edges.yaml_files import line_of, parse
 from runner.errors import ExitCode, RecordError
 from runner.promotion.policy import judge_files
-from runner.rules.signers import read_revoked, read_signers
-from runner.rules.ssh_keys import key_problem
+from runner.rules.trust.signers import read_revoked, read_signers
+from runner.rules.trust.ssh_keys import key_problem
 from tests.promotion_fixture import CHANGES, NOW, PEOPLE, SIGNERS, World, make_keys
 
 Files = dict[str, bytes]

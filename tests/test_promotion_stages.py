@@ -21,7 +21,7 @@ from runner.records.intake import Incumbent
 from runner.records.ledger import RunState
 from runner.records.promotion import PromotionKind, ServingStage
 from runner.records.statement import Choice
-from runner.rules.stages import holder, standings
+from runner.rules.trust.stages import holder, standings
 from tests.promotion_fixture import LATER
 from tests.staged_fixture import RESULTS, Line, StagedWorld, jsonl, later, lines, with_evidence, without
 

@@ -20,7 +20,7 @@ from runner.records.step import Step
 from runner.records.training import BaseTraining
 from runner.records.verdict import Verdict
 from runner.rules.canonical import canonical, digest, tree_digest
-from runner.rules.evidence import OUTSIDE_BUNDLE
+from runner.rules.trust.evidence import OUTSIDE_BUNDLE
 from tests import evidence_fixture
 from tests.adapter_fixture import adapter_files, base_files
 from tests.promotion_fixture import BENCHMARK, World, operations, store_with_dvc

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.promotion.propose import adapter_record
-from runner.rules.adapter import adapter_problems
 from runner.rules.canonical import tree_digest
-from runner.rules.safetensors import not_finite, read_header
+from runner.rules.trust.adapter import adapter_problems
+from runner.rules.trust.safetensors import not_finite, read_header
 from tests.adapter_fixture import adapter_files, base_files, config, pack, tensors
 
 BASE = base_files()

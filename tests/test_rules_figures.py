@@ -17,13 +17,13 @@ from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSo
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.training import Sweep, Training
-from runner.rules import approvals, benchmark_step, change, evidence, policy, verification
 from runner.rules.assessment import Subject, assessed, gaps
 from runner.rules.canonical import sha256
-from runner.rules.facts import Before, Promotion, SignedEvidence
-from runner.rules.figures import Figures, figures
-from runner.rules.gate import RULES, limit_problems
 from runner.rules.limits import limits
+from runner.rules.trust import approvals, change, evidence, frozen, policy, verification
+from runner.rules.trust.facts import Before, Promotion, SignedEvidence
+from runner.rules.trust.figures import Figures, figures
+from runner.rules.trust.gate import RULES, limit_problems
 from runner.workspace import Workspace
 from tests.flywheel_fixture import fixture
 from tests.test_phases import run_all
@@ -285,7 +285,7 @@ def test_the_docstring_of_the_gate_names_every_rule_by_its_number() -> None:
         assert f"{number} {rule}" in text
     others = [
         getattr(module, name)
-        for module in (approvals, benchmark_step, change, policy)
+        for module in (approvals, frozen, change, policy)
         for name in vars(module)
         if name.isupper() and re.match(r"\d\.\d+ ", str(getattr(module, name)))
     ]

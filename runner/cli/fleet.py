@@ -21,9 +21,9 @@ from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage
 from runner.records.promotion import PromotionRecord
 from runner.records.score import Scorecard
 from runner.rules.limits import summary
-from runner.rules.signers import REVOKED, read_revoked
-from runner.rules.stages import incumbent
 from runner.rules.status import ClusterStatus, adapter_statuses, cluster_status
+from runner.rules.trust.signers import REVOKED, read_revoked
+from runner.rules.trust.stages import incumbent
 from runner.workspace import Workspace
 
 R = TypeVar("R", bound=Record)

@@ -11,7 +11,7 @@ from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.policy import Member, first_policy, judge_files
 from runner.rules.canonical import sha256
-from runner.rules.signers import TRUST
+from runner.rules.trust.signers import TRUST
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 

@@ -22,7 +22,7 @@ from runner.errors import DataError
 from runner.ports import Tree
 from runner.records.pointer import PointerOut
 from runner.rules.canonical import sha256
-from runner.rules.dvc_listing import read_listing
+from runner.rules.trust.dvc_listing import read_listing
 
 MAX_BYTES = 2**31
 _OBJECT = re.compile(r"[0-9a-f]{32}(?:\.dir)?\Z")

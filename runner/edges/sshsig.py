@@ -12,7 +12,7 @@ import textwrap
 from typing import NamedTuple
 
 from runner.errors import VerificationError
-from runner.rules.ssh_keys import key_problem, strings
+from runner.rules.trust.ssh_keys import key_problem, strings
 
 ED25519, FLAGS_AND_COUNT = 64, 5
 """Bytes of an Ed25519 signature, and of what a security key adds to one."""

@@ -6,7 +6,7 @@ from runner.errors import DataError
 from runner.ports_promotion import AdapterStore
 from runner.promotion.sources import Sources
 from runner.records.promotion import PromotionRecord
-from runner.rules.adapter import adapter_problems
+from runner.rules.trust.adapter import adapter_problems
 
 
 def adapter_problem(sources: Sources, record: PromotionRecord) -> str:

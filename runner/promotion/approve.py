@@ -24,10 +24,10 @@ from runner.records.evidence import (
 from runner.records.score import Scorecard
 from runner.records.statement import Choice
 from runner.records.traffic import Traffic
-from runner.rules.approvals import QUORUM
-from runner.rules.facts import Facts, Promotion
-from runner.rules.figures import parse
-from runner.rules.receipts import entered
+from runner.rules.trust.approvals import QUORUM
+from runner.rules.trust.facts import Facts, Promotion
+from runner.rules.trust.figures import parse
+from runner.rules.trust.receipts import entered
 
 SHOWN: dict[EvidenceFile, type[Record]] = {
     EvidenceFile.TRAFFIC: Traffic,

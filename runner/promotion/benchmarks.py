@@ -9,8 +9,8 @@ from runner.promotion.sources import Sources
 from runner.records.base import Record
 from runner.records.change import Operation, PathChange
 from runner.records.cluster import BenchmarkLock, Cluster
-from runner.rules.change import benchmark_cluster
-from runner.rules.facts import BenchmarkStep
+from runner.rules.trust.change import benchmark_cluster
+from runner.rules.trust.facts import BenchmarkStep
 
 R = TypeVar("R", bound=Record)
 

@@ -23,12 +23,12 @@ from runner.records.statement import (
     Namespace,
     subjects,
 )
-from runner.rules.approvals import subject_digests
 from runner.rules.canonical import canonical
-from runner.rules.change import APPROVALS
-from runner.rules.facts import Facts
-from runner.rules.signers import read_signers
-from runner.rules.verification import verify
+from runner.rules.trust.approvals import subject_digests
+from runner.rules.trust.change import APPROVALS
+from runner.rules.trust.facts import Facts
+from runner.rules.trust.signers import read_signers
+from runner.rules.trust.verification import verify
 
 MAIN = "refs/heads/main"
 _TARGET = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*/[1-9][0-9]{0,5}\Z")

@@ -27,8 +27,8 @@ from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.statement import Choice
 from runner.rules.canonical import canonical, sha256
-from runner.rules.change import POLICY_FILES
-from runner.rules.policy import CI, GATE, PERSON
+from runner.rules.trust.change import POLICY_FILES
+from runner.rules.trust.policy import CI, GATE, PERSON
 
 WHY = "rollback drill"
 

@@ -24,8 +24,8 @@ from runner.promotion.verify import verify, verify_promotion
 from runner.promotion.withdrawn import withdrawn
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.policy import revoked_digests
-from runner.rules.stages import deprecated, holder
+from runner.rules.trust.policy import revoked_digests
+from runner.rules.trust.stages import deprecated, holder
 
 _TARGET = re.compile(r"(?P<cluster>[a-z0-9]+(?:-[a-z0-9]+)*)(?:@(?P<which>[a-z0-9]{1,12}))?\Z")
 STAGES = (ServingStage.SHADOW, ServingStage.CANARY, ServingStage.PRODUCTION)

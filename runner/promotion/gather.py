@@ -25,10 +25,10 @@ from runner.records.statement import PAYLOAD_TYPE, DecisionStatement, EvidenceSt
 from runner.records.verdict import Reason
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256
-from runner.rules.change import NAMES, approvals_prefix, classes, manifest, promotion_place
-from runner.rules.facts import Before, Facts, NextPolicy, Promotion, Signed, SignedEvidence
-from runner.rules.policy import FILES, GATE_STEP, NEXT, following_traps, numbered, revoked_digests
 from runner.rules.strict_json import canonical_json
+from runner.rules.trust.change import NAMES, approvals_prefix, classes, manifest, promotion_place
+from runner.rules.trust.facts import Before, Facts, NextPolicy, Promotion, Signed, SignedEvidence
+from runner.rules.trust.policy import FILES, GATE_STEP, NEXT, following_traps, numbered, revoked_digests
 
 S = TypeVar("S", bound=Record)
 PROPOSAL = "proposal.dsse.json"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runner.ports_promotion import Objects
-from runner.rules.change import promotion_place
+from runner.rules.trust.change import promotion_place
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from runner.errors import RecordError
 from runner.promotion.gather import Step, gather
 from runner.promotion.sources import Sources
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.change import promotion_place
-from runner.rules.facts import Facts
-from runner.rules.verification import verify
+from runner.rules.trust.change import promotion_place
+from runner.rules.trust.facts import Facts
+from runner.rules.trust.verification import verify
 
 
 @dataclass(frozen=True)

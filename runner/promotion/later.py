@@ -10,9 +10,9 @@ from runner.promotion.sources import Sources
 from runner.records.evidence import Deprecation, EvidenceFile, RollbackContract
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.rules.canonical import canonical
-from runner.rules.facts import Before
-from runner.rules.stages import PREVIOUS, holder, standings
-from runner.rules.traffic import grade_traffic, read_results, traffic
+from runner.rules.trust.facts import Before
+from runner.rules.trust.stages import PREVIOUS, holder, standings
+from runner.rules.trust.traffic import grade_traffic, read_results, traffic
 
 WHEN = "results on traffic or a later evaluation fall under a threshold, or a person on call says so"
 

@@ -15,11 +15,11 @@ from runner.records.policy import Requirement, Trust
 from runner.records.statement import Namespace
 from runner.records.verdict import Outcome, Verdict
 from runner.rules.canonical import sha256
-from runner.rules.change import POLICY_FILES
-from runner.rules.policy import CI, GATE, LONGEST_DAYS, PERSON, reason, traps, usage_traps
 from runner.rules.problems import explain
-from runner.rules.signers import TRUST
-from runner.rules.ssh_keys import STRONG, key_problem
+from runner.rules.trust.change import POLICY_FILES
+from runner.rules.trust.policy import CI, GATE, LONGEST_DAYS, PERSON, reason, traps, usage_traps
+from runner.rules.trust.signers import TRUST
+from runner.rules.trust.ssh_keys import STRONG, key_problem
 
 APPROVER, MAINTAINER, OWNER, ON_CALL = "approver", "maintainer", "benchmark-owner", "on-call"
 ASKED: dict[ChangeClass, tuple[str, int]] = {

@@ -36,10 +36,10 @@ from runner.records.statement import (
     Namespace,
     subjects,
 )
-from runner.rules.approvals import QUORUM
-from runner.rules.approvals import STEP as APPROVALS_STEP
 from runner.rules.canonical import canonical, sha256, tree_digest
-from runner.rules.evidence import listed_runs
+from runner.rules.trust.approvals import QUORUM
+from runner.rules.trust.approvals import STEP as APPROVALS_STEP
+from runner.rules.trust.evidence import listed_runs
 
 Dump = Callable[[Any], bytes]
 

@@ -11,8 +11,8 @@ from runner.records.evidence import EvidenceFile, RollbackContract, RollbackTrig
 from runner.records.policy import Trust
 from runner.records.promotion import PromotionKind, ServingStage
 from runner.rules.canonical import canonical
-from runner.rules.facts import Before
-from runner.rules.stages import deprecated, way_back
+from runner.rules.trust.facts import Before
+from runner.rules.trust.stages import deprecated, way_back
 
 
 def rollback_to(

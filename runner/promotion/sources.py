@@ -19,8 +19,8 @@ from runner.records.promotion import PromotionRecord
 from runner.records.scenario import Scenario, SetName
 from runner.records.verdict import Reason
 from runner.rules.canonical import digest, sha256
-from runner.rules.change import POLICY_FILES
-from runner.rules.policy import lint
+from runner.rules.trust.change import POLICY_FILES
+from runner.rules.trust.policy import lint
 
 R = TypeVar("R", bound=Record)
 LEDGER = "refs/heads/ledger"

@@ -23,8 +23,8 @@ from runner.promotion.withdrawn import withdrawn
 from runner.records.ledger import Entry
 from runner.records.statement import LedgerPoint, Namespace, Receipt, ReceiptStatement
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.dates import written
-from runner.rules.facts import Promotion
+from runner.rules.trust.dates import written
+from runner.rules.trust.facts import Promotion
 
 TAGS = "refs/tags/promotions/"
 WORKERS, AHEAD = 4, 4

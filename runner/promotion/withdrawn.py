@@ -20,10 +20,10 @@ from runner.promotion.receipt import open_receipt
 from runner.promotion.sources import Sources
 from runner.records.ledger import Entry
 from runner.records.verdict import Reason
-from runner.rules.approvals import QUORUM
-from runner.rules.approvals import STEP as APPROVALS
-from runner.rules.evidence import STEP as EVIDENCE
-from runner.rules.signers import REVOKED, Revoked, read_revoked
+from runner.rules.trust.approvals import QUORUM
+from runner.rules.trust.approvals import STEP as APPROVALS
+from runner.rules.trust.evidence import STEP as EVIDENCE
+from runner.rules.trust.signers import REVOKED, Revoked, read_revoked
 
 HINT = "go back to an earlier promotion, or have this adapter approved again by a rollback to it"
 FALLEN = "withdrawn"

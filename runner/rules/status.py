@@ -14,8 +14,8 @@ from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.receipts import receipt_time
-from runner.rules.stages import standings
+from runner.rules.trust.receipts import receipt_time
+from runner.rules.trust.stages import standings
 
 NOTHING = "not measured yet"
 

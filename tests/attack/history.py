@@ -388,7 +388,7 @@ CASES = (
         "admin-edits-code",
         "Code straight on main.",
         "7 quorum",
-        partial(past_the_gate, files={"runner/rules/gate.py": b"evil"}),
+        partial(past_the_gate, files={"runner/rules/trust/gate.py": b"evil"}),
         "promoted",
     ),
     Case(

@@ -9,7 +9,7 @@ from functools import partial
 
 from runner.edges.yaml_dump import dump
 from runner.records.change import File
-from runner.rules.change import MAX_FILE, MAX_FILES
+from runner.rules.trust.change import MAX_FILE, MAX_FILES
 from tests.attack.case import Case, Finding, passes
 from tests.attack.desk import Desk
 from tests.attack.forgery import (
@@ -34,7 +34,7 @@ ONE, SEQUENCE, MANIFEST, NET = "1.1 parent", "3.1 number", "4.1 digest", "5 net 
 CLASS, OPERATIONS, REGULAR, NAMES = "2.1 one class", "2.2 operations", "2.3 regular files", "2.4 safe names"
 SIZES, FROZEN = "2.5 size caps", "2.6 frozen sets"
 DATE = "1.2 date"
-WORKFLOW, GATE = ".github/workflows/ci.yml", "runner/rules/gate.py"
+WORKFLOW, GATE = ".github/workflows/ci.yml", "runner/rules/trust/gate.py"
 EASIER = {"clusters/desk/cluster.yaml": dump({**CLUSTER, "human_floor": 0.0})}
 
 

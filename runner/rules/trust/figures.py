@@ -15,9 +15,9 @@ from runner.records.evidence import EvidenceFile
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.rules.assessment import BASE, CANDIDATE, CONTROL, INCUMBENT, Subject, assessed, differences, gaps
-from runner.rules.facts import Promotion
 from runner.rules.perturbation import ROBUSTNESS
 from runner.rules.scoring import capability_weights
+from runner.rules.trust.facts import Promotion
 
 R = TypeVar("R", bound=Record)
 SHOWN = 20

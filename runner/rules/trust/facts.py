@@ -15,7 +15,7 @@ from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
 from runner.records.statement import DecisionStatement, EvidenceStatement
 from runner.records.verdict import Reason
-from runner.rules import stages
+from runner.rules.trust import stages
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from runner.rules.ssh_keys import STRONG, is_key_type, key_problem
+from runner.rules.trust.ssh_keys import STRONG, is_key_type, key_problem
 
 ALLOWED_SIGNERS, REVOKED, TRUST = "policy/allowed_signers", "policy/revoked", "policy/trust.yaml"
 SINCE = "right after the key: from=<cluster>:<ledger size>, several with commas between; then a comment without `from`"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runner.records.cluster import BenchmarkLock
 from runner.records.verdict import Reason
-from runner.rules.facts import BenchmarkStep
+from runner.rules.trust.facts import BenchmarkStep
 
 RULE = "2.6 frozen sets"
 _NO_SETS = BenchmarkLock(version=1, sets={})

@@ -65,16 +65,16 @@ from collections.abc import Iterable
 from runner.records.change import ChangeClass, Operation
 from runner.records.promotion import PromotionKind
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.approvals import approval_problems
-from runner.rules.benchmark_step import version_problems
-from runner.rules.change import APPROVALS, net_problems, promotion_place, shape_problems, step_problems
-from runner.rules.dates import date_problems
-from runner.rules.evidence import evidence_problems
-from runner.rules.facts import Facts
-from runner.rules.figures import figures
-from runner.rules.gate import limit_problems
-from runner.rules.moves import brought_problems, order_problems
-from runner.rules.policy import EXPIRY
+from runner.rules.trust.approvals import approval_problems
+from runner.rules.trust.change import APPROVALS, net_problems, promotion_place, shape_problems, step_problems
+from runner.rules.trust.dates import date_problems
+from runner.rules.trust.evidence import evidence_problems
+from runner.rules.trust.facts import Facts
+from runner.rules.trust.figures import figures
+from runner.rules.trust.frozen import version_problems
+from runner.rules.trust.gate import limit_problems
+from runner.rules.trust.moves import brought_problems, order_problems
+from runner.rules.trust.policy import EXPIRY
 
 
 def verify(facts: Facts) -> Verdict:
@@ -139,9 +139,7 @@ def _manifest(facts: Facts) -> Iterable[Reason]:
     if facts.proposal is not None and facts.proposal.statement is not None:
         signed = facts.proposal.statement.digests().get("change-manifest")
         if signed != facts.manifest:
-            problem = (
-                f"4.1 digest: the diff's manifest is {facts.manifest[:16]}…, and {str(signed)[:16]}… was proposed"
-            )
+            problem = f"4.1 digest: the diff's manifest is {facts.manifest[:16]}…, and {str(signed)[:16]}… was proposed"
             yield Reason(step=step, problem=problem, hint="something was added, removed or changed after signing")
     home = f"{APPROVALS}{facts.manifest}/"
     for change in facts.changes:

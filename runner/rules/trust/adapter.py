@@ -13,8 +13,8 @@ from typing import Any
 
 from runner.records.promotion import AdapterRecord
 from runner.rules.canonical import sha256, tree_digest
-from runner.rules.safetensors import Header, not_finite, read_header
 from runner.rules.strict_json import strict_json
+from runner.rules.trust.safetensors import Header, not_finite, read_header
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 FILES = frozenset({WEIGHTS, CONFIG})

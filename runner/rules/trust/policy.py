@@ -15,7 +15,7 @@ from runner.records.policy import Requirement, Trust
 from runner.records.statement import Namespace
 from runner.records.verdict import Reason
 from runner.rules.canonical import sha256
-from runner.rules.signers import (
+from runner.rules.trust.signers import (
     ALLOWED_SIGNERS,
     REVOKED,
     TRUST,

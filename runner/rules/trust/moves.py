@@ -15,11 +15,11 @@ from runner.records.promotion import PromotionKind, PromotionRecord, ServingStag
 from runner.records.stages import TrafficLimits
 from runner.records.traffic import Traffic
 from runner.records.verdict import Reason
-from runner.rules.facts import Promotion
-from runner.rules.figures import parse
-from runner.rules.receipts import entered
-from runner.rules.stages import PREVIOUS, deprecated, holder, standings
-from runner.rules.traffic import below, differences, grades_of, thin, traffic
+from runner.rules.trust.facts import Promotion
+from runner.rules.trust.figures import parse
+from runner.rules.trust.receipts import entered
+from runner.rules.trust.stages import PREVIOUS, deprecated, holder, standings
+from runner.rules.trust.traffic import below, differences, grades_of, thin, traffic
 
 ORDER, EVIDENCE, LIMITS = "3 sequence", "6 evidence", "8 limits"
 KEPT = ("adapter", "run", "base", "benchmark", "human_share")

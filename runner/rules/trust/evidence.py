@@ -8,11 +8,11 @@ from runner.records.evidence import EvidenceFile
 from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import ListedRun, RunList
 from runner.records.verdict import Reason
-from runner.rules.approvals import is_prefix
 from runner.rules.canonical import sha256, tree_digest
-from runner.rules.facts import Promotion
-from runner.rules.figures import Figures, parse
 from runner.rules.strict_json import strict_json, strict_lines
+from runner.rules.trust.approvals import is_prefix
+from runner.rules.trust.facts import Promotion
+from runner.rules.trust.figures import Figures, parse
 
 STEP = "6 evidence"
 RULES = ("6.1 files", "6.2 attestation", "6.3 runs", "6.4 ledger", "6.5 grades", "6.6 scorecard")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from runner.records.verdict import Reason
-from runner.rules.facts import Facts
+from runner.rules.trust.facts import Facts
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 SKEW = 600

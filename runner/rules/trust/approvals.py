@@ -10,8 +10,8 @@ from runner.records.change import ChangeClass
 from runner.records.policy import Trust
 from runner.records.statement import Choice, Decision, LedgerPoint
 from runner.records.verdict import Reason
-from runner.rules.facts import Facts, Signed
-from runner.rules.policy import eligible, quorum
+from runner.rules.trust.facts import Facts, Signed
+from runner.rules.trust.policy import eligible, quorum
 
 STEP = "7 approvals"
 SIGNATURE, BINDING, IN_TIME, SUBJECTS = "7.1 signature", "7.2 binding", "7.3 time", "7.4 subjects"
