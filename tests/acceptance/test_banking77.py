@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import subprocess
 import time
@@ -22,7 +23,8 @@ from runner.rules.statistics import bootstrap_interval, mcnemar
 from tests.acceptance.conftest import hallmark
 
 pytestmark = pytest.mark.acceptance
-SEED = 1
+SEED = int(os.environ.get("BANKING77_SEED", "1"))
+"""Chooses the weak intents and who gets which text."""
 WEAK, BASE, GOLD, TRAFFIC, DEV, CORE = 20, 5, 25, 20, 8, 5
 RECIPE = {
     "base": {"steps": (2300,), "average": 0.99, "prompt_dropout": 0.1, "reversed_share": 0.25},
