@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from runner.edges.simulated import MemoryArtifacts, simulated_ports
 from tests.flywheel_fixture import fixture
 from tests.governed_desk import GovernedDesk
+
+DATA = Path(os.environ.get("HALLMARK_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The real data, which is no part of the project."""
+    if not DATA.is_dir():
+        if os.environ.get("HALLMARK_REQUIRE_DATA") == "1":
+            pytest.fail(f"the real data is not at {DATA}; set HALLMARK_DATA")
+        pytest.skip(f"the real data is not at {DATA}; set HALLMARK_DATA to run this")
+    return DATA
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ TWINS = tuple(
     for a, b, c, d, e, f in (("87", "71", "f2", "b4", "a8", "2b"), ("07", "f1", "72", "34", "28", "ab"))
 )
 """Two messages with one md5 (Wang, Feng, Lai, Yu: "Collisions for hash functions MD4, MD5, HAVAL-128 and RIPEMD")."""
+STORED = {**{f"{ADAPTER}/{name}": data for name, data in FILES.items()}, VALID: ROWS, GOLD: TWINS[0]}
 
 
 def make(home: Path, *, remote: str = "../store") -> Path:
@@ -49,6 +50,14 @@ def make(home: Path, *, remote: str = "../store") -> Path:
 def publish(desk: Path) -> None:
     dvc_run.keep(desk, ["train"])
     dvc_data.publish(desk, [desk / GOLD])
+
+
+def brought(desk: Path) -> dict[str, bytes]:
+    """Let Hallmark bring everything that was pushed, and read it. To be compared with `STORED`."""
+    dvc_run.bring(desk, RECORDED)
+    dvc_data.fetch_all(desk, [desk / GOLD])
+    files = [*(desk / ADAPTER).iterdir(), desk / VALID, desk / GOLD]
+    return {path.relative_to(desk).as_posix(): path.read_bytes() for path in files}
 
 
 def md5(data: bytes) -> str:

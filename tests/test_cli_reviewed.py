@@ -64,7 +64,7 @@ def test_from_an_empty_directory_to_a_checked_cluster(tmp_path):
         (tmp_path / f"{part}.csv").write_text("\n".join(["text,label", *rows]) + "\n")
     assert hallmark("init", "ws", cwd=tmp_path).returncode == 0
     top = tmp_path / "ws"
-    assert hallmark("init", "ws", cwd=tmp_path).returncode == 1
+    assert hallmark("init", "ws", cwd=tmp_path).returncode == 0, "as it was made, there is nothing to refuse"
     files = [
         word
         for part in ("base", "gold", "traffic", "core", "dev", "heldout")
@@ -74,6 +74,8 @@ def test_from_an_empty_directory_to_a_checked_cluster(tmp_path):
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["scenarios"] == {"core": 6, "dev": 6, "heldout": 6, "representative": 0}
     assert hallmark("check", cwd=top).returncode == 0
+    again = hallmark("init", "ws", cwd=tmp_path)
+    assert (again.returncode, "is a workspace already" in again.stderr) == (1, True)
     assert any((tmp_path / "ws-store").rglob("*"))
 
     (tmp_path / "log.jsonl").write_text(

@@ -16,7 +16,22 @@ from runner.errors import DataError
 from runner.records.pointer import PointerOut
 from runner.rules.canonical import sha256
 from tests import dvc_fixture
-from tests.dvc_fixture import ADAPTER, FILES, GOLD, HOME, RECORDED, ROWS, TWINS, VALID, forge, md5, put, stored
+from tests.dvc_fixture import (
+    ADAPTER,
+    FILES,
+    GOLD,
+    HOME,
+    RECORDED,
+    ROWS,
+    STORED,
+    TWINS,
+    VALID,
+    brought,
+    forge,
+    md5,
+    put,
+    stored,
+)
 
 WEIGHTS = FILES["adapter_model.safetensors"]
 
@@ -51,11 +66,7 @@ def state(home: Path) -> set[str]:
 
 def test_what_was_stored_comes_back(home: Path) -> None:
     desk = home / "desk"
-    dvc_run.bring(desk, RECORDED)
-    assert {path.name: path.read_bytes() for path in (desk / ADAPTER).iterdir()} == FILES
-    assert (desk / VALID).read_bytes() == ROWS
-    dvc_data.fetch_all(desk, [desk / GOLD])
-    assert (desk / GOLD).read_bytes() == TWINS[0]
+    assert brought(desk) == STORED
     assert dvc_fixture.run("git", "status", "--short", "--", f"{HOME}/data", cwd=desk).count("gold.jsonl\n") == 0
 
 

@@ -7,13 +7,9 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from runner.rules.redaction import redact
 
-DATA = Path(__file__).parents[2] / "shared/data"
 TEXTS = 500
 
 
@@ -102,10 +98,8 @@ def filled(template: str, rng: random.Random) -> tuple[str, list[tuple[str, str]
     return re.sub(r"\{\{(\w+)\}\}", fill, template.replace("\\n", "\n")), planted
 
 
-def test_what_is_planted_is_found(capsys):
-    path = DATA / "pii_templates/templates.txt"
-    if not path.exists():
-        pytest.skip("../shared/data is not there")
+def test_what_is_planted_is_found(capsys, data):
+    path = data / "pii_templates/templates.txt"
     rng = random.Random(7)
     lines = path.read_text(errors="replace").splitlines()
     templates = [line for line in lines if any(f"{{{{{name}}}}}" in line for name in FILLERS)]
@@ -124,10 +118,8 @@ def test_what_is_planted_is_found(capsys):
     assert min(recall.values()) >= 0.95
 
 
-def test_real_queries_are_left_alone(capsys):
-    path = DATA / "banking77/train.csv"
-    if not path.exists():
-        pytest.skip("../shared/data is not there")
+def test_real_queries_are_left_alone(capsys, data):
+    path = data / "banking77/train.csv"
     with path.open(newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)]
     wrong = [text for text in texts if redact(text).counts]

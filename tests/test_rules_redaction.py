@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -131,11 +130,8 @@ def test_kinds_are_counted_and_redacting_twice_changes_nothing():
     assert redact(once.text) == (once.text, {})
 
 
-def test_real_queries_without_personal_data_stay_as_they_are():
-    path = Path(__file__).parents[2] / "shared/data/banking77/train.csv"
-    if not path.exists():
-        pytest.skip("../shared/data is not there")
-    text = path.read_text()
+def test_real_queries_without_personal_data_stay_as_they_are(data):
+    text = (data / "banking77" / "train.csv").read_text()
     assert redact(text).counts == {}
 
 

@@ -22,7 +22,6 @@ from runner.records.conversation import Role
 from runner.records.trace import Flag, Trace
 from runner.rules.redaction import KINDS
 
-DATA = Path(__file__).parents[2] / "shared/data/traces"
 USER = {"role": "user", "content": "What is the weather in Oslo?"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "rain, mail to a@b.com"}
@@ -220,11 +219,9 @@ def test_a_span_that_cannot_be_read_does_not_hide_the_next_and_other_spans_are_c
     assert [type(one) for one in found_in(tmp_path, document)] == [Other, Quarantined, Trace]
 
 
-def test_what_the_conventions_repositories_print_is_read_and_holds_no_model_call():
-    if not DATA.exists():
-        pytest.skip("../shared/data is not there")
+def test_what_the_conventions_repositories_print_is_read_and_holds_no_model_call(data):
     for name in ("trace", "logs", "events"):
-        assert [type(one) for one in gathered([DATA / f"otlp/{name}.json"])] == [Other]
+        assert [type(one) for one in gathered([data / f"traces/otlp/{name}.json"])] == [Other]
 
 
 def test_files_are_joined_and_a_verdict_without_its_call_is_told(tmp_path):

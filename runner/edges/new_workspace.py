@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -16,12 +17,14 @@ _EMPTY = ("clusters", "scenarios", "rubrics", "policy")
 
 
 def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
-    """Make a workspace of `directory`: made where it is missing, refused where it is one. The files it wrote, sorted.
+    """Make a workspace of `directory`: made where it is missing, refused where it is one that has been worked in. The
+    files it wrote, sorted.
 
     Files that are there are left alone. A git repository that is there is used as it is; else one is made, with the
     branch main. `remote` is DVC's default remote; a relative one counts from `directory`.
     """
-    if (directory / PARAMS).exists():
+    content = {f"{folder}/.gitkeep": b"" for folder in _EMPTY} | _templates()
+    if (directory / PARAMS).exists() and not _untouched(directory, content):
         raise RecordError("is a workspace already", path=str(directory), hint="go on with: hallmark import labelled")
     if directory.exists() and not directory.is_dir():
         raise RecordError("is a file", path=str(directory), hint="name a directory")
@@ -35,13 +38,19 @@ def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
     reach(WritePoint.INIT_GIT, directory)
     dvc_data.initialise(directory, remote=remote)
     reach(WritePoint.INIT_DVC, directory)
-    content = {f"{folder}/.gitkeep": b"" for folder in _EMPTY} | _templates()
     # what makes it a workspace comes last: killed before, the same command goes on
     wanted = sorted(content, key=lambda name: (name == PARAMS, name))
     written = [name for name in wanted if not (directory / name).exists()]
     for name in written:
         write_file(directory / name, content[name])
     return tuple(sorted([*written, ".dvc/config", ".dvc/.gitignore", ".dvcignore"]))
+
+
+def _untouched(directory: Path, content: Mapping[str, bytes]) -> bool:
+    """Whether everything is as this made it: killed after its last write, the same command is done."""
+    return all(
+        (directory / name).is_file() and (directory / name).read_bytes() == data for name, data in content.items()
+    )
 
 
 def _templates() -> dict[str, bytes]:

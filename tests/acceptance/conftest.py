@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("HALLMARK_DATA", ROOT.parent / "shared" / "data"))
 BUILD = ROOT / "build" / "acceptance"
 
 
@@ -24,15 +23,6 @@ def hallmark(*arguments: str, cwd: Path, timeout: float = 1200, check: bool = Tr
     if check and done.returncode != 0:
         pytest.fail(f"hallmark {' '.join(arguments)} exited {done.returncode}: {done.stderr[-2000:]}")
     return done
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    if not DATA.is_dir():
-        if os.environ.get("HALLMARK_REQUIRE_DATA") == "1":
-            pytest.fail(f"the real data is not at {DATA}; set HALLMARK_DATA")
-        pytest.skip(f"the real data is not at {DATA}; set HALLMARK_DATA to run this")
-    return DATA
 
 
 @pytest.fixture(scope="session")

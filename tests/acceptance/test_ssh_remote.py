@@ -17,7 +17,22 @@ from runner.rules.canonical import sha256, tree_digest
 from tests import dvc_fixture
 from tests.acceptance import ssh_server
 from tests.acceptance.conftest import hallmark
-from tests.dvc_fixture import ADAPTER, FILES, GOLD, HOME, RECORDED, ROWS, TWINS, VALID, forge, md5, put, stored
+from tests.dvc_fixture import (
+    ADAPTER,
+    FILES,
+    GOLD,
+    HOME,
+    RECORDED,
+    ROWS,
+    STORED,
+    TWINS,
+    VALID,
+    brought,
+    forge,
+    md5,
+    put,
+    stored,
+)
 from tests.promotion_fixture import World
 
 pytestmark = pytest.mark.acceptance
@@ -60,11 +75,7 @@ def home(server: ssh_server.Server, tmp_path: Path) -> Path:
 
 def test_what_was_pushed_comes_back_checked(home: Path) -> None:
     desk = home / "desk"
-    dvc_run.bring(desk, RECORDED)
-    assert {path.name: path.read_bytes() for path in (desk / ADAPTER).iterdir()} == FILES
-    assert (desk / VALID).read_bytes() == ROWS
-    dvc_data.fetch_all(desk, [desk / GOLD])
-    assert (desk / GOLD).read_bytes() == TWINS[0]
+    assert brought(desk) == STORED
 
 
 def test_a_tampered_remote_is_refused(home: Path) -> None:

@@ -192,6 +192,16 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def unpacked(value: Any) -> Any:
+    """What a JSON text holds: logs write structure so where they have room for text alone. Anything else as it is."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
 def _text(content: Any, field: str) -> str:
     """Text, or the text parts of a list of parts."""
     if isinstance(content, list):

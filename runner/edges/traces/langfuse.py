@@ -6,11 +6,10 @@ record of its own or in the observation's `scores`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.edges.traces.base import Entry, Part, Store, Verdict, as_text, evaluation
+from runner.edges.traces.base import Entry, Part, Store, Verdict, as_text, evaluation, unpacked
 from runner.edges.traces.chat import split
 from runner.errors import RecordError
 
@@ -24,7 +23,7 @@ class Langfuse:
         if document.get("type") != "GENERATION" or _is_score(document):
             yield None
             return
-        messages = _messages(_parsed(document.get("input")))
+        messages = _messages(unpacked(document.get("input")))
         messages, response = split(messages) if document.get("output") is None else (messages, _response(document))
         scores = document.get("scores")
         failed = ({"rating": "bad"},) if document.get("level") == "ERROR" else ()
@@ -67,22 +66,12 @@ def _messages(said: Any) -> Any:
 
 def _response(document: Mapping[str, Any]) -> Any:
     """A message or a completion where the output is one, else the output as text, also where that is JSON."""
-    said = _parsed(document["output"])
+    said = unpacked(document["output"])
     if isinstance(said, list):
         said = split(said)[1]
     if isinstance(said, Mapping) and any(name in said for name in ("choices", "content", "tool_calls")):
         return said
     return as_text(document["output"])
-
-
-def _parsed(value: Any) -> Any:
-    """Exports write objects as JSON text."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
 
 
 def _named(document: Mapping[str, Any], *names: str) -> Any:

@@ -7,11 +7,10 @@ names the span. `gen_ai.evaluation.result` and user feedback come as either.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from runner.edges.traces.base import Entry, Part, Verdict, as_text, evaluation
+from runner.edges.traces.base import Entry, Part, Verdict, as_text, evaluation, unpacked
 from runner.edges.traces.spans import Event, Span
 from runner.errors import RecordError
 
@@ -96,7 +95,7 @@ def _is_message(event: Event) -> bool:
 def part(event: Event) -> Part:
     """A message's event. Its content is the body of a log record, and attributes of a span's event."""
     body = event.body if event.body is not None else event.attributes.get("gen_ai.event.content", event.attributes)
-    return Part(event.span, event.name, _parsed(body), event.timestamp, (None, event.service))
+    return Part(event.span, event.name, unpacked(body), event.timestamp, (None, event.service))
 
 
 def together(parts: Sequence[Part]) -> tuple[list[dict[str, Any]], Any]:
@@ -105,10 +104,10 @@ def together(parts: Sequence[Part]) -> tuple[list[dict[str, Any]], Any]:
     for one in parts:
         body = one.body if isinstance(one.body, Mapping) else {"content": one.body}
         if one.name == _CHOICE:
-            said = _parsed(body.get("message", body))
+            said = unpacked(body.get("message", body))
             response = response or (said if isinstance(said, Mapping) else {"content": said})
         else:
-            calls = _parsed(body.get("tool_calls"))
+            calls = unpacked(body.get("tool_calls"))
             role = {"role": _MESSAGES[one.name], "tool_call_id": body.get("id"), "tool_calls": calls}
             messages.append({**role, "content": _content(body.get("content"), bool(calls))})
     return messages, response
@@ -119,11 +118,11 @@ def _content(content: Any, calls: bool) -> Any:
 
 
 def _current(said: Mapping[str, Any]) -> tuple[list[Any], Any]:
-    system = _parts_of({"role": "system", "parts": _parsed(said.get("gen_ai.system_instructions")) or []})
-    found = _parsed(said["gen_ai.input.messages"])
+    system = _parts_of({"role": "system", "parts": unpacked(said.get("gen_ai.system_instructions")) or []})
+    found = unpacked(said["gen_ai.input.messages"])
     if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
         raise RecordError("is no list of messages", field="gen_ai.input.messages")
-    answers = _parsed(said.get("gen_ai.output.messages"))
+    answers = unpacked(said.get("gen_ai.output.messages"))
     response = (
         _parts_of(answers[0]) if isinstance(answers, list) and answers and isinstance(answers[0], Mapping) else []
     )
@@ -149,13 +148,3 @@ def _parts_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     calls = [part for part in parts if part.get("type") == "tool_call"]
     words = [{"role": role, "content": text or None, "tool_calls": calls}] if text or calls else []
     return [*results, *words]
-
-
-def _parsed(value: Any) -> Any:
-    """Attributes hold structure as JSON text where they cannot hold it as it is."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
