@@ -62,6 +62,20 @@ class Batch(Record):
     """Rows the generator made and its own filters dropped, by cause."""
 
 
+class Rejected(Record):
+    """A row that became no candidate. None vanishes: it is kept as it was written, with its cause."""
+
+    batch: Slug
+    """The batch it would have been in; there is no such batch where every row was rejected."""
+    capability: Slug
+    cause: Slug
+    text: str
+    """What the generator wrote, or what it answered where that could not be read as a row."""
+    detail: str = ""
+    request: str = ""
+    """The id of the request that a server answered with it."""
+
+
 class Candidate(Record):
     """A row that may become training data: an example, the batch it belongs to, and its parents."""
 

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runner.records.conversation import Conversation, Message, Role, last_user_text
 from runner.records.dataset import Candidate, Channel, Example
@@ -20,15 +21,28 @@ PARENTS = 25
 """Parents named at most by one generated row: the ids of the rows its generator learnt the capability from."""
 
 
+class Dropped(NamedTuple):
+    """A row that became no candidate: what was written, and why it was not taken."""
+
+    text: str
+    cause: str
+    detail: str = ""
+
+
 @dataclass
 class Sieve:
-    """Keeps new texts, counts the others by cause: `short`, `copy` of a known text, `duplicate` of a kept one."""
+    """Keeps new texts, and the others with their cause: `short`, `copy` of a known text, `duplicate` of a kept one."""
 
     known: frozenset[str]
     wanted: int
     kept: list[str] = field(default_factory=list)
-    rejected: Counter[str] = field(default_factory=Counter)
+    dropped: list[Dropped] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """How many were dropped, by cause."""
+        return Counter(one.cause for one in self.dropped)
 
     @property
     def missing(self) -> int:
@@ -39,7 +53,7 @@ class Sieve:
         plain = normal_text(text)
         cause = self._cause(plain)
         if cause:
-            self.rejected[cause] += 1
+            self.dropped.append(Dropped(text, cause))
             return False
         self._seen.add(plain)
         return True
@@ -54,9 +68,9 @@ class Sieve:
     def keep(self, text: str, *, consistent: bool = True) -> None:
         """Keep an admitted text, unless enough are kept (`surplus`) or its label does not hold (`inconsistent`)."""
         if not consistent:
-            self.rejected["inconsistent"] += 1
+            self.dropped.append(Dropped(text, "inconsistent"))
         elif self.missing <= 0:
-            self.rejected["surplus"] += 1
+            self.dropped.append(Dropped(text, "surplus"))
         else:
             self.kept.append(text)
 
