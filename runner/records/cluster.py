@@ -9,6 +9,7 @@ from pydantic import Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Text
 from runner.records.stages import Stages
+from runner.records.triage import Triage
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -98,10 +99,6 @@ class Validation(Record):
     max_membership_auc: Share = 0.7
     """How well distance to the closest record tells gold from the held-back reference; 0.5 is not at all."""
     min_rows: Positive = 8
-
-
-class Triage(Record):
-    required: Literal["all", "none"] = "all"
 
 
 class Cluster(Record):

@@ -13,7 +13,7 @@ from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.records.traffic import TrafficResult
-from runner.records.triage import TriageFile
+from runner.records.triage import Review, TriageFile
 
 SCHEMAS: dict[str, type[Record]] = {
     "scenario": Scenario,
@@ -23,6 +23,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "benchmark-lock": BenchmarkLock,
     "params": Params,
     "triage": TriageFile,
+    "review": Review,
     "data-pointer": DataPointer,
     "promotion": PromotionRecord,
     "trust": Trust,

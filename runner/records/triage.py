@@ -1,12 +1,30 @@
-"""People's decisions on candidates: `clusters/<cluster>/triage/<iteration>.yaml`."""
+"""People's decisions on candidates, and what a cluster asks of them.
+
+An iteration's triage is a list and a file for each person, so that git merges what several people decide at once:
+
+- `clusters/<cluster>/triage/<iteration>.yaml`, a `TriageFile`: every candidate that passed validation, prefilled by CI,
+  with how many people each is to be decided by, and why. It is not edited. (Where `triage.signed` is not asked for,
+  one person may decide in it, as its `reviewer`.)
+- `clusters/<cluster>/triage/<iteration>/<reviewer>.yaml`, a `Review`: what that person decided.
+- `clusters/<cluster>/triage/<iteration>/<reviewer>.dsse.json`: that person's signature over the review's bytes and the
+  digest of the candidates (`statement.ReviewStatement`).
+
+`rules.decisions` has the pure functions over them: `begin`, `decide`, `withdraw`, `left`, `rivals`, `settle`.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Literal
 
-from runner.records.base import Record, Slug, Text
-from runner.records.conversation import Conversation
+from pydantic import Field, model_validator
+
+from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.conversation import Conversation, Sparse
+from runner.records.policy import Timestamp
 from runner.records.scenario import Origin
+
+Count = Annotated[int, Field(ge=0)]
 
 
 class Choice(StrEnum):
@@ -16,14 +34,57 @@ class Choice(StrEnum):
     EDIT = "edit"
 
 
+class Triage(Sparse):
+    """`triage` in cluster.yaml: which candidates people decide, how many people, and who counts."""
+
+    SPARSE = frozenset(
+        {"sample", "max_error_rate", "seed", "signed", "role", "double", "min_kappa", "disagreements", "adjudicator"}
+    )
+
+    required: Literal["all", "sample", "none"] = "all"
+    sample: Share | None = None
+    """With `required: sample`: the share of each batch that people decide; more where the bound needs more."""
+    max_error_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """With `required: sample`: the rest of a batch passes undecided if the upper end of the 95 % Wilson interval of the
+    sampled share that people rejected or edited is at most this; else all of the batch is to be decided."""
+    seed: Count = 0
+    """Of the draw."""
+    signed: bool = False
+    """Each review must be signed by its reviewer's ssh key, and nobody decides in the list itself."""
+    role: Slug | None = None
+    """The role of policy/trust.yaml that a reviewer must hold; any person of the policy where none is named."""
+    double: Share | None = None
+    """The share of what people decide that two people decide, each for themselves: Cohen's kappa is of these."""
+    min_kappa: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Two reviewers whose kappa is below this do not mean the same by the rubric: triage refuses."""
+    disagreements: Literal["", "reject", "adjudicate"] = ""
+    """What two people see differently is rejected (also where this is empty), or decided by the `adjudicator`."""
+    adjudicator: Slug | None = None
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Triage:
+        if (self.required == "sample") != (self.sample is not None and self.max_error_rate is not None):
+            raise ValueError("`required: sample` goes with `sample` and `max_error_rate`, and they with it")
+        if (self.disagreements == "adjudicate") != (self.adjudicator is not None):
+            raise ValueError("`disagreements: adjudicate` goes with `adjudicator`, and it with that")
+        if self.min_kappa is not None and not self.double:
+            raise ValueError("`min_kappa` needs `double`: kappa is of what two people decide")
+        return self
+
+
 class Decision(Record):
-    """One candidate, as the reviewer saw it, and what the reviewer decided."""
+    """One candidate of the list, as reviewers see it; and the decision, where it was made in the list itself."""
 
     candidate: Text
     capability: Slug
     origin: Origin
     input: Conversation
     answer: Text
+    batch: str = ""
+    parents: tuple[Text, ...] = ()
+    """Ids of the examples and signals that it was made from."""
+    people: Annotated[int, Field(ge=0, le=2)] = 1
+    """How many people are to decide it: none where it is outside the sample, two where it is in both shares."""
     decision: Choice = Choice.UNDECIDED
     edited_input: str = ""
     """With `edit`: the last user message as it should read; empty to leave it."""
@@ -32,19 +93,117 @@ class Decision(Record):
     reason: str = ""
 
 
+class SampledBatch(Record):
+    """How many of a batch's candidates people decide, and why so many."""
+
+    batch: str
+    candidates: Count
+    sampled: Count
+    double: Count = 0
+    why: Text
+
+
 class TriageFile(Record):
-    """Prefilled by CI with every candidate undecided; merged by people with none."""
+    """The list: prefilled by CI with every candidate undecided."""
 
     cluster: Slug
     iteration: Slug
     reviewer: str = ""
+    """Who decided in the list itself; empty where reviewers have files of their own."""
+    batches: tuple[SampledBatch, ...] = ()
     decisions: tuple[Decision, ...]
 
 
-class TriageResult(Record):
-    """What phase 9 passed on, and by whose decision."""
+class ReviewDecision(Record):
+    """What one person decided on one candidate."""
+
+    candidate: Text
+    decision: Choice
+    edited_input: str = ""
+    edited_answer: str = ""
+    rank: Annotated[int, Field(ge=1)] | None = None
+    """Among the candidates for one input: 1 is the best, and equal ranks are a tie."""
+    reason: str = ""
+    at: Timestamp
+
+
+class Review(Record):
+    """One person's decisions, in the list's order; a candidate that is not in it is undecided by them."""
+
+    cluster: Slug
+    iteration: Slug
+    reviewer: Slug
+    """The person, by their name in policy/trust.yaml; the file's name too."""
+    candidates: Sha256
+    """`rules.decisions.candidates_digest` of the list that was decided on."""
+    decisions: tuple[ReviewDecision, ...] = ()
+
+
+class ReviewCount(Record):
+    """What one person decided, and which file says so."""
 
     reviewer: str
+    review: Sha256 | None
+    """sha256 of the review's bytes; none where the decisions stand in the list itself."""
+    signed: bool
+    accepted: Count
+    edited: Count
+    rejected: Count
+
+
+class Agreement(Record):
+    """How far two reviewers agree on what both decided: Cohen's kappa over accept, edit and reject."""
+
+    reviewers: tuple[str, str]
+    candidates: Count
+    agreed: Count
+    kappa: float | None
+    """None where chance alone explains everything: both used one and the same decision throughout."""
+    low: float | None = None
+    high: float | None = None
+    """The 95 % interval."""
+
+
+class Disagreement(Record):
+    """What reviewers see differently, and how that was settled."""
+
+    candidate: Text
+    said: dict[str, Choice]
+    settled: Choice
+    by: Text
+    """The adjudicator, or the rule."""
+
+
+class BatchError(Record):
+    """A sampled batch: how many were wrong, and how many of the rest could be at most."""
+
+    batch: str
+    candidates: Count
+    sampled: Count
+    errors: Count
+    """Rejected or edited."""
+    upper: Share
+    """The upper end of the 95 % Wilson interval of errors over sampled."""
+    unread: Count
+    """Accepted by the bound, decided by nobody."""
+
+
+class TriageResult(Sparse):
+    """What phase 9 passed on, and by whose decision."""
+
+    SPARSE = frozenset({"reviews", "agreement", "disagreements", "batches", "unread", "checked"})
+
+    reviewer: str
+    """Everyone who decided, with commas between."""
     accepted: int
+    """Those that nobody read among them."""
     edited: int
     rejected: int
+    reviews: tuple[ReviewCount, ...] = ()
+    agreement: tuple[Agreement, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
+    batches: tuple[BatchError, ...] = ()
+    unread: Count = 0
+    """Accepted because the sample of their batch was good enough."""
+    checked: dict[str, tuple[str, ...]] = {}
+    """Every candidate that people decided, and who did."""

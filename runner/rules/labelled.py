@@ -24,13 +24,13 @@ from runner.records.cluster import (
     Serving,
     Thresholds,
     TinyBase,
-    Triage,
 )
 from runner.records.conversation import Message, Role
 from runner.records.dataset import Example
 from runner.records.rubric import Criterion, Exact, Normalisation, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.trace import Feedback, Trace
+from runner.records.triage import Triage
 from runner.rules.benchmark import locked
 from runner.rules.canonical import digest
 from runner.rules.naming import slug

@@ -13,7 +13,7 @@ from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
-from runner.records.triage import TriageFile
+from runner.records.triage import Review, TriageFile
 
 PARAMS = "params.yaml"
 _SETS = "|".join(SetName)
@@ -48,6 +48,11 @@ PLACES = (
         "clusters/<cluster>/triage/<iteration>.yaml",
     ),
     Place(
+        re.compile(rf"clusters/(?P<cluster>{_SLUG})/triage/(?P<iteration>{_SLUG})/(?P<stem>{_SLUG})\.yaml\Z"),
+        Review,
+        "clusters/<cluster>/triage/<iteration>/<reviewer>.yaml",
+    ),
+    Place(
         re.compile(rf"clusters/(?P<cluster>{_SLUG})/data/(?P<stem>[^/]+)\.jsonl\.dvc\Z"),
         DataPointer,
         "clusters/<cluster>/data/<name>.jsonl.dvc",
@@ -69,6 +74,7 @@ class Found(NamedTuple):
     cluster: str = ""
     set: str = ""
     stem: str = ""
+    iteration: str = ""
 
 
 def place(path: str) -> Found | None:
