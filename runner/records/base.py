@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 """A name that is safe as a git ref, a file name and a YAML scalar."""
@@ -26,3 +26,16 @@ class Record(BaseModel):
         frozen=True, extra="forbid", validate_default=True, ser_json_inf_nan="strings", defer_build=True
     )
     """Built when first used: the gate needs a third of the records, and starts that much sooner."""
+
+
+class Sparse(Record):
+    """A record that is written without those of its fields that say nothing, as named in `SPARSE`.
+
+    What has no use for such a field has the bytes and digests it had before there was one.
+    """
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value or name not in self.SPARSE}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar
 
-from pydantic import SerializerFunctionWrapHandler, ValidationInfo, field_validator, model_serializer
+from pydantic import ValidationInfo, field_validator
 
-from runner.records.base import Record, Text
+from runner.records.base import Sparse as Sparse
+from runner.records.base import Text
 
 
 class Role(StrEnum):
@@ -15,19 +15,6 @@ class Role(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
     TOOL = "tool"
-
-
-class Sparse(Record):
-    """A record that is written without those of its fields that say nothing, as named in `SPARSE`.
-
-    What has no use for such a field has the bytes and digests it had before there was one.
-    """
-
-    SPARSE: ClassVar[frozenset[str]] = frozenset()
-
-    @model_serializer(mode="wrap")
-    def _without_what_says_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in write(self).items() if value or name not in self.SPARSE}
 
 
 class ToolCall(Sparse):

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Text
-from runner.records.conversation import Conversation, Sparse, ToolCall
+from runner.records.base import Record, Sha256, Sparse, Text
+from runner.records.conversation import Conversation, ToolCall
 
 
 class Rating(StrEnum):
