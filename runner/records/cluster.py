@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.generation import Generation
 from runner.records.stages import Stages
 from runner.records.triage import Triage
 
@@ -101,8 +102,10 @@ class Validation(Record):
     min_rows: Positive = 8
 
 
-class Cluster(Record):
+class Cluster(Sparse):
     """`clusters/<cluster>/cluster.yaml`."""
+
+    SPARSE = frozenset({"generation"})
 
     id: Slug
     title: Text
@@ -122,6 +125,8 @@ class Cluster(Record):
     rubrics_gate: Literal["next-iteration"] = "next-iteration"
     heldout_looks: Positive = 20
     """How many candidates may look at this held-out set before it must rotate."""
+    generation: Generation | None = None
+    """The servers that may write candidates; none where it is left out."""
 
 
 class ProblemKind(StrEnum):

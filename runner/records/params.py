@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Share, Slug
+from runner.records.base import Record, Share, Slug, Sparse
+from runner.records.generation import GeneratorChoice
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
@@ -45,12 +46,16 @@ class DiagnoseKnobs(Record):
     """So is one with this many failures in production, whatever its score."""
 
 
-class ExpandKnobs(Record):
+class ExpandKnobs(Sparse):
+    SPARSE = frozenset({"generators"})
+
     per_target: Positive = 60
     """Candidates wanted per target and synthetic channel."""
     temperature: Rate = 0.9
     attempts: Positive = 4
     """Samples drawn at most per candidate wanted."""
+    generators: tuple[GeneratorChoice, ...] = ()
+    """What writes candidates, in this order; none named means the class-conditional base and perturbation."""
 
 
 class TrainRecipe(Record):

@@ -7,12 +7,13 @@ need the others are left out by the caller.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem, ProblemKind
 from runner.records.conversation import Role
+from runner.records.generation import GeneratorChoice, Served, suffix
 from runner.records.params import Params
 from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Scenario, SetName
@@ -111,6 +112,24 @@ def _cluster(tree: Records, name: str, rubrics: Mapping[str, Rubric]) -> Iterato
         if name not in params.clusters:
             hint = f"add `{name}: {{}}` there for the defaults"
             yield Finding(PARAMS, "clusters", f"has no parameters for the cluster {name}", hint)
+        else:
+            yield from _generators(cluster, params.clusters[name].expand.generators, f"{home}/cluster.yaml")
+
+
+def _generators(cluster: Cluster, chosen: Sequence[GeneratorChoice], path: str) -> Iterator[Finding]:
+    """Text goes to the servers that the cluster names and to no other; each batch is one generator's."""
+    servers = cluster.generation.servers if cluster.generation is not None else ()
+    known = [server.id for server in servers]
+    for one in sorted({server for server in known if known.count(server) > 1}):
+        yield Finding(path, "generation.servers", f"has two servers {one}", "give each an id of its own")
+    field = f"clusters.{cluster.id}.expand.generators"
+    for number, choice in enumerate(chosen):
+        if isinstance(choice, Served) and choice.server not in known:
+            hint = f"name it in {path} under generation.servers, or use one of: {', '.join(known) or 'none yet'}"
+            yield Finding(PARAMS, f"{field}.{number}.server", f"the server {choice.server} is unknown", hint)
+    names = [suffix(choice) for choice in chosen]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Finding(PARAMS, field, f"two generators would write the batches *-{name}", "keep one of them")
 
 
 def _scenarios(

@@ -1,0 +1,120 @@
+"""What may write candidates: the generators that a cluster chooses, and the servers that its data may go to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from runner.records.base import Record, Slug, Text
+
+Positive = Annotated[int, Field(gt=0)]
+Whole = Annotated[int, Field(ge=0)]
+PerMinute = Annotated[int, Field(gt=0)] | None
+"""None for no limit."""
+
+
+class Shown(StrEnum):
+    """Whose text a generator's prompt may show. Text of the other sets never stands in one."""
+
+    GOLD = "gold"
+    LOG = "log"
+    CORE = "core"
+    """Core scenarios that the incumbent failed."""
+
+
+class Server(Record):
+    """An OpenAI-compatible server that this cluster's data may be sent to (`cluster.yaml`)."""
+
+    id: Slug
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$")]
+    """Its address up to and with the version, such as `http://127.0.0.1:8000/v1`; without name or password."""
+    model: Text
+    """The name that the server gives the model."""
+    key_variable: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9_]*)?$")] = ""
+    """The environment variable that holds the key, which stands in no file; none where empty."""
+    sends: tuple[Shown, ...]
+    """Whose text may leave for it, redacted once more; definitions, criteria and rules always do."""
+
+
+class Generation(Record):
+    """The boundary of generation: where text of this cluster may go."""
+
+    servers: tuple[Server, ...] = ()
+
+
+class Output(StrEnum):
+    """What a prompted model is asked for."""
+
+    JSON = "json"
+    """One JSON object, checked against a schema."""
+    TEXT = "text"
+    """The message alone, after examples as turns of a chat: for a base that follows no instructions."""
+
+
+class Prompting(Record):
+    """How a model is shown what to write."""
+
+    examples: Whole = 6
+    """Human rows shown in a prompt at most, drawn anew for each."""
+    failures: Whole = 2
+    """Failed core scenarios shown in a prompt at most."""
+    max_new_tokens: Positive = 256
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+
+
+class ClassConditional(Record):
+    """The cluster's base, asked in the class-conditioned direction: what a tiny base is pre-trained for."""
+
+    kind: Literal["class-conditional"]
+
+
+class Perturbation(Record):
+    """Seeded rewrites of human rows."""
+
+    kind: Literal["perturbation"]
+
+
+class FewShot(Prompting):
+    """The cluster's base, prompted with the capability's definition, criteria, rules and examples."""
+
+    kind: Literal["few-shot"]
+    output: Output = Output.JSON
+
+
+class Served(Prompting):
+    """A server of `cluster.yaml`, prompted in the same way."""
+
+    kind: Literal["server"]
+    server: Slug
+    concurrency: Positive = 16
+    """Requests under way at once."""
+    requests_per_minute: PerMinute = None
+    tokens_per_minute: PerMinute = None
+    """Of prompts and answers together, as estimated before a request is sent."""
+    timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    retries: Whole = 6
+    """How often a request is sent again where the server is busy, failing or out of reach."""
+    longest_wait_s: Annotated[float, Field(gt=0)] = 60.0
+    """Between two tries; a server that asks for more ends the phase, which then can be taken up later."""
+
+
+GeneratorChoice = Annotated[ClassConditional | Perturbation | FewShot | Served, Field(discriminator="kind")]
+DEFAULT: tuple[ClassConditional | Perturbation, ...] = (
+    ClassConditional(kind="class-conditional"),
+    Perturbation(kind="perturbation"),
+)
+
+
+def suffix(choice: ClassConditional | Perturbation | FewShot | Served) -> str:
+    """What the ids of this generator's batches end in."""
+    match choice:
+        case ClassConditional():
+            return "llm"
+        case Served():
+            return f"llm-{choice.server}"
+        case FewShot():
+            return "llm-few-shot"
+        case Perturbation():
+            return "perturbation"
