@@ -14,7 +14,7 @@ from runner.edges.yaml_files import parse
 from runner.errors import RecordError
 from runner.records.patterns import program
 from runner.records.rubric import Rubric
-from runner.rules.grading import _conforms
+from runner.rules.grading import conforms
 from runner.rules.matching import found
 
 
@@ -79,9 +79,9 @@ def test_a_schema_that_leaves_itself_is_refused_by_field(schema: object) -> None
 
 def test_grading_fetches_nothing_and_ends() -> None:
     with pytest.raises(RecordError, match="not in it"):
-        _conforms("{}", '{"$ref": "http://127.0.0.1:9/s"}')
+        conforms("{}", '{"$ref": "http://127.0.0.1:9/s"}')
     with pytest.raises(RecordError, match="not in it"):
-        _conforms("{}", '{"$ref": "#/$defs/none"}')
-    assert not _conforms("1", '{"$ref": "#"}')
-    assert not _conforms(json.dumps("a" * 200 + "!"), '{"pattern": "^(a+)+$"}')
-    assert _conforms('{"a": 1}', '{"$defs": {"n": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/n"}}}')
+        conforms("{}", '{"$ref": "#/$defs/none"}')
+    assert not conforms("1", '{"$ref": "#"}')
+    assert not conforms(json.dumps("a" * 200 + "!"), '{"pattern": "^(a+)+$"}')
+    assert conforms('{"a": 1}', '{"$defs": {"n": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/n"}}}')

@@ -125,7 +125,7 @@ def _judge(grader: Grader, same: Callable[[str], str], answer: str, reference: s
         case Contains(values=values):
             return all(same(value) in same(answer) for value in values or (reference,))
         case JsonSchema(json_schema=schema):
-            return _conforms(answer, schema)
+            return conforms(answer, schema)
 
 
 @lru_cache(maxsize=256)
@@ -158,7 +158,8 @@ def _validator(schema: str) -> Validator:
     return made
 
 
-def _conforms(answer: str, schema: str) -> bool:
+def conforms(answer: str, schema: str) -> bool:
+    """Whether `answer` is JSON that the schema accepts. Raises `RecordError` for a schema that cannot be used."""
     try:
         value = json.loads(answer)
     except (ValueError, RecursionError):
