@@ -9,6 +9,7 @@ from pydantic import Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.generation import Generation
+from runner.records.mixture import MixturePolicy
 from runner.records.stages import Stages
 from runner.records.triage import Triage
 
@@ -88,24 +89,43 @@ class GateLimits(Record):
 
 
 class Validation(Record):
-    """What a batch of candidates must hold (phase 8). Distances are 0 (same) to 1 (disjoint)."""
+    """What a batch of candidates must hold (phase 8), each limit with its reason in docs/validation.md.
+
+    Distances are 0 (same) to 1 (disjoint). A limit that nothing can break switches its measure off: it is recorded,
+    not judged, and a batch for which it cannot be measured does not fail for want of it.
+    """
 
     max_length_distance: Share = 0.5
     max_vocabulary_distance: Share = 0.8
     max_ngram_distance: Share = 0.95
     max_exact_copies: Share = 0.2
-    """Suspicious cleanliness: the share of rows that copy their parents or each other."""
+    """The share of rows that copy their parents or each other."""
+    max_c2st_auc: Share = 0.85
+    """How well a classifier may tell the batch from real rows; 0.5 is not at all."""
+    max_outliers: Share = 0.1
+    """The share of rows that may lie farther from real data than real rows do."""
+    max_cleanliness: Share = 0.4
+    """The share of the signs of untidiness of which the batch may show less than people do."""
     min_utility: Annotated[float, Field(ge=0)] = 0.5
-    """Accuracy of a classifier trained on the batch and tested on real data, over that of one trained on real data."""
+    """What the batch teaches a classifier above guessing, over what equally many real rows teach it."""
     max_membership_auc: Share = 0.7
     """How well distance to the closest record tells gold from the held-back reference; 0.5 is not at all."""
+    max_closer_than_gold: Share = 0.8
+    """The share of rows that may be closer to a gold row than that row's own nearest neighbour is."""
+    max_verbatim_rows: Share = 0.1
+    """The share of rows that may hold a word 5-gram of one gold row and of no other real one."""
     min_rows: Positive = 8
+    """Rows of a batch, below which nothing is said of it."""
+    min_real: Positive = 10
+    """Real rows of the capability, below which none are compared with."""
+    min_records: Positive = 5
+    """Gold rows, reference rows, and tests of each kind, below which privacy and utility say nothing."""
 
 
 class Cluster(Sparse):
     """`clusters/<cluster>/cluster.yaml`."""
 
-    SPARSE = frozenset({"generation"})
+    SPARSE = frozenset({"generation", "mixture"})
 
     id: Slug
     title: Text
@@ -121,6 +141,8 @@ class Cluster(Sparse):
     validation: Validation = Validation()
     human_floor: Share
     """The least share of human examples among the new ones that train the candidate."""
+    mixture: MixturePolicy | None = None
+    """What else holds of a mixture; the defaults where it is left out."""
     triage: Triage = Triage()
     rubrics_gate: Literal["next-iteration"] = "next-iteration"
     heldout_looks: Positive = 20
