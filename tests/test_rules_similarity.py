@@ -1,4 +1,4 @@
-"""Near-duplicates against brute force, leaks, and perturbations that are the same for the same seed."""
+"""Near-duplicates against brute force, and perturbations that are the same for the same seed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ import random
 
 import pytest
 
-from runner.records.dataset import Example
-from runner.records.scenario import SetName
-from runner.rules.leakage import FrozenTexts, fails_whole
 from runner.rules.near_duplicates import leaders
 from runner.rules.perturbation import REWRITES, ROBUSTNESS, perturb, rewrite
 from runner.rules.similarity import ShingleIndex, jaccard, normal_text, shingles
-from tests.flywheel_fixture import scenario, user
 
 
 def corpus(size: int, seed: int) -> list[str]:
@@ -80,32 +76,6 @@ def test_ten_thousand_texts_take_a_moment() -> None:
     texts += [text.replace(text.split()[0], "other", 1) for text in texts[:500]]
     chosen = leaders(texts, threshold=0.6)
     assert chosen[10_000:] == list(range(500))
-
-
-def test_leaks_are_found_exactly_and_nearly_and_nothing_else() -> None:
-    text = "my new kettle arrived today and the lid is cracked right across"
-    frozen = FrozenTexts([scenario(SetName.HELDOUT, "broken", 1, text), scenario(SetName.CORE, "login", 1, "help me")])
-    loud = "My new kettle arrived today, and the LID is cracked right across!"
-    texts = {
-        "same": user(loud),
-        "near": user(f"{text} sadly"),
-        "far": user("my new kettle never arrived and today I want it"),
-        "short": user("Help me?"),
-        "before": (*user("help me"), *user("with what")),
-    }
-    rows = [Example(id=name, capability="broken", input=found, answer="b") for name, found in texts.items()]
-    found = {leak.candidate: leak for leak in frozen.leaks(rows)}
-    assert set(found) == {"same", "near", "short", "before"}
-    assert found["same"].similarity == 1.0
-    assert 0.8 <= found["near"].similarity < 1.0
-    assert found["near"].scenario == "heldout-broken-01"
-
-
-@pytest.mark.parametrize(
-    ("leaked", "rows", "whole"), [(0, 10, False), (1, 3, False), (2, 3, True), (2, 40, False), (3, 40, True)]
-)
-def test_a_batch_fails_whole_above_five_percent(leaked: int, rows: int, whole: bool) -> None:
-    assert fails_whole(leaked, rows) is whole
 
 
 @pytest.mark.parametrize("kind", sorted(ROBUSTNESS))

@@ -21,7 +21,7 @@ from runner.records.scenario import Origin, SetName
 from runner.records.validation import BatchValidation, Fidelity, Leak, Privacy, Utility, ValidationReport
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.fidelity import fidelity, shortfalls
-from runner.rules.leakage import MAX_SHARE, FrozenTexts, fails_whole
+from runner.rules.leakage import MAX_SHARE, FrozenTexts, fails_whole, verbatim
 from runner.rules.mixture import by_capability
 from runner.rules.privacy import privacy
 from runner.workspace import Inputs
@@ -125,8 +125,9 @@ def _judge(batch: Batch, rows: Sequence[Example], ground: Ground, ports: Ports) 
 
 
 def _leakage(leaks: Sequence[Leak], rows: int) -> Iterator[Reason]:
-    if fails_whole(len(leaks), rows):
-        problem = f"{len(leaks)} of {rows} rows stand in a frozen set, more than {MAX_SHARE:.0%}"
+    copied = verbatim(leaks)
+    if fails_whole(copied, rows):
+        problem = f"{copied} of {rows} rows stand in a frozen set, more than {MAX_SHARE:.0%}"
         yield Reason(step="leakage", problem=problem, hint="the source knows the benchmark: find out how")
 
 

@@ -6,7 +6,6 @@ Figures that came later than the first release are optional, so that its evidenc
 from __future__ import annotations
 
 from enum import StrEnum
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
