@@ -93,6 +93,10 @@ class DataError(EdgeError):
     """Bytes are missing, unreachable or are not the ones that were recorded."""
 
 
+class ChangedError(EdgeError):
+    """Somebody else wrote a file since it was read; nothing was written over it."""
+
+
 class ModelError(EdgeError):
     """A model could not be loaded, trained or run."""
 
