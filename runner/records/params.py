@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -77,10 +78,22 @@ class TrainRecipe(Record):
     """Weight of the KL term to the base on replay rows."""
 
 
+class Race(StrEnum):
+    """Which arms are made with further seeds."""
+
+    ALL = "all"
+    CONTENDERS = "contenders"
+    """The arm with the least synthetic data and the best other one, if the first seed leaves it within reach."""
+
+
 class SweepKnobs(Record):
     synthetic: tuple[Share, ...] = (0.0, 0.25, 0.5, 0.75)
     margin: Share = 0.01
     """Dev composites closer than this count as equal."""
+    equivalent: Share = 0.03
+    """A difference of dev composites that would not matter: a plateau is one that the intervals keep below it."""
+    seeds: Positive = 2
+    race: Race = Race.CONTENDERS
 
 
 class StrengthKnobs(Record):

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Text
 from runner.records.dataset import Example
-from runner.records.score import SetScore
-from runner.records.verdict import Verdict
+from runner.records.mixture import PoolRecord, TailCoverage
+from runner.records.score import Interval, SetScore
+from runner.records.verdict import Reason, Verdict
 
 
 class Use(StrEnum):
@@ -40,6 +41,25 @@ class TrainingRecord(Record):
     loss: tuple[float, ...]
     """Mean training loss per logging interval."""
     adapter: Sha256
+    setting: Sha256 | None = None
+    """Digest of what else the adapter depends on: the instruction, and the versions of the model libraries."""
+
+
+class SeedRun(Record):
+    """An arm made again with another seed, which draws other rows and other weights."""
+
+    seed: int
+    dev: SetScore
+    training: TrainingRecord
+
+
+class Gain(Record):
+    """An arm's mean dev composite less that of another arm."""
+
+    over: Slug
+    difference: float
+    interval: Interval
+    """Simultaneous over the arms that are compared: its level is that of one of them (Bonferroni)."""
 
 
 class Arm(Record):
@@ -53,13 +73,39 @@ class Arm(Record):
     synthetic_rows: int
     replay_rows: int
     dev: SetScore
+    """Of the first seed, as is `training`: the run that phase 11 takes over."""
     training: TrainingRecord
+    corrected_rows: int = 0
+    """Of `human_rows` or `synthetic_rows`, as the cluster counts them: synthetic rows mended by a person."""
+    more_seeds: tuple[SeedRun, ...] = ()
+    mean: Share | None = None
+    """Dev composite, mean over the seeds."""
+    interval: Interval | None = None
+    """Of `mean`, over seeds and dev scenarios."""
+    gain: Gain | None = None
+    """Over the arm with the least synthetic data."""
+    tails: TailCoverage | None = None
+    barred: tuple[Reason, ...] = ()
+    """Why it may not be chosen: the human floor, a cap, or lost tails."""
 
 
 class CurveShape(StrEnum):
+    """What the intervals of the gains say."""
+
     PEAK = "peak"
     PLATEAU = "plateau"
     SYNTHETIC_DOES_NOT_HELP = "synthetic-does-not-help"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Fragility(Record):
+    """Whether another seed or another draw of dev would have chosen another arm."""
+
+    choices: dict[Slug, Share]
+    """Arm to the share of resamples in which the rule chooses it."""
+    by_seed: dict[str, Slug]
+    """What each seed alone would have chosen among the arms that it was run for."""
+    words: Text
 
 
 class Sweep(Record):
@@ -71,7 +117,9 @@ class Sweep(Record):
     human_share: Share
     explanation: Text
     verdict: Verdict
-    """Refuses where no arm holds the cluster's human floor."""
+    """Refuses where rows were lost from the pool, and where no arm holds the floor, the caps and the tails."""
+    fragility: Fragility | None = None
+    pool: PoolRecord | None = None
 
 
 class CurvePoint(Record):
@@ -82,6 +130,10 @@ class CurvePoint(Record):
     composite: Share
     targeted: Share
     others: Share
+    low: Share | None = None
+    """The interval of `composite`, which is the mean over the seeds."""
+    high: Share | None = None
+    seeds: int = 1
 
 
 class Curve(Record):
