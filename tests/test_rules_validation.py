@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from runner.records.scenario import Origin, SetName
 from runner.records.score import Comparison, Interval, ModelScores, Regressions, Scorecard, SetScore
 from runner.records.triage import Choice, Decision
 from runner.rules.decisions import decided
-from runner.rules.expansion import candidate, perturbations, sieve
+from runner.rules.expansion import candidate
 from runner.rules.fidelity import fidelity, jensen_shannon, shortfalls
 from runner.rules.limits import limits, summary
 from runner.rules.privacy import privacy
@@ -56,31 +55,6 @@ def test_privacy_tells_memorised_gold_from_held_back_reference() -> None:
     assert 0.3 < fresh.membership_auc < 0.7
     assert privacy(["a"], gold=gold[:4], reference=reference) is None
     assert privacy([], gold=gold, reference=reference) is None
-
-
-def test_the_sieve_counts_what_it_drops_by_cause() -> None:
-    known = Writer(seed=1).examples("gold", {"login": 2})
-    found = sieve(known, wanted=1)
-    text = known[0].input[-1].content
-    for offered in ("too short", text.upper(), "a text that is new", "A text that is new!", "another new text here"):
-        if found.admits(offered):
-            found.keep(offered)
-    assert found.kept == ["a text that is new"]
-    assert found.rejected == {"short": 1, "copy": 1, "duplicate": 1, "surplus": 1}
-    other = sieve(known, wanted=1)
-    assert other.admits("one more new text")
-    other.keep("one more new text", consistent=False)
-    assert (other.kept, other.rejected) == ([], {"inconsistent": 1})
-
-
-def test_perturbed_rows_name_the_row_they_rewrite() -> None:
-    sources = Writer(seed=2).examples("gold", {"login": 5})
-    made = perturbations(sources, sieve(sources, wanted=15), attempts=4, seed=1)
-    assert len(made) == 15
-    assert {source.id for _, source in made} == {source.id for source in sources}
-    assert made == perturbations(tuple(reversed(sources)), sieve(sources, wanted=15), attempts=4, seed=1)
-    assert made != perturbations(sources, sieve(sources, wanted=15), attempts=4, seed=2)
-    assert perturbations((), sieve((), wanted=3), attempts=2, seed=1) == []
 
 
 def test_a_candidate_s_id_follows_from_what_it_says() -> None:
@@ -191,11 +165,3 @@ def test_every_limit_that_fails_is_listed() -> None:
         models={"candidate": scores(0.1, typos=0.0)}, comparisons=compared(p_value=1.0), worse_capabilities=("login",)
     )
     assert len(limits(bad, cluster(gate=GATE), human_share=0.0, latency_p95_ms=99)) == 6
-
-
-def test_the_sieve_does_not_depend_on_chance() -> None:
-    sources = Writer(seed=2).examples("gold", {"login": 5})
-    random.seed(1)
-    first = perturbations(sources, sieve(sources, wanted=5), attempts=4, seed=1)
-    random.seed(2)
-    assert perturbations(sources, sieve(sources, wanted=5), attempts=4, seed=1) == first

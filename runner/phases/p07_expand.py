@@ -6,31 +6,37 @@
   the targets (gold and log) the generator is an adapter fitted on those rows, in both directions.
 - `perturbation`: seeded rewrites of gold and log rows.
 
-The two synthetic channels make one batch for each capability, named after its most urgent target. Exact copies of
-gold and log, duplicates and texts under three words are dropped and counted.
+The two synthetic channels make one batch for each capability, named after its most urgent target. Every batch has its
+funnel: rows that break a domain rule, are no news or are not answered with their label are dropped, by cause.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from runner.phases.common import Stopwatch, ask, base_model
 from runner.ports import Model, Output, Ports
-from runner.records.conversation import Message, Role
+from runner.records.conversation import Message, Role, last_user_text
 from runner.records.dataset import Batch, Candidate, Channel, Example, Generator, Provenance
+from runner.records.diversity import DiversityLimits
 from runner.records.failure import Diagnosis, FailureCluster
+from runner.records.funnel import Funnel, FunnelStep
 from runner.records.scenario import Origin, SetName
 from runner.records.trace import UniqueSignal
 from runner.records.training import TrainingRow, Use
 from runner.rules.canonical import digest
 from runner.rules.conversations import reversed_example, with_instruction, without_system
 from runner.rules.diagnosis import Answerbook, answerbook
-from runner.rules.expansion import FEWEST_WORDS, Sieve, candidate, perturbations, sieve
+from runner.rules.domain_rules import FEWEST_WORDS, binding, breach
+from runner.rules.expansion import Sieve, candidate, perturbations, sieve
+from runner.rules.funnel import expanded
 from runner.rules.grading import normalise
+from runner.rules.leakage import FrozenTexts
 from runner.rules.naming import content_id
+from runner.rules.novelty import DUPLICATE, Novelty
 from runner.rules.perturbation import VERSION, generator_digest
 from runner.workspace import Inputs
 
@@ -47,6 +53,7 @@ class Material:
     targets: Mapping[str, FailureCluster]
     labels: Mapping[str, str]
     human: Mapping[str, Sequence[Example]]
+    novelty: Novelty
 
     @property
     def rows(self) -> list[Example]:
@@ -54,7 +61,7 @@ class Material:
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:
-    """Writes `batches` and `candidates`. A target for which nothing could be made has no batch."""
+    """Writes `batches` and `candidates`. A target for which nothing was made has no batch."""
     space, watch = inputs.workspace, Stopwatch(ports)
     diagnosis = inputs.artifacts.record("diagnosis", Diagnosis)
     by_id = {one.id: one for one in diagnosis.failures}
@@ -69,7 +76,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         *_sampled(inputs, ports, watch, material, book),
         *(_perturbed(inputs, material, capability) for capability in material.labels),
     ]
-    full = [(batch, rows) for batch, rows in made if rows]
+    full = [(batch, rows) for batch, rows in made if batch.funnel is not None and batch.funnel.generated]
     candidates = {row.example.id: row for _, rows in full for row in rows}
     batches = [batch for batch, _ in full]
     return Output({"batches": batches, "candidates": list(candidates.values())}, measured=watch.measured)
@@ -80,17 +87,21 @@ def _log(
 ) -> tuple[Batch, list[Candidate]]:
     """The target's answered signals as human rows, each message and answer once over all targets (`seen`)."""
     name, rows = _batch_id(target, Channel.LOG), []
-    rejected: Counter[str] = Counter()
+    dropped: list[tuple[FunnelStep, str]] = []
+    rules = binding(inputs.workspace.cluster.domain_rules, target.capability)
     for one in (signals[key] for key in target.signals):
         trace = one.signal.trace
         answer, found = trace.feedback.correct_answer, without_system(trace.input)
         if not answer or not found:
-            rejected["unanswered"] += 1
+            dropped.append((FunnelStep.PARSED, "unanswered"))
             continue
         right = book.canonical(answer)
+        if broken := breach(rules, text=last_user_text(found), answer=right):
+            dropped.append((FunnelStep.RULED, broken.rule))
+            continue
         key = content_id("cand", [Channel.LOG, [message.content for message in found], right])
         if key in seen:
-            rejected["duplicate"] += 1
+            dropped.append((FunnelStep.NOVEL, DUPLICATE))
             continue
         seen.add(key)
         example = Example(id=key, capability=target.capability, input=found, answer=right, origin=Origin.HUMAN)
@@ -105,7 +116,7 @@ def _log(
         parents=tuple(row.parents[0] for row in rows),
         count=len(rows),
     )
-    return Batch(id=name, provenance=made, rejected=_counts(rejected)), rows
+    return _batch(name, made, expanded(len(rows), dropped)), rows
 
 
 def _material(
@@ -119,7 +130,13 @@ def _material(
     for example in (*inputs.artifacts.rows("gold", Example), *(row.example for row in log)):
         human[example.capability].append(example)
     labels = {name: answer for name in leading if (answer := book.labels().get(name))}
-    return Material({name: leading[name] for name in labels}, labels, human)
+    limits = inputs.workspace.cluster.diversity or DiversityLimits()
+    novelty = Novelty(
+        (row for rows in human.values() for row in rows),
+        frozen=FrozenTexts(inputs.workspace.scenarios[SetName.CORE]),
+        threshold=limits.near_duplicate,
+    )
+    return Material({name: leading[name] for name in labels}, labels, human, novelty)
 
 
 def _sampled(
@@ -130,7 +147,7 @@ def _sampled(
         return []
     knobs, space = inputs.workspace.params.expand, inputs.workspace
     model, generator = _generator(inputs, ports, watch, material)
-    sieves = {name: sieve(material.human.get(name, ()), wanted=knobs.per_target) for name in material.labels}
+    sieves = {name: _sieve(inputs, material, name) for name in material.labels}
     for turn in range(knobs.attempts):
         wanted = [name for name, found in sieves.items() for _ in range(found.missing)]
         if not wanted:
@@ -212,13 +229,13 @@ def _sampled_batch(
         parents=learnt,
         count=len(rows),
     )
-    return Batch(id=name, provenance=made, rejected=_counts(found.rejected)), rows
+    return _batch(name, made, found.funnel), rows
 
 
 def _perturbed(inputs: Inputs, material: Material, capability: str) -> tuple[Batch, list[Candidate]]:
     knobs, target = inputs.workspace.params.expand, material.targets[capability]
     name, sources = _batch_id(target, Channel.PERTURBATION), material.human.get(capability, ())
-    found = sieve(sources, wanted=knobs.per_target)
+    found = _sieve(inputs, material, capability)
     rows = [
         candidate(
             text,
@@ -240,12 +257,23 @@ def _perturbed(inputs: Inputs, material: Material, capability: str) -> tuple[Bat
         parents=tuple(sorted({row.parents[0] for row in rows})),
         count=len(rows),
     )
-    return Batch(id=name, provenance=made, rejected=_counts(found.rejected)), rows
+    return _batch(name, made, found.funnel), rows
 
 
 def _batch_id(target: FailureCluster, channel: Channel) -> str:
     return f"{target.id}-{channel}"
 
 
-def _counts(rejected: Mapping[str, int]) -> dict[str, int]:
-    return {cause: count for cause, count in sorted(Counter(rejected).items()) if count}
+def _batch(name: str, made: Provenance, funnel: Funnel) -> Batch:
+    return Batch(id=name, provenance=made, rejected=funnel.rejected, funnel=funnel)
+
+
+def _sieve(inputs: Inputs, material: Material, capability: str) -> Sieve:
+    return sieve(
+        material.human.get(capability, ()),
+        capability=capability,
+        answer=material.labels[capability],
+        wanted=inputs.workspace.params.expand.per_target,
+        novelty=material.novelty,
+        rules=inputs.workspace.cluster.domain_rules,
+    )

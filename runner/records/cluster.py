@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.diversity import DiversityLimits
+from runner.records.domain_rules import DomainRule
 from runner.records.generation import Generation
 from runner.records.mixture import MixturePolicy
 from runner.records.stages import Stages
@@ -125,7 +127,7 @@ class Validation(Record):
 class Cluster(Sparse):
     """`clusters/<cluster>/cluster.yaml`."""
 
-    SPARSE = frozenset({"generation", "mixture"})
+    SPARSE = frozenset({"diversity", "domain_rules", "generation", "mixture"})
 
     id: Slug
     title: Text
@@ -149,6 +151,10 @@ class Cluster(Sparse):
     """How many candidates may look at this held-out set before it must rotate."""
     generation: Generation | None = None
     """The servers that may write candidates; none where it is left out."""
+    domain_rules: tuple[DomainRule, ...] = ()
+    """What every candidate must be, besides being new and rightly labelled."""
+    diversity: DiversityLimits | None = None
+    """How alike candidates may be, and how varied a batch must be; the defaults where it is left out."""
 
 
 class ProblemKind(StrEnum):

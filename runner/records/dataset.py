@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from runner.records.base import Record, Sha256, Slug, Text
+from runner.records.base import Record, Sha256, Slug, Sparse, Text
 from runner.records.conversation import Conversation
+from runner.records.funnel import Funnel
 from runner.records.scenario import Origin
 
 
@@ -53,13 +54,26 @@ class Provenance(Record):
     count: Annotated[int, Field(ge=0)]
 
 
-class Batch(Record):
+class Batch(Sparse):
     """A batch of candidates. It cannot be made without saying how its rows came to be."""
+
+    SPARSE = frozenset({"funnel"})
 
     id: Slug
     provenance: Provenance
     rejected: dict[str, int] = {}
     """Rows the generator made and its own filters dropped, by cause."""
+    funnel: Funnel | None = None
+    """From generated to consistent; None of a batch from before there were funnels."""
+
+    @model_validator(mode="after")
+    def _funnel_ends_in_its_rows(self) -> Batch:
+        if self.funnel is not None and (self.funnel.kept, self.funnel.rejected) != (
+            self.provenance.count,
+            self.rejected,
+        ):
+            raise ValueError("a batch's funnel ends in as many rows as it has, and rejects what it rejected")
+        return self
 
 
 class Rejected(Record):

@@ -4,40 +4,49 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runner.records.conversation import Conversation, Message, Role, last_user_text
 from runner.records.dataset import Candidate, Channel, Example
+from runner.records.domain_rules import DomainRule
+from runner.records.funnel import Funnel, FunnelStep
 from runner.records.scenario import Origin
 from runner.rules.conversations import with_last_user_text
+from runner.rules.domain_rules import binding, breach, defaults
+from runner.rules.funnel import expanded
 from runner.rules.naming import content_id
+from runner.rules.novelty import Novelty
 from runner.rules.perturbation import rewrite
-from runner.rules.similarity import normal_text, words
 
-FEWEST_WORDS = 3
 PARENTS = 25
 """Parents named at most by one generated row: the ids of the rows its generator learnt the capability from."""
 
 
 class Dropped(NamedTuple):
-    """A row that became no candidate: what was written, and why it was not taken."""
+    """A row that became no candidate: what was written, at which step it was stopped, and why."""
 
     text: str
     cause: str
     detail: str = ""
+    step: FunnelStep = FunnelStep.PARSED
 
 
 @dataclass
 class Sieve:
-    """Keeps new texts, and the others with their cause: `short`, `copy` of a known text, `duplicate` of a kept one."""
+    """The rows of one batch on their way through the funnel: those that came through, and the others with their cause.
 
-    known: frozenset[str]
+    A text is admitted (the domain rules hold, and it is new), then asked of the model by whoever holds the sieve, then
+    kept. `drop` counts what the generator returned and nobody could read.
+    """
+
+    novelty: Novelty
+    rules: Sequence[DomainRule]
+    answer: str
     wanted: int
     kept: list[str] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
-    _seen: set[str] = field(default_factory=set)
 
     @property
     def rejected(self) -> Counter[str]:
@@ -45,39 +54,50 @@ class Sieve:
         return Counter(one.cause for one in self.dropped)
 
     @property
+    def funnel(self) -> Funnel:
+        """From generated to consistent."""
+        return expanded(len(self.kept), ((one.step, one.cause) for one in self.dropped))
+
+    @property
     def missing(self) -> int:
         return self.wanted - len(self.kept)
 
-    def admits(self, text: str) -> bool:
-        """Whether `text` may go on; if not, its cause is counted. What was admitted once is a duplicate afterwards."""
-        plain = normal_text(text)
-        cause = self._cause(plain)
-        if cause:
-            self.dropped.append(Dropped(text, cause))
-            return False
-        self._seen.add(plain)
-        return True
-
-    def _cause(self, plain: str) -> str:
-        if len(words(plain)) < FEWEST_WORDS:
-            return "short"
-        if plain in self.known:
-            return "copy"
-        return "duplicate" if plain in self._seen else ""
-
-    def keep(self, text: str, *, consistent: bool = True) -> None:
-        """Keep an admitted text, unless enough are kept (`surplus`) or its label does not hold (`inconsistent`)."""
-        if not consistent:
-            self.dropped.append(Dropped(text, "inconsistent"))
-        elif self.missing <= 0:
-            self.dropped.append(Dropped(text, "surplus"))
+    def admits(self, text: str, *, kin: Collection[str] = ()) -> bool:
+        """Whether `text` may go on; if not, it is dropped with its cause. What was admitted once is a duplicate
+        afterwards. `kin` are the ids of the rows that it rewrites (`Novelty`)."""
+        if broken := breach(self.rules, text=text, answer=self.answer):
+            self.drop(text, broken.rule, broken.reason, step=FunnelStep.RULED)
+        elif like := self.novelty.likeness(text, kin=kin):
+            self.drop(text, like.cause, like.detail, step=FunnelStep.NOVEL)
         else:
+            self.novelty.admit(text, kin=kin)
+            return True
+        return False
+
+    def keep(self, text: str, *, consistent: bool = True, detail: str = "") -> None:
+        """Keep an admitted text, unless enough are kept (`surplus`) or its label does not hold (`inconsistent`)."""
+        if consistent and self.missing > 0:
             self.kept.append(text)
+            return
+        self.novelty.drop(text)
+        self.drop(text, "surplus" if consistent else "inconsistent", detail, step=FunnelStep.CONSISTENT)
+
+    def drop(self, text: str, cause: str, detail: str = "", *, step: FunnelStep = FunnelStep.PARSED) -> None:
+        self.dropped.append(Dropped(text, cause, detail, step))
 
 
-def sieve(known: Iterable[Example], *, wanted: int) -> Sieve:
-    """A sieve that knows the texts of `known`."""
-    return Sieve(frozenset(normal_text(last_user_text(example.input)) for example in known), wanted)
+def sieve(
+    human: Sequence[Example],
+    *,
+    capability: str,
+    answer: str,
+    wanted: int,
+    novelty: Novelty,
+    rules: Sequence[DomainRule] = (),
+) -> Sieve:
+    """A sieve for generated rows of a capability: the cluster's rules, and the usual ones beside what people wrote."""
+    usual = defaults(last_user_text(example.input) for example in human)
+    return Sieve(novelty, binding(rules, capability, otherwise=usual), answer, wanted)
 
 
 def perturbations(sources: Sequence[Example], found: Sieve, *, attempts: int, seed: int) -> list[tuple[str, Example]]:
@@ -90,7 +110,7 @@ def perturbations(sources: Sequence[Example], found: Sieve, *, attempts: int, se
             break
         source = ordered[turn % len(ordered)]
         text = rewrite(last_user_text(source.input), random_)
-        if found.admits(text):
+        if found.admits(text, kin=(source.id,)):
             found.keep(text)
             made.append((text, source))
     return made

@@ -1,0 +1,165 @@
+"""The sieve of phase 7: what rejects a row, at which step, and that nothing vanishes on the way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.records.dataset import Example
+from runner.records.domain_rules import DomainRule
+from runner.records.funnel import FunnelStep
+from runner.records.scenario import SetName
+from runner.rules.expansion import Sieve, perturbations, sieve
+from runner.rules.leakage import FrozenTexts
+from runner.rules.novelty import Novelty
+from tests.flywheel_fixture import Writer, scenario, user
+
+GOLD = "my new card has still not arrived after two weeks of waiting"
+FROZEN = "the machine at the corner kept my card and gave nothing back to me"
+
+
+def made(human: Sequence[Example], *, wanted: int, rules: Sequence[DomainRule] = (), **novelty: Any) -> Sieve:
+    known = Novelty(human, **novelty)
+    return sieve(human, capability="login", answer="login", wanted=wanted, novelty=known, rules=rules)
+
+
+def gold(*texts: str) -> tuple[Example, ...]:
+    return tuple(
+        Example(id=f"gold-{number}", capability="login", input=user(text), answer="login")
+        for number, text in enumerate(texts)
+    )
+
+
+def offer(found: Sieve, *texts: str) -> None:
+    for text in texts:
+        if found.admits(text):
+            found.keep(text)
+
+
+def test_every_cause_is_kept_apart() -> None:
+    rule = {
+        "id": "no-rivals",
+        "reason": "names another bank",
+        "check": {"kind": "must-not-contain", "values": ["Rival"]},
+    }
+    frozen = FrozenTexts([scenario(SetName.CORE, "login", 1, FROZEN)])
+    found = made(gold(GOLD), wanted=2, rules=[DomainRule.model_validate(rule)], frozen=frozen)
+    offer(
+        found,
+        "too short",
+        "Please tell [YOUR NAME] why the card is blocked",
+        "is the rival cheaper for cards abroad",
+        GOLD.upper() + "!",
+        GOLD + " now",
+        FROZEN + " today",
+        "how do I change the code of my card at a machine",
+        "How do I change the code of my card, at a machine?",
+        "how do I change the code of my card at a machine here",
+        "a quite different question about the exchange rate",
+        "one more that is new but no longer wanted by anybody",
+    )
+    assert [one.cause for one in found.dropped] == [
+        "too-short",
+        "unfilled-placeholder",
+        "no-rivals",
+        "copy",
+        "near-gold",
+        "near-frozen",
+        "duplicate",
+        "near-candidate",
+        "surplus",
+    ]
+    details = {one.cause: one.detail for one in found.dropped}
+    assert details["no-rivals"] == "names another bank"
+    assert details["near-gold"] == "gold-0, 0.92 similar"
+    assert details["near-frozen"].startswith("core-login-01")
+    assert FROZEN not in str(found.dropped[5].detail)
+    counts = {one.step: (one.kept, sum(one.rejected.values())) for one in found.funnel.steps}
+    assert counts == {
+        FunnelStep.GENERATED: (11, 0),
+        FunnelStep.PARSED: (11, 0),
+        FunnelStep.RULED: (8, 3),
+        FunnelStep.NOVEL: (3, 5),
+        FunnelStep.CONSISTENT: (2, 1),
+    }
+
+
+def test_candidates_are_compared_across_batches_and_what_was_dropped_stops_only_copies() -> None:
+    known = Novelty(gold(GOLD))
+    first, second = (sieve((), capability="login", answer=name, wanted=5, novelty=known) for name in ("a", "b"))
+    text = "why was the fee taken twice from my account in may"
+    assert first.admits(text)
+    first.keep(text, consistent=False, detail="answered b")
+    assert not second.admits(text.capitalize())
+    assert second.admits(text + " please")
+    second.keep(text + " please")
+    assert not first.admits(text + " thanks")
+    assert [(one.cause, one.detail) for one in first.dropped] == [
+        ("inconsistent", "answered b"),
+        ("near-candidate", "another candidate, 0.83 similar"),
+    ]
+    assert [one.cause for one in second.dropped] == ["duplicate"]
+
+
+def test_a_rewrite_is_compared_with_everything_but_its_kin() -> None:
+    human = gold(GOLD, GOLD.replace("two", "three") + " here")
+    found = made(human, wanted=9, threshold=0.6)
+    assert not found.admits(GOLD + " now", kin=("gold-0",)), "near to the other gold row"
+    assert found.admits(GOLD + " now", kin=("gold-0", "gold-1"))
+    assert found.admits(GOLD + " again", kin=("gold-0", "gold-1")), "another rewrite of the same rows"
+    assert not found.admits(GOLD + " again", kin=("gold-0", "gold-1"))
+
+
+def test_no_message_is_too_short_that_is_as_long_as_a_person_s() -> None:
+    found = made(gold("card lost", GOLD), wanted=5)
+    offer(found, "help", "phone stolen")
+    assert found.kept == ["phone stolen"]
+
+
+def test_a_cluster_s_rule_replaces_the_usual_one_of_its_name() -> None:
+    any_length = {"id": "too-short", "reason": "says nothing", "check": {"kind": "words", "least": 1}}
+    found = made(gold(GOLD), wanted=5, rules=[DomainRule.model_validate(any_length)])
+    offer(found, "help", "!")
+    assert (found.kept, found.dropped[0].detail) == (["help"], "says nothing")
+
+
+def test_perturbed_rows_name_the_row_they_rewrite() -> None:
+    sources = Writer(seed=2).examples("gold", {"login": 5})
+    rewritten = perturbations(sources, made(sources, wanted=15), attempts=4, seed=1)
+    assert len(rewritten) == 15
+    assert {source.id for _, source in rewritten} == {source.id for source in sources}
+    again = tuple(reversed(sources))
+    assert rewritten == perturbations(again, made(again, wanted=15), attempts=4, seed=1)
+    assert rewritten != perturbations(sources, made(sources, wanted=15), attempts=4, seed=2)
+    assert perturbations((), made((), wanted=3), attempts=2, seed=1) == []
+    random.seed(2)
+    assert rewritten == perturbations(sources, made(sources, wanted=15), attempts=4, seed=1)
+
+
+WORDS = st.sampled_from(["card", "lost", "fee", "abroad", "rate", "my", "the", "why", "[NAME]", "[YOUR NAME]", "rival"])
+
+
+@given(
+    texts=st.lists(st.lists(WORDS, max_size=8).map(" ".join), max_size=30),
+    consistent=st.lists(st.booleans(), min_size=30, max_size=30),
+    wanted=st.integers(1, 10),
+)
+def test_no_row_appears_or_vanishes(texts: list[str], consistent: list[bool], wanted: int) -> None:
+    found = made(gold("my card abroad"), wanted=wanted)
+    for text, right in zip(texts, consistent, strict=False):
+        if found.admits(text):
+            found.keep(text, consistent=right)
+    assert found.funnel.generated == len(texts)
+    assert found.funnel.kept == len(found.kept) <= wanted
+    assert len(found.kept) + len(found.dropped) == len(texts)
+    assert found.funnel.rejected == dict(found.rejected)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!"])
+def test_what_says_nothing_is_too_short(text: str) -> None:
+    assert not made(gold(GOLD), wanted=5).admits(text)
