@@ -19,6 +19,7 @@ from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Choice, TriageFile
 from runner.rules.benchmark import set_digest
+from runner.rules.domain_rules import contradictions, misfits
 from runner.rules.layout import PARAMS, place
 
 R = TypeVar("R", bound=Record)
@@ -102,6 +103,7 @@ def _cluster(tree: Records, name: str, rubrics: Mapping[str, Rubric]) -> Iterato
     yield from _same_ids({path: scenario.id for path, scenario in scenarios.items()}, "scenario")
     yield from _same_texts(scenarios)
     yield from _capabilities(cluster, f"{home}/cluster.yaml", scenarios.values())
+    yield from _domain_rules(cluster, f"{home}/cluster.yaml", scenarios)
     yield from _problem(tree.of(Problem, name).get(f"{home}/problem.md"), cluster, home, tree)
     if lock is not None:
         yield from _lock(lock, cluster, f"{home}/benchmark.lock", scenarios)
@@ -191,6 +193,13 @@ def _capabilities(cluster: Cluster, path: str, scenarios: Iterable[Scenario]) ->
             hint = f"write one below scenarios/{cluster.id}/, or remove the capability"
             yield Finding(path, field, f"no scenario tests {capability.id}", hint)
         seen.add(capability.id)
+
+
+def _domain_rules(cluster: Cluster, path: str, scenarios: Mapping[str, Scenario]) -> Iterator[Finding]:
+    """The domain rules' examples come out as they say, and core's scenarios keep the rules."""
+    core = [one for where, one in sorted(scenarios.items()) if (at := place(where)) and at.set == SetName.CORE]
+    for misfit in (*misfits(cluster), *contradictions(cluster.domain_rules, core)):
+        yield Finding(path, *misfit)
 
 
 def few(

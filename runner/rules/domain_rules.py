@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from runner.errors import RecordError
 from runner.records.cluster import Cluster
+from runner.records.conversation import last_user_text
 from runner.records.domain_rules import (
     AllowedValues,
     Check,
@@ -31,6 +33,7 @@ from runner.records.domain_rules import (
     WordCount,
 )
 from runner.records.patterns import Instruction, program
+from runner.records.scenario import Scenario
 from runner.rules.grading import conforms, shorten
 from runner.rules.matching import found
 from runner.rules.similarity import words
@@ -132,10 +135,33 @@ def misfits(cluster: Cluster) -> Iterator[Misfit]:
             if name not in capabilities:
                 hint = f"capabilities of {cluster.id}: {', '.join(sorted(capabilities)[:20])}"
                 yield Misfit(f"{field}.capabilities[{place}]", f"the capability {name} is unknown", hint)
-        yield from _examples(rule, field)
+        try:
+            yield from _examples(rule, field)
+        except RecordError as error:
+            yield Misfit(f"{field}.check.{error.field}", error.problem, "mend the schema")
+
+
+def contradictions(rules: Iterable[DomainRule], scenarios: Sequence[Scenario]) -> Iterator[Misfit]:
+    """Rules that reject what the benchmark asks: for each the first of `scenarios`, and how many there are."""
+    for number, rule in enumerate(rules):
+        broken = [one.id for one in scenarios if not _keeps(one, rule)]
+        if broken:
+            others = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+            problem = f"the rule {rule.id} rejects the scenario {broken[0]}{others}"
+            yield Misfit(f"domain_rules[{number}].check", problem, "let it through, or name the rule's capabilities")
+
+
+def _keeps(scenario: Scenario, rule: DomainRule) -> bool:
+    try:
+        bound = binding((rule,), scenario.capability)
+        return breach(bound, text=last_user_text(scenario.input), answer=scenario.reference) is None
+    except RecordError:  # a schema that cannot be used: `misfits` says so
+        return True
 
 
 def _examples(rule: DomainRule, field: str) -> Iterator[Misfit]:
+    if isinstance(rule.check, ConformingJson):
+        conforms("null", rule.check.json_schema)
     for name, texts, right in (("passes", rule.passes, True), ("fails", rule.fails, False)):
         for place, text in enumerate(texts):
             if holds(rule.check, text) is not right:
