@@ -51,6 +51,38 @@ def test_a_json_schema_judges_the_answer_as_it_stands() -> None:
     assert not grade(asked(), found, "Queue: 1").passed
 
 
+def test_fields_are_met_in_part_and_the_explanation_names_them() -> None:
+    schema = '{"type": "object", "required": ["slots"]}'
+    found = rubric(
+        {"grader": {"kind": "json-schema", "json_schema": schema}},
+        {"grader": {"kind": "json-fields", "below": "slots"}, "weight": 3.0},
+    )
+    scenario = asked('{"intent": "weather", "slots": {"city": "Oslo", "when": "noon"}}')
+    right = grade(scenario, found, '{"slots": {"when": "NOON ", "city": "oslo"}, "intent": "other"}')
+    assert (right.passed, right.score) == (True, 1.0)
+    half = grade(scenario, found, '{"slots": {"city": "Oslo", "state": "no"}}')
+    assert (half.passed, half.score, half.missed) == (False, (1 + 3 * 0.5) / 4, ("queue-c1",))
+    assert "slots.when 'noon' is missed" in half.explanation
+    assert "slots.state 'no' was not asked for" in half.explanation
+    none = grade(scenario, found, "Oslo")
+    assert (none.score, none.missed) == (0.0, ("queue-c0", "queue-c1"))
+
+
+def test_one_way_of_writing_json_makes_answers_comparable() -> None:
+    found = rubric({"grader": {"kind": "exact"}}, steps=("canonical-json",))
+    scenario = asked('{"a": 1, "b": "x"}')
+    assert grade(scenario, found, '{"b":"x","a":1}').passed
+    assert not grade(scenario, found, '{"b":"X","a":1}').passed
+
+
+def test_a_regular_expression_is_right_where_it_accepts_the_same_texts() -> None:
+    found = rubric({"grader": {"kind": "same-language"}}, steps=("strip",))
+    assert grade(asked("(dog|cat){2,}"), found, "(cat|dog)(dog|cat)+").passed
+    assert not grade(asked("(dog|cat){2,}"), found, "(cat|dog)+").passed
+    assert not grade(asked("(dog|cat){2,}"), found, "(cat").passed
+    assert grade(asked("(dog"), found, "(dog").passed
+
+
 def test_a_pattern_that_does_not_compile_is_the_rubric_s_fault() -> None:
     with pytest.raises(RecordError, match="draft 2020-12"):
         grade(asked(), rubric({"grader": {"kind": "json-schema", "json_schema": '{"type": 3}'}}), "{}")

@@ -25,6 +25,8 @@ class Normalisation(StrEnum):
     COLLAPSE_SPACES = "collapse-spaces"
     STRIP_PUNCTUATION = "strip-punctuation"
     UNICODE_NFKC = "unicode-nfkc"
+    CANONICAL_JSON = "canonical-json"
+    """A JSON object with sorted keys and no spaces between its parts; other text stays as it is."""
 
 
 class Exact(Record):
@@ -61,7 +63,27 @@ class JsonSchema(Record):
     json_schema: Annotated[Text, AfterValidator(check_schema)]
 
 
-Grader = Annotated[Exact | OneOf | Regex | Contains | JsonSchema, Field(discriminator="kind")]
+class JsonFields(Record):
+    """The answer is a JSON object with the reference's fields and no others. In part it is met by their F1.
+
+    A field is a path and a scalar at it; the order of keys and of a list's elements says nothing. Each string is
+    compared after the rubric's normalisation.
+    """
+
+    kind: Literal["json-fields"]
+    below: str = ""
+    """The top-level key whose fields are compared, such as `slots`; all of them where empty."""
+
+
+class SameLanguage(Record):
+    """The answer is a regular expression that accepts exactly the texts that the reference accepts."""
+
+    kind: Literal["same-language"]
+
+
+Grader = Annotated[
+    Exact | OneOf | Regex | Contains | JsonSchema | JsonFields | SameLanguage, Field(discriminator="kind")
+]
 
 
 class Criterion(Record):

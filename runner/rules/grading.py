@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordError
@@ -18,17 +18,21 @@ from runner.records.rubric import (
     Criterion,
     Exact,
     Grader,
+    JsonFields,
     JsonSchema,
     Normalisation,
     OneOf,
     Regex,
     Rubric,
     RubricStatus,
+    SameLanguage,
 )
 from runner.records.scenario import Scenario
 from runner.records.score import Grade
 from runner.rules.matching import found
 from runner.rules.naming import LONGEST
+from runner.rules.regular_languages import same_language
+from runner.rules.structured import canonical_json, counts, faults
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -45,6 +49,7 @@ STEPS: dict[Normalisation, Callable[[str], str]] = {
     Normalisation.COLLAPSE_SPACES: lambda text: re.sub(r"\s+", " ", text),
     Normalisation.STRIP_PUNCTUATION: _strip_punctuation,
     Normalisation.UNICODE_NFKC: lambda text: unicodedata.normalize("NFKC", text),
+    Normalisation.CANONICAL_JSON: canonical_json,
 }
 
 
@@ -58,23 +63,24 @@ def normalise(text: str, steps: Iterable[Normalisation]) -> str:
 def grade(scenario: Scenario, rubric: Rubric, answer: str) -> Grade:
     """The grade of `answer`: score is the weighted share of criteria met; it passes where every required one is met.
 
-    A rubric that requires nothing passes an answer only where every criterion is met.
+    A criterion on fields may be met in part, which counts for the score and not for passing. A rubric that requires
+    nothing passes an answer only where every criterion is met.
     Raises `RecordError` for a pattern or schema that cannot be used.
     """
-    met = {criterion.id: _meets(criterion, rubric, scenario, answer) for criterion in rubric.criteria}
-    missed = [criterion for criterion in rubric.criteria if not met[criterion.id]]
+    met = {criterion.id: _credit(criterion.grader, rubric, scenario, answer) for criterion in rubric.criteria}
+    missed = [criterion for criterion in rubric.criteria if met[criterion.id] < 1]
     required = [criterion for criterion in rubric.criteria if criterion.required] or list(rubric.criteria)
     total = math.fsum(criterion.weight for criterion in rubric.criteria)
-    score = math.fsum(criterion.weight for criterion in rubric.criteria if met[criterion.id]) / total
+    score = math.fsum(criterion.weight * met[criterion.id] for criterion in rubric.criteria) / total
     return Grade(
         scenario=scenario.id,
         capability=scenario.capability,
         outcome_type=scenario.outcome_type,
         score=min(1.0, round(score, 9)),
-        passed=all(met[criterion.id] for criterion in required),
+        passed=all(met[criterion.id] == 1 for criterion in required),
         missed=tuple(criterion_slug(rubric, criterion) for criterion in missed),
         answer=answer,
-        explanation=_explain(missed, scenario, answer),
+        explanation=_explain(missed, rubric, scenario, answer),
     )
 
 
@@ -107,14 +113,23 @@ def common_normalisation(scenarios: Iterable[Scenario], rubrics: Mapping[str, Ru
     return rubrics[min(named, key=lambda name: (-named[name], name))].normalisation
 
 
-def _meets(criterion: Criterion, rubric: Rubric, scenario: Scenario, answer: str) -> bool:
-    def same(text: str) -> str:
-        return normalise(text, rubric.normalisation)
+def _credit(grader: Grader, rubric: Rubric, scenario: Scenario, answer: str) -> float:
+    """What the answer has of a criterion, 0 to 1."""
+    if isinstance(grader, JsonFields):
+        return counts(answer, scenario.reference, below=grader.below, same=_same(rubric)).f1
+    return float(_judge(grader, _same(rubric), answer, scenario.reference))
 
-    return _judge(criterion.grader, same, answer, scenario.reference)
+
+def _same(rubric: Rubric) -> Callable[[str], str]:
+    return partial(normalise, steps=rubric.normalisation)
 
 
-def _judge(grader: Grader, same: Callable[[str], str], answer: str, reference: str) -> bool:
+def _judge(
+    grader: Exact | OneOf | Regex | Contains | JsonSchema | SameLanguage,
+    same: Callable[[str], str],
+    answer: str,
+    reference: str,
+) -> bool:
     match grader:
         case Exact():
             return same(answer) == same(reference)
@@ -126,6 +141,17 @@ def _judge(grader: Grader, same: Callable[[str], str], answer: str, reference: s
             return all(same(value) in same(answer) for value in values or (reference,))
         case JsonSchema(json_schema=schema):
             return conforms(answer, schema)
+        case SameLanguage():
+            return _accepts_the_same(same(answer), same(reference))
+
+
+def _accepts_the_same(answer: str, reference: str) -> bool:
+    if answer == reference:
+        return True
+    try:
+        return same_language(answer, reference)
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=256)
@@ -174,12 +200,21 @@ def conforms(answer: str, schema: str) -> bool:
         return False
 
 
-def _explain(missed: Sequence[Criterion], scenario: Scenario, answer: str) -> str:
+def _explain(missed: Sequence[Criterion], rubric: Rubric, scenario: Scenario, answer: str) -> str:
     if not missed:
         return "meets every criterion"
     said = f"answered {shorten(answer)!r}" if answer.strip() else "gave no answer"
-    wanted = "; ".join(criterion.description for criterion in missed)
+    wanted = "; ".join(_wanting(criterion, rubric, scenario, answer) for criterion in missed)
     return f"{said} where {shorten(scenario.reference)!r} is right; missed: {wanted}"
+
+
+def _wanting(criterion: Criterion, rubric: Rubric, scenario: Scenario, answer: str) -> str:
+    """The criterion, and for fields which of them are wrong."""
+    grader = criterion.grader
+    if not isinstance(grader, JsonFields):
+        return criterion.description
+    wrong = faults(answer, scenario.reference, below=grader.below, same=_same(rubric))
+    return f"{criterion.description} ({shorten(', '.join(wrong), longest=240)})"
 
 
 def shorten(text: str, *, longest: int = 60) -> str:
