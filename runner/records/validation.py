@@ -11,6 +11,8 @@ from typing import Annotated
 from pydantic import Field
 
 from runner.records.base import Record, Share, Slug, Text
+from runner.records.diversity import Diversity
+from runner.records.funnel import FunnelReport
 from runner.records.verdict import Reason, Verdict
 
 
@@ -88,10 +90,10 @@ class Privacy(Record):
     closer_than_gold: Estimate | None = None
     """Share of rows that are closer to a gold row than that row's nearest gold neighbour is."""
     recall_5: Share | None = None
-    """Share of gold's rare word 5-grams that stand in the batch; None where gold has none."""
+    """Share of the word 5-grams that one gold row alone has which stand in the batch; None where there are none."""
     recall_8: Share | None = None
     verbatim_rows: Estimate | None = None
-    """Share of the batch's rows that hold one of them."""
+    """Share of the batch's rows that hold such an 8-gram."""
 
 
 class LeakHow(StrEnum):
@@ -136,6 +138,8 @@ class BatchValidation(Record):
     """What could not be measured, and what it would take."""
     judgement: Judgement | None = None
     """None in evidence that is older than this word; then the verdict says it."""
+    diversity: Diversity | None = None
+    """None for a batch without rows."""
 
     @property
     def judged(self) -> Judgement:
@@ -148,3 +152,5 @@ class ValidationReport(Record):
     failed: tuple[Slug, ...]
     human_leaks: tuple[Leak, ...] = ()
     """Gold rows that stand in a frozen set; they train nothing."""
+    funnel: FunnelReport | None = None
+    """Every batch's rows from generated to validated; None where the batches are older than funnels."""
