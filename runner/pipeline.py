@@ -65,6 +65,7 @@ class Phase(NamedTuple):
 
 DATA = ("base-data", "gold", "reference", "traces")
 CORE, DEV = SetName.CORE, SetName.DEV
+_TRIAGED = ("triage", "accepted", "preferences", "unpaired")
 
 INTAKE = Stage(
     "intake",
@@ -127,7 +128,7 @@ PHASES: tuple[Phase, ...] = (
             "expand",
             p07_expand.run,
             ("diagnosis", "unique", "gold", "base"),
-            ("batches", "candidates"),
+            ("batches", "candidates", "rejected"),
             sets=(CORE,),
             reviewed=("rubrics",),
             params=("expand", "train", "seed", "threads"),
@@ -147,7 +148,7 @@ PHASES: tuple[Phase, ...] = (
     ),
     Phase.of(
         9,
-        Stage("triage", p09_triage.run, ("intake", "valid"), ("triage", "accepted"), reviewed=("triage",)),
+        Stage("triage", p09_triage.run, ("intake", "valid"), _TRIAGED, reviewed=("triage",)),
         gate="human",
     ),
     Phase.of(
@@ -155,10 +156,10 @@ PHASES: tuple[Phase, ...] = (
         Stage(
             "sweep",
             p10_sweep.run,
-            ("intake", "diagnosis", "base", "base-data", "gold", "accepted", "validation"),
+            ("intake", "unique", "diagnosis", "base", "base-data", "gold", "batches", "accepted", "validation"),
             ("sweep", "curve", "mixture", "arms"),
             sets=(DEV,),
-            reviewed=("rubrics", "triage"),
+            reviewed=("rubrics", "triage", "promotions"),
             params=("sweep", "train", "seed", "threads"),
         ),
         gate="automatic",

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from runner.ports_models import (
+    Answers,
+    Fitted,
+    GenerationTask,
+    Generators,
+    LanguageModels,
+    Latency,
+    Model,
+    Pretrained,
+    Progress,
+    RowWriter,
+    Tree,
+    silent,
+)
 from runner.records.base import Record
 from runner.records.verdict import Verdict
-from runner.rules.canonical import tree_digest
 
 if TYPE_CHECKING:  # the gate starts without the records of training
-    from runner.records.cluster import Base
-    from runner.records.conversation import Conversation
-    from runner.records.dataset import Example
     from runner.records.ledger import Entry
-    from runner.records.params import BaseRecipe, TrainRecipe
     from runner.records.step import Step
-    from runner.records.training import TrainingRow
+
+__all__ = [
+    "Answers",
+    "Fitted",
+    "GenerationTask",
+    "Generators",
+    "LanguageModels",
+    "Latency",
+    "Model",
+    "Pretrained",
+    "Progress",
+    "RowWriter",
+    "Tree",
+    "silent",
+]
+"""What `ports_models` defines and is asked for here."""
 
 R = TypeVar("R", bound=Record)
-Progress = Callable[[str, float], None]
-"""Told what is being done and what share of it is done, 0 to 1."""
-
-
-def silent(message: str, share: float) -> None:
-    """A `Progress` that says nothing."""
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A directory of small files as a value: relative POSIX path to bytes."""
-
-    files: Mapping[str, bytes]
-
-    @cached_property
-    def digest(self) -> str:
-        """sha256 over the canonical list of [path, sha256], sorted by path."""
-        return tree_digest(self.files)
 
 
 class Reader(Protocol):
@@ -81,108 +86,22 @@ class Artifacts(Protocol):
         """sha256 of the file, or of the tree."""
 
 
-@dataclass(frozen=True)
-class Model:
-    """A base and, perhaps, an adapter on it. `weights` holds a tiny base's files; it is empty for `path` and `hub`."""
-
-    base: Base
-    weights: Tree
-    adapter: Tree | None = None
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Greedy answers in the order of the prompts; `tokens` counts the generated ones. Seconds are measured."""
-
-    texts: tuple[str, ...]
-    tokens: tuple[int, ...]
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    weights: Tree
-    parameters: int
-    steps: int
-    dev_by_steps: Mapping[int, float]
-    loss: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    adapter: Tree
-    tokens: int
-    steps: int
-    loss: tuple[float, ...]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Latency:
-    """One request at a time, in milliseconds; memory is the process's peak."""
-
-    p50_ms: float
-    p95_ms: float
-    peak_memory_mib: float
-
-
-class LanguageModels(Protocol):
-    """Causal language models: pre-train a tiny base, answer, sample, fit an adapter. Every method is deterministic
-    for its arguments on one CPU type and thread count; `instruction` is the system message, none where empty."""
-
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def import_seconds(self) -> float:
-        """What importing the model libraries has taken in this process; 0 before."""
-
-    def pretrain(
-        self,
-        examples: Sequence[Example],
-        dev: Sequence[Example],
-        *,
-        instruction: str,
-        recipe: BaseRecipe,
-        seed: int,
-        threads: int,
-        progress: Progress = silent,
-    ) -> Pretrained: ...
-
-    def answer(
-        self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int, progress: Progress = silent
-    ) -> Answers:
-        """Greedy, batched, length-sorted, left-padded."""
-
-    def sample(
-        self, model: Model, labels: Sequence[str], *, temperature: float, seed: int, max_new_tokens: int
-    ) -> tuple[str, ...]:
-        """One user message per label, sampled from the class-conditioned model."""
-
-    def fit(
-        self,
-        model: Model,
-        rows: Sequence[TrainingRow],
-        *,
-        instruction: str,
-        recipe: TrainRecipe,
-        seed: int,
-        threads: int,
-        progress: Progress = silent,
-    ) -> Fitted:
-        """TRL SFT with LoRA from the base (or from `model.adapter`), completion-only loss, replay rows known by use."""
-
-    def strengthen(self, adapter: Tree, factor: float) -> Tree:
-        """The adapter with its update scaled by `factor`."""
-
-    def latency(self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int) -> Latency: ...
-
-
 class TextClassifier(Protocol):
-    """A light text classifier, for utility."""
+    """Light text classifiers: what a batch teaches, and how it can be told from real rows."""
 
-    def accuracy(self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int) -> float:
-        """Share of `test` (text, label) that a classifier trained on `train` gets right."""
+    def correct(
+        self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int
+    ) -> Sequence[bool]:
+        """Which of `test` (text, label) a classifier trained on `train` gets right."""
+
+    def told_apart(
+        self, rows: Sequence[str], real: Sequence[str], *, seed: int
+    ) -> tuple[Sequence[float], Sequence[float]]:
+        """Scores of `rows` and of `real` by classifiers that did not see the text they score (cross-validation),
+        higher for the likes of `rows`."""
+
+    def nearest(self, rows: Sequence[str], real: Sequence[str]) -> tuple[Sequence[float], Sequence[float]]:
+        """Distance of each of `rows` to its nearest of `real`, and of each of `real` to its nearest other, 0 to 1."""
 
 
 class NearDuplicates(Protocol):
@@ -232,11 +151,13 @@ class Ports:
     """What a phase may use of the outside."""
 
     models: LanguageModels
+    generators: Generators
     classifier: TextClassifier
     near_duplicates: NearDuplicates
     machine: Machine
     clock: Clock
     adapters: Adapters
+    verifier: Verifier
     dump_yaml: Callable[[Any], bytes]
     """A JSON value as a reviewed file's text (strict YAML, UTF-8)."""
     progress: Progress = silent

@@ -14,6 +14,7 @@ from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.files import write_file
+from runner.edges.generators.chosen import generators
 from runner.edges.git_command import git, has_remote, resolve
 from runner.edges.ledger_store import GitLedgerStore
 from runner.edges.machine import SystemClock, ThisMachine
@@ -21,6 +22,7 @@ from runner.edges.minhash import MinHashSuspects
 from runner.edges.presidio import presidio_names
 from runner.edges.readers import CommitReader, DirectoryReader
 from runner.edges.run_branch import BranchPullRequests, BranchRuns
+from runner.edges.signing import SshVerifier
 from runner.edges.transformers_models import TransformersModels
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import line_of, parse
@@ -126,13 +128,16 @@ def ports(path: Path, cluster: str, *, threads: int, progress: Progress = silent
         file = f"clusters/{cluster}/promotions/{sequence}/record.yaml"
         return parse(tree.read(file), PromotionRecord, path=file)
 
+    models = TransformersModels(threads=threads)
     return Ports(
-        models=TransformersModels(threads=threads),
+        models=models,
+        generators=generators(models, journals=root(path) / ".hallmark" / "generation" / cluster),
         classifier=LinearTextClassifier(),
         near_duplicates=MinHashSuspects(),
         machine=ThisMachine(),
         clock=SystemClock(),
         adapters=PromotedAdapters(promotion, adapter_store(path)),
+        verifier=SshVerifier(),
         dump_yaml=dump,
         progress=progress,
     )

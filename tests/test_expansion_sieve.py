@@ -14,7 +14,7 @@ from runner.records.dataset import Example
 from runner.records.domain_rules import DomainRule
 from runner.records.funnel import FunnelStep
 from runner.records.scenario import SetName
-from runner.rules.expansion import Sieve, perturbations, sieve
+from runner.rules.expansion import Sieve, sieve
 from runner.rules.leakage import FrozenTexts
 from runner.rules.novelty import Novelty
 from tests.flywheel_fixture import Writer, scenario, user
@@ -126,19 +126,6 @@ def test_a_cluster_s_rule_replaces_the_usual_one_of_its_name() -> None:
     found = made(gold(GOLD), wanted=5, rules=[DomainRule.model_validate(any_length)])
     offer(found, "help", "!")
     assert (found.kept, found.dropped[0].detail) == (["help"], "says nothing")
-
-
-def test_perturbed_rows_name_the_row_they_rewrite() -> None:
-    sources = Writer(seed=2).examples("gold", {"login": 5})
-    rewritten = perturbations(sources, made(sources, wanted=15), attempts=4, seed=1)
-    assert len(rewritten) == 15
-    assert {source.id for _, source in rewritten} == {source.id for source in sources}
-    again = tuple(reversed(sources))
-    assert rewritten == perturbations(again, made(again, wanted=15), attempts=4, seed=1)
-    assert rewritten != perturbations(sources, made(sources, wanted=15), attempts=4, seed=2)
-    assert perturbations((), made((), wanted=3), attempts=2, seed=1) == []
-    random.seed(2)
-    assert rewritten == perturbations(sources, made(sources, wanted=15), attempts=4, seed=1)
 
 
 WORDS = st.sampled_from(["card", "lost", "fee", "abroad", "rate", "my", "the", "why", "[NAME]", "[YOUR NAME]", "rival"])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.edges.artifacts import record_bytes, rows_bytes
+from runner.edges.generators.chosen import generators
+from runner.edges.signing import SshVerifier
 from runner.edges.simulated_models import NaiveBayes, SimulatedModels
 from runner.errors import DataError
 from runner.ports import MachineFacts, Ports, Tree
 from runner.records.artifact import ARTIFACTS
 from runner.records.base import Record
 from runner.rules.canonical import sha256
+from runner.rules.similarity import jaccard, shingles
 
 R = TypeVar("R", bound=Record)
 Value = Record | Sequence[Record] | Tree
@@ -83,14 +88,33 @@ class SimulatedMachine:
 
 
 class SimulatedClassifier:
-    """`ports.TextClassifier` by naive Bayes."""
+    """`ports.TextClassifier` by naive Bayes and shared words."""
 
-    def accuracy(self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int) -> float:
+    def correct(self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int) -> list[bool]:
         texts: dict[str, list[tuple[str, float]]] = {}
         for text, label in train:
             texts.setdefault(label, []).append((text, 1.0))
         model = NaiveBayes.of(texts)
-        return sum(model.answer(text) == label for text, label in test) / len(test) if test else 0.0
+        return [model.answer(text) == label for text, label in test]
+
+    def told_apart(
+        self, rows: Sequence[str], real: Sequence[str], *, seed: int
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """1 where naive Bayes over the other two thirds of both takes the text for one of `rows`."""
+        found: dict[int, float] = {}
+        labelled = [*((text, "made") for text in rows), *((text, "real") for text in real)]
+        for fold in range(3):
+            train = [one for at, one in enumerate(labelled) if at % 3 != fold]
+            held = [at for at in range(len(labelled)) if at % 3 == fold]
+            as_made = self.correct(train, [(labelled[at][0], "made") for at in held], seed=seed)
+            found |= {at: float(made) for at, made in zip(held, as_made, strict=True)}
+        scores = tuple(found[at] for at in range(len(labelled)))
+        return scores[: len(rows)], scores[len(rows) :]
+
+    def nearest(self, rows: Sequence[str], real: Sequence[str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        there = [shingles(text, 1) for text in real]
+        own = (1 - max(jaccard(one, other) for other in there if other is not one) for one in there)
+        return tuple(1 - max(jaccard(shingles(text, 1), one) for one in there) for text in rows), tuple(own)
 
 
 class EverySuspect:
@@ -119,16 +143,24 @@ def dump_json(value: Any) -> bytes:
 
 
 def simulated_ports(
-    *, facts: MachineFacts = FACTS, promoted: Mapping[int, Tree] | None = None, models: SimulatedModels | None = None
+    *,
+    facts: MachineFacts = FACTS,
+    promoted: Mapping[int, Tree] | None = None,
+    models: SimulatedModels | None = None,
+    journals: Path = Path(os.devnull),
 ) -> Ports:
-    """Every port in memory; the clock advances by what the models would have taken."""
+    """Every port in memory; the clock advances by what the models would have taken. A server's answers alone need a
+    place, `journals`."""
     clock = SimulatedClock()
+    models = models or SimulatedModels(clock.advance)
     return Ports(
-        models=models or SimulatedModels(clock.advance),
+        models=models,
+        generators=generators(models, journals=journals),
         classifier=SimulatedClassifier(),
         near_duplicates=EverySuspect(),
         machine=SimulatedMachine(facts),
         clock=clock,
         adapters=MemoryAdapters(promoted),
+        verifier=SshVerifier(),
         dump_yaml=dump_json,
     )

@@ -172,12 +172,20 @@ class SimulatedModels:
         return Answers(texts, tuple(len(text.split()) for text in texts), 0.001 * len(prompts))
 
     def sample(
-        self, model: Model, labels: Sequence[str], *, temperature: float, seed: int, max_new_tokens: int
+        self,
+        model: Model,
+        prompts: Sequence[Conversation],
+        *,
+        temperature: float,
+        seed: int,
+        max_new_tokens: int,
+        top_p: float = 0.95,
     ) -> tuple[str, ...]:
-        """Splices of two texts of the label; a label it has never seen gives nothing."""
-        self._call("sample", 0.001 * len(labels))
+        """Splices of two texts of the label that is asked for; a label it has never seen, or none, gives nothing."""
+        self._call("sample", 0.001 * len(prompts))
         learnt = _learnt(model)
         random_ = random.Random(seed)
+        labels = [last_user_text(prompt).removeprefix(last_user_text(generation_prompt(""))) for prompt in prompts]
         return tuple(_splice([text for text, _ in learnt.get(label, ())], random_) for label in labels)
 
     def fit(

@@ -22,7 +22,7 @@ from runner.records.dataset import Example
 from runner.records.params import BaseRecipe, TrainRecipe
 from runner.records.training import TrainingRow
 from runner.rules.canonical import digest, tree_digest
-from runner.rules.conversations import generation_prompt, with_instruction
+from runner.rules.conversations import with_instruction
 
 BATCH = 128
 DEV_NEW_TOKENS = 16
@@ -76,14 +76,20 @@ class TransformersModels:
             return _generate(network, tokenizer, prompts, max_new_tokens=max_new_tokens, progress=progress)
 
     def sample(
-        self, model: Model, labels: Sequence[str], *, temperature: float, seed: int, max_new_tokens: int
+        self,
+        model: Model,
+        prompts: Sequence[Conversation],
+        *,
+        temperature: float,
+        seed: int,
+        max_new_tokens: int,
+        top_p: float = 0.95,
     ) -> tuple[str, ...]:
         from transformers import set_seed
 
         with self._ready(model) as (network, tokenizer):
             set_seed(seed)
-            prompts = [generation_prompt(label) for label in labels]
-            how = {"do_sample": True, "temperature": temperature, "top_p": 0.95}
+            how = {"do_sample": True, "temperature": temperature, "top_p": top_p}
             return _generate(network, tokenizer, prompts, max_new_tokens=max_new_tokens, progress=silent, **how).texts
 
     def fit(

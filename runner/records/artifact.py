@@ -56,12 +56,15 @@ ARTIFACTS: dict[str, Artifact] = {
     # 7 expand
     "batches": Artifact("run/batches.jsonl", Form.ROWS, Keeper.GIT),
     "candidates": Artifact("run/candidates.jsonl", Form.ROWS, Keeper.DVC),
+    "rejected": Artifact("run/rejected.jsonl", Form.ROWS, Keeper.DVC),
     # 8 validate
     "validation": Artifact("run/validation.json", Form.RECORD, Keeper.GIT),
     "valid": Artifact("run/valid.jsonl", Form.ROWS, Keeper.DVC),
     # 9 triage
     "triage": Artifact("run/triage.json", Form.RECORD, Keeper.GIT),
     "accepted": Artifact("run/accepted.jsonl", Form.ROWS, Keeper.DVC),
+    "preferences": Artifact("run/preferences.jsonl", Form.ROWS, Keeper.DVC),
+    "unpaired": Artifact("run/unpaired.jsonl", Form.ROWS, Keeper.DVC),
     # 10 sweep
     "sweep": Artifact("run/sweep.json", Form.RECORD, Keeper.GIT),
     "curve": Artifact("run/curve.json", Form.RECORD, Keeper.GIT),

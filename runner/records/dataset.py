@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from runner.records.base import Record, Sha256, Slug, Sparse, Text
 from runner.records.conversation import Conversation
-from runner.records.funnel import Funnel
+from runner.records.funnel import Funnel, FunnelStep
 from runner.records.scenario import Origin
 
 
@@ -80,8 +80,10 @@ class Rejected(Record):
     """A row that became no candidate. None vanishes: it is kept as it was written, with its cause."""
 
     batch: Slug
-    """The batch it would have been in; there is no such batch where every row was rejected."""
+    """The batch it would have been in."""
     capability: Slug
+    step: FunnelStep
+    """The step of the funnel that it did not come through."""
     cause: Slug
     text: str
     """What the generator wrote, or what it answered where that could not be read as a row."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runner.records.conversation import Conversation, Message, Role, last_user_text
-from runner.records.dataset import Candidate, Channel, Example
+from runner.records.dataset import Batch, Candidate, Channel, Example, Generator, Provenance, Rejected
 from runner.records.domain_rules import DomainRule
 from runner.records.funnel import Funnel, FunnelStep
 from runner.records.scenario import Origin
 from runner.rules.conversations import with_last_user_text
 from runner.rules.domain_rules import binding, breach, defaults
 from runner.rules.funnel import expanded
-from runner.rules.naming import content_id
+from runner.rules.naming import LONGEST, content_id
 from runner.rules.novelty import Novelty
-from runner.rules.perturbation import rewrite
 
 PARENTS = 25
 """Parents named at most by one generated row: the ids of the rows its generator learnt the capability from."""
@@ -31,6 +29,20 @@ class Dropped(NamedTuple):
     cause: str
     detail: str = ""
     step: FunnelStep = FunnelStep.PARSED
+    request: str = ""
+
+
+class Made(NamedTuple):
+    """One batch: its record, its candidates, and what became none."""
+
+    batch: Batch
+    rows: Sequence[Candidate]
+    rejected: Sequence[Rejected]
+
+    @property
+    def any(self) -> bool:
+        """Whether the generator wrote anything for it."""
+        return bool(self.rows or self.rejected)
 
 
 @dataclass
@@ -62,28 +74,33 @@ class Sieve:
     def missing(self) -> int:
         return self.wanted - len(self.kept)
 
-    def admits(self, text: str, *, kin: Collection[str] = ()) -> bool:
+    def admits(self, text: str, *, answer: str = "", kin: Collection[str] = (), request: str = "") -> bool:
         """Whether `text` may go on; if not, it is dropped with its cause. What was admitted once is a duplicate
-        afterwards. `kin` are the ids of the rows that it rewrites (`Novelty`)."""
-        if broken := breach(self.rules, text=text, answer=self.answer):
-            self.drop(text, broken.rule, broken.reason, step=FunnelStep.RULED)
+        afterwards. `answer` is its own where the capability has several right ones, `kin` are the ids of the rows
+        that it rewrites (`Novelty`), and `request` is the one that a server answered with it."""
+        if broken := breach(self.rules, text=text, answer=answer or self.answer):
+            self.drop(text, broken.rule, broken.reason, step=FunnelStep.RULED, request=request)
         elif like := self.novelty.likeness(text, kin=kin):
-            self.drop(text, like.cause, like.detail, step=FunnelStep.NOVEL)
+            self.drop(text, like.cause, like.detail, step=FunnelStep.NOVEL, request=request)
         else:
             self.novelty.admit(text, kin=kin)
             return True
         return False
 
-    def keep(self, text: str, *, consistent: bool = True, detail: str = "") -> None:
+    def keep(self, text: str, *, consistent: bool = True, detail: str = "", request: str = "") -> bool:
         """Keep an admitted text, unless enough are kept (`surplus`) or its label does not hold (`inconsistent`)."""
         if consistent and self.missing > 0:
             self.kept.append(text)
-            return
+            return True
         self.novelty.drop(text)
-        self.drop(text, "surplus" if consistent else "inconsistent", detail, step=FunnelStep.CONSISTENT)
+        cause = "surplus" if consistent else "inconsistent"
+        self.drop(text, cause, detail, step=FunnelStep.CONSISTENT, request=request)
+        return False
 
-    def drop(self, text: str, cause: str, detail: str = "", *, step: FunnelStep = FunnelStep.PARSED) -> None:
-        self.dropped.append(Dropped(text, cause, detail, step))
+    def drop(
+        self, text: str, cause: str, detail: str = "", *, step: FunnelStep = FunnelStep.PARSED, request: str = ""
+    ) -> None:
+        self.dropped.append(Dropped(text, cause, detail, step, request))
 
 
 def sieve(
@@ -98,22 +115,6 @@ def sieve(
     """A sieve for generated rows of a capability: the cluster's rules, and the usual ones beside what people wrote."""
     usual = defaults(last_user_text(example.input) for example in human)
     return Sieve(novelty, binding(rules, capability, otherwise=usual), answer, wanted)
-
-
-def perturbations(sources: Sequence[Example], found: Sieve, *, attempts: int, seed: int) -> list[tuple[str, Example]]:
-    """(text, source) pairs from seeded rewrites of `sources`, in turn, until enough passed or attempts are spent."""
-    random_ = random.Random(seed)
-    ordered = sorted(sources, key=lambda example: example.id)
-    made: list[tuple[str, Example]] = []
-    for turn in range(attempts * found.wanted if ordered else 0):
-        if found.missing <= 0:
-            break
-        source = ordered[turn % len(ordered)]
-        text = rewrite(last_user_text(source.input), random_)
-        if found.admits(text, kin=(source.id,)):
-            found.keep(text)
-            made.append((text, source))
-    return made
 
 
 def candidate(
@@ -136,3 +137,48 @@ def candidate(
         origin=Origin.SYNTHETIC,
     )
     return Candidate(example=example, batch=batch, parents=tuple(sorted(parents)[:PARENTS]))
+
+
+def batch_id(target: str, suffix: str) -> str:
+    """The id of the batch that one generator writes for a target; a long suffix is cut to its digest."""
+    name = f"{target}-{suffix}"
+    return name if len(name) <= LONGEST else content_id(f"{target}-llm", suffix, digits=8)
+
+
+def batch(
+    name: str,
+    *,
+    target: str,
+    capability: str,
+    channel: Channel,
+    generator: Generator,
+    parameters: Mapping[str, str | int | float | bool],
+    seed: int,
+    parents: Sequence[str],
+    rows: Sequence[Candidate],
+    dropped: Sequence[Dropped],
+) -> Made:
+    """A batch with its provenance, its funnel and every row that it lost."""
+    provenance = Provenance(
+        channel=channel,
+        generator=generator,
+        parameters=dict(parameters),
+        seed=seed,
+        target=target,
+        parents=tuple(parents),
+        count=len(rows),
+    )
+    funnel = expanded(len(rows), ((one.step, one.cause) for one in dropped))
+    lost = [
+        Rejected(
+            batch=name,
+            capability=capability,
+            step=one.step,
+            cause=one.cause,
+            text=one.text,
+            detail=one.detail,
+            request=one.request,
+        )
+        for one in dropped
+    ]
+    return Made(Batch(id=name, provenance=provenance, rejected=funnel.rejected, funnel=funnel), rows, lost)

@@ -1,0 +1,57 @@
+"""What an OpenAI-compatible server says: completions, errors, and when to come back."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from runner.edges.generators.journal import Reply
+from runner.rules.grading import shorten
+
+KEPT = 2000
+"""Bytes kept of what is no completion."""
+
+
+def reply_of(name: str, data: bytes) -> Reply:
+    """What a 200 says; where it is no completion, its first words and why."""
+    try:
+        said = json.loads(data)
+        choice = said["choices"][0]
+        message, usage = choice["message"], said.get("usage") or {}
+        text, end = message.get("content") or "", choice.get("finish_reason") or "stop"
+        model = "/".join(str(said[key]) for key in ("model", "system_fingerprint") if said.get(key))
+        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        if not isinstance(text, str):
+            raise TypeError("its content is no text")
+        refusal = message.get("refusal")
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        return Reply(
+            name, data[:KEPT].decode(errors="replace"), "unreadable", shorten(f"{type(error).__name__}: {error}")
+        )
+    if refusal:
+        return Reply(name, text, "refused", shorten(str(refusal), longest=200), model, *tokens)
+    cause = {"length": "truncated", "content_filter": "filtered"}.get(end, "")
+    return Reply(name, text, cause, f"finish_reason is {end}" if cause else "", model, *tokens)
+
+
+def problem_of(data: bytes) -> str:
+    """The error's message, as OpenAI's form or a plain text has it."""
+    try:
+        said = json.loads(data)
+        found = said.get("error", said.get("detail", said))
+        return str(found.get("message", found) if isinstance(found, dict) else found)
+    except (ValueError, AttributeError, RecursionError):
+        return data[:500].decode(errors="replace")
+
+
+def seconds(retry_after: str) -> float:
+    """`Retry-After` (RFC 9110, section 10.2.3): seconds, or a date; 0 where it says nothing."""
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

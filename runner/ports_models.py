@@ -1,0 +1,191 @@
+"""Models, as the inside sees them: what a language model can be asked, and what writes candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runner.rules.canonical import tree_digest
+
+if TYPE_CHECKING:  # the gate starts without the records of training
+    from runner.records.cluster import Base
+    from runner.records.conversation import Conversation
+    from runner.records.dataset import Channel, Example, Generator
+    from runner.records.generation import GeneratorChoice, Server
+    from runner.records.params import BaseRecipe, TrainRecipe
+    from runner.records.training import TrainingRow
+    from runner.rules.generation import Aim, Draft
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and what share of it is done, 0 to 1."""
+
+
+def silent(message: str, share: float) -> None:
+    """A `Progress` that says nothing."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A directory of small files as a value: relative POSIX path to bytes."""
+
+    files: Mapping[str, bytes]
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over the canonical list of [path, sha256], sorted by path."""
+        return tree_digest(self.files)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A base and, perhaps, an adapter on it. `weights` holds a tiny base's files; it is empty for `path` and `hub`."""
+
+    base: Base
+    weights: Tree
+    adapter: Tree | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Greedy answers in the order of the prompts; `tokens` counts the generated ones. Seconds are measured."""
+
+    texts: tuple[str, ...]
+    tokens: tuple[int, ...]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    weights: Tree
+    parameters: int
+    steps: int
+    dev_by_steps: Mapping[int, float]
+    loss: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    adapter: Tree
+    tokens: int
+    steps: int
+    loss: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One request at a time, in milliseconds; memory is the process's peak."""
+
+    p50_ms: float
+    p95_ms: float
+    peak_memory_mib: float
+
+
+class LanguageModels(Protocol):
+    """Causal language models: pre-train a tiny base, answer, sample, fit an adapter. Every method is deterministic
+    for its arguments on one CPU type and thread count; `instruction` is the system message, none where empty."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def import_seconds(self) -> float:
+        """What importing the model libraries has taken in this process; 0 before."""
+
+    def pretrain(
+        self,
+        examples: Sequence[Example],
+        dev: Sequence[Example],
+        *,
+        instruction: str,
+        recipe: BaseRecipe,
+        seed: int,
+        threads: int,
+        progress: Progress = silent,
+    ) -> Pretrained: ...
+
+    def answer(
+        self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int, progress: Progress = silent
+    ) -> Answers:
+        """Greedy, batched, length-sorted, left-padded."""
+
+    def sample(
+        self,
+        model: Model,
+        prompts: Sequence[Conversation],
+        *,
+        temperature: float,
+        seed: int,
+        max_new_tokens: int,
+        top_p: float = 0.95,
+    ) -> tuple[str, ...]:
+        """One text a prompt, drawn by nucleus sampling. All prompts belong to one draw."""
+
+    def fit(
+        self,
+        model: Model,
+        rows: Sequence[TrainingRow],
+        *,
+        instruction: str,
+        recipe: TrainRecipe,
+        seed: int,
+        threads: int,
+        progress: Progress = silent,
+    ) -> Fitted:
+        """TRL SFT with LoRA from the base (or from `model.adapter`), completion-only loss, replay rows known by use."""
+
+    def strengthen(self, adapter: Tree, factor: float) -> Tree:
+        """The adapter with its update scaled by `factor`."""
+
+    def latency(self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int) -> Latency: ...
+
+
+@dataclass(frozen=True)
+class GenerationTask:
+    """What candidates are wanted for, and what may be used to write them."""
+
+    aims: Mapping[str, Aim]
+    """By capability, the most urgent first."""
+    title: str
+    """What the specialist is for."""
+    base: Model
+    base_digest: str
+    """What the base is: the digest of its artifact, or of its pin."""
+    fitted: Callable[[], tuple[Model, Generator]]
+    """The base, with an adapter fitted on the targets' human rows where there are enough; made when first asked for."""
+    servers: Sequence[Server]
+    temperature: float
+    attempts: int
+    seed: int
+
+
+class RowWriter(Protocol):
+    """One generator, opened for a task: it is what `made_by` says, and the same task gives the same drafts again."""
+
+    @property
+    def made_by(self) -> Generator: ...
+
+    @property
+    def channel(self) -> Channel: ...
+
+    @property
+    def checked(self) -> bool:
+        """Whether the model must answer a draft's message with the draft's answer before it is taken."""
+
+    def parameters(self, capability: str) -> Mapping[str, str | int | float | bool]:
+        """How rows of `capability` are written, for their provenance."""
+
+    def write(self, wanted: Mapping[str, int], *, turn: int, progress: Progress = silent) -> Sequence[Draft]:
+        """Drafts towards `wanted` rows of each capability: perhaps more, or fewer, and of those that could not be read
+        as rows what was written instead. Raises `ModelError`; what a server had answered by then is kept."""
+
+    @property
+    def measured(self) -> Mapping[str, Any]:
+        """What does not repeat: requests sent, tokens used."""
+
+
+class Generators(Protocol):
+    def open(self, choice: GeneratorChoice, task: GenerationTask) -> RowWriter:
+        """Raises `ModelError` where the generator cannot be had: an unknown server, a key that is not set."""
