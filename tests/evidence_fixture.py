@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from runner.records.base import Record
 from runner.records.cluster import Capability, Cluster, GateLimits, Serving, Thresholds, TinyBase
-from runner.records.dataset import Batch, Channel, Generator, Provenance
+from runner.records.dataset import Batch, Candidate, Channel, Generator, Provenance
+from runner.records.diversity import Diversity, Reach, Texture, WordSpread
 from runner.records.evidence import (
     EvidenceFile,
     Lineage,
@@ -18,11 +19,14 @@ from runner.records.evidence import (
     RollbackContract,
 )
 from runner.records.failure import Diagnosis, FailureCluster
+from runner.records.funnel import FunnelReport, FunnelStep
 from runner.records.scenario import SetName, Severity
 from runner.records.score import Comparison, Interval, ModelScores, Regressions, Scorecard, ScoredScenario, SetScore
 from runner.records.training import Arm, CurveShape, StrengthPoint, Sweep, Training, TrainingRecord
 from runner.records.validation import BatchValidation, Fidelity, Leak, Privacy, Utility, ValidationReport
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.expansion import candidate
+from runner.rules.funnel import accepted, expanded, report, validated
 
 TITLES = {
     "order-status": "Where an order is",
@@ -39,6 +43,11 @@ TITLES = {
     "delivery-slot": "Choose a delivery slot",
 }
 WEAK = ("missing-item", "refund-status", "warranty")
+LOST = (
+    *[(FunnelStep.RULED, "names-no-rival")] * 3,
+    *[(FunnelStep.NOVEL, "near-gold")] * 6,
+    *[(FunnelStep.CONSISTENT, "inconsistent")] * 51,
+)
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
 
@@ -205,6 +214,21 @@ def batches() -> tuple[Batch, ...]:
     return tuple(found)
 
 
+TEXTURE = Texture(
+    texts=40,
+    distinct_1=0.31,
+    distinct_2=0.64,
+    distinct_3=0.83,
+    self_bleu=0.22,
+    words=WordSpread(p10=5, p50=11, p90=19),
+)
+DIVERSITY = Diversity(
+    batch=TEXTURE,
+    real=TEXTURE.model_copy(update={"distinct_2": 0.71, "self_bleu": 0.17}),
+    reach=Reach(members=0.86, vocabulary=0.52, modes=None),
+)
+
+
 def validation() -> ValidationReport:
     judged = []
     for batch in batches():
@@ -221,10 +245,33 @@ def validation() -> ValidationReport:
                 privacy=Privacy(median_distance_gold=0.61, median_distance_reference=0.64, membership_auc=0.54),
                 leaks=(Leak(candidate="x", scenario="core-warranty-01", similarity=0.93),) if bad else (),
                 verdict=Verdict(outcome=Outcome.REFUSE if bad else Outcome.PASS, reasons=reasons),
+                diversity=DIVERSITY,
             )
         )
     passed = tuple(one.batch for one in judged if one.verdict.passed)
     return ValidationReport(batches=tuple(judged), passed=passed, failed=("warranty-llm",))
+
+
+def funnel() -> FunnelReport:
+    """Every batch to accepted: 38 of 40 a batch, none of the refused one."""
+    made = [
+        batch.model_copy(update={"rejected": one.rejected, "funnel": one})
+        for batch in batches()
+        for one in [expanded(40, LOST if batch.provenance.channel is Channel.LLM else ())]
+    ]
+    rows = {batch.id: [_row(batch.id, number) for number in range(40)] for batch in made}
+    every = [row for found in rows.values() for row in found]
+    valid = [row for row in every if row.batch != "warranty-llm"]
+    first = report(made)
+    assert first is not None
+    second = validated(first, candidates=every, valid=valid, leaked={rows["warranty-llm"][0].example.id})
+    taken = [row for name, found in rows.items() if name != "warranty-llm" for row in found[:38]]
+    return accepted(second, valid=valid, accepted=taken)
+
+
+def _row(batch: str, number: int) -> Candidate:
+    text = f"{batch} message {number}"
+    return candidate(text, channel=Channel.LLM, capability="warranty", answer="warranty", batch=batch, parents=("g",))
 
 
 def lineage() -> Lineage:
@@ -294,6 +341,7 @@ def evidence() -> dict[str, bytes]:
         EvidenceFile.DIAGNOSIS: diagnosis(),
         EvidenceFile.VALIDATION: validation(),
         EvidenceFile.LINEAGE: lineage(),
+        EvidenceFile.FUNNEL: funnel(),
         EvidenceFile.TRAINING: training(),
         EvidenceFile.OPERATIONS: operations(),
         EvidenceFile.RISKS: risks,

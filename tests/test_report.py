@@ -119,6 +119,11 @@ def test_the_other_evidence_is_there() -> None:
         "51 (inconsistent label)",
         "57 signals",
         "9 batches",
+        "Of 540 rows that were generated or read, 304 may train.",
+        "9 names-no-rival",
+        "39 batch-refused, 1 near-frozen",
+        "0.64 0.71",
+        "86%",
         "1,210 MiB",
         "a thousand cost 0.00019 EUR",
         "Gift cards stay weak",
@@ -153,11 +158,12 @@ def test_hostile_text_stays_text() -> None:
 
 def test_drawings_say_what_they_show() -> None:
     drawings = [attributes for tag, attributes in page().tags if tag == "svg"]
-    assert len(drawings) == 2 + len(cluster().capabilities)
+    assert len(drawings) == 3 + len(cluster().capabilities)
     assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in drawings)
     said = " ".join(str(drawing["aria-label"]) for drawing in drawings)
     assert "candidate against control: +0.087, 95% interval +0.037 to +0.142" in said
     assert "s75 0.900 at 71% synthetic" in said
+    assert "540 generated, 540 parsed, 531 ruled, 513 novel, 360 consistent, 320 validated, 304 accepted" in said
 
 
 def test_column_headers_have_scope() -> None:
@@ -218,6 +224,9 @@ def test_a_broken_file_is_named() -> None:
     grades = evidence()[EvidenceFile.GRADES] + b"{}\n"
     with pytest.raises(RecordError, match=r"grades\.jsonl:3"):
         render(evidence() | {EvidenceFile.GRADES: grades}, cluster=cluster())
+    broken = evidence()[EvidenceFile.FUNNEL].replace(b'"kept":304', b'"kept":305').replace(b":16}", b":15}")
+    with pytest.raises(RecordError, match=r"funnel\.json: .*not the sum"):
+        render(evidence() | {EvidenceFile.FUNNEL: broken}, cluster=cluster())
     with pytest.raises(RecordError, match=r"provenance\.json: not JSON"):
         render(evidence() | {EvidenceFile.PROVENANCE: b"{"}, cluster=cluster())
 

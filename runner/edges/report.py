@@ -18,6 +18,7 @@ from runner.records.cluster import Cluster
 from runner.records.dataset import Batch
 from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage, Operations, Risks, RollbackContract
 from runner.records.failure import Diagnosis
+from runner.records.funnel import FunnelReport
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.training import Sweep, Training
@@ -110,6 +111,7 @@ def _evidence(
         "cards": view.cards(scorecard, cluster, diagnosis, batches),
         "diagnosis": diagnosis,
         "batches": view.batch_rows(batches, validation),
+        "funnel": _record(files, EvidenceFile.FUNNEL, FunnelReport),
         "validation": validation,
         "training": _record(files, EvidenceFile.TRAINING, Training),
         "operations": operations,
@@ -180,6 +182,7 @@ def _template() -> Any:
         plural=plural,
         percent=lambda value: f"{value:.0%}",
     )
-    environment.globals.update(intervals=figures.intervals, bars=figures.bars, sweep_curve=figures.sweep_curve)
+    drawings = (figures.intervals, figures.bars, figures.funnel_bars, figures.sweep_curve)
+    environment.globals.update({drawing.__name__: drawing for drawing in drawings})
     source = resources("runner").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)

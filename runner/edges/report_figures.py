@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
 
+from runner.records.funnel import Funnel
 from runner.records.score import Comparison
 from runner.records.training import Sweep
 
@@ -85,6 +86,21 @@ def bars(scores: Mapping[str, float], *, says: str) -> str:
         y = 1 + (BAR + 2) * row
         parts.append(f'<rect class="track" x="0" y="{y}" width="100%" height="{BAR}"/>')
         parts.append(f'<rect class="{escape(model)}" x="0" y="{y}" width="{100 * score:.2f}%" height="{BAR}"/>')
+    return "".join([*parts, "</svg>"])
+
+
+def funnel_bars(funnel: Funnel) -> str:
+    """A bar per step, as wide as its share of what was generated; behind it, what the step rejected."""
+    whole = max(funnel.generated, 1)
+    says = ", ".join(f"{one.kept:,} {one.step}" for one in funnel.steps)
+    parts = [_open(ROW * len(funnel.steps), f"Rows that came through each step: {says}", "figure")]
+    before = funnel.generated
+    for row, one in enumerate(funnel.steps):
+        y, width, lost = ROW * row + 5, 88 * one.kept / whole, 88 * (before - one.kept) / whole
+        parts.append(f'<rect class="candidate" x="0" y="{y}" width="{width:.2f}%" height="{ROW - 10}"/>')
+        parts.append(f'<rect class="lost" x="{width:.2f}%" y="{y}" width="{lost:.2f}%" height="{ROW - 10}"/>')
+        parts.append(_text(width + lost + 1, y + 13, f"{one.kept:,}", "tick", "start"))
+        before = one.kept
     return "".join([*parts, "</svg>"])
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from runner.records.cluster import Cluster
 from runner.records.dataset import Batch
+from runner.records.diversity import Diversity
 from runner.records.evidence import CandidateSummary, Lineage, Operations
 from runner.records.failure import Diagnosis, FailureCluster
 from runner.records.scenario import SetName
@@ -48,6 +49,10 @@ class Card(NamedTuple):
 class BatchRow(NamedTuple):
     batch: Batch | None
     validation: BatchValidation | None
+
+    @property
+    def diversity(self) -> Diversity | None:
+        return self.validation.diversity if self.validation else None
 
     @property
     def id(self) -> str:

@@ -21,6 +21,7 @@ class EvidenceFile(StrEnum):
     VALIDATION = "validation.json"
     DIAGNOSIS = "diagnosis.json"
     PROVENANCE = "provenance.json"
+    FUNNEL = "funnel.json"
     RISKS = "risks.json"
     ROLLBACK = "rollback.json"
     TRAINING = "training.json"
@@ -33,6 +34,7 @@ class EvidenceFile(StrEnum):
     TRAFFIC_GRADES = "traffic-grades.jsonl"
     DEPRECATION = "deprecation.json"
     TRIGGER = "trigger.json"
+    TRIAGE = "triage.json"
 
 
 class LineageNode(Record):
