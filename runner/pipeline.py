@@ -139,7 +139,7 @@ PHASES: tuple[Phase, ...] = (
         Stage(
             "validate",
             p08_validate.run,
-            ("batches", "candidates", "gold", "reference", "base-data"),
+            ("unique", "diagnosis", "batches", "candidates", "gold", "reference", "base-data"),
             ("validation", "valid"),
             sets=EVERY_SET,
             params=("seed",),
@@ -148,7 +148,7 @@ PHASES: tuple[Phase, ...] = (
     ),
     Phase.of(
         9,
-        Stage("triage", p09_triage.run, ("intake", "valid"), _TRIAGED, reviewed=("triage",)),
+        Stage("triage", p09_triage.run, ("intake", "validation", "valid"), _TRIAGED, reviewed=("triage",)),
         gate="human",
     ),
     Phase.of(
