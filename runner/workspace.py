@@ -7,13 +7,14 @@ file. A problem anywhere is a `RecordErrors` that lists every problem of the clu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from runner.errors import RecordError, RecordErrors
 from runner.ports import Artifacts, FieldLocator, Reader, RecordParser
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
 from runner.records.params import ClusterParams, Params
 from runner.records.pointer import DataPointer
@@ -53,6 +54,8 @@ class Workspace:
     params: ClusterParams
     digests: Mapping[str, str]
     incumbent: Incumbent = BASE_ALONE
+    promoted: Mapping[int, bytes] = field(default_factory=dict)
+    """The `sweep.json` of each promotion's evidence, by sequence: what no later pool may lose."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     triage = {_stem(path): file for path, file in tray.all(home + "triage/", TriageFile).items()}
     pointers = {_stem(path): pointer for path, pointer in tray.all(home + "data/", DataPointer).items()}
     promotions = tray.all(home + "promotions/", PromotionRecord)
+    promoted = _sweeps(reader, home)
     params = tray.one(PARAMS, Params)
     if params is not None and cluster not in params.clusters:
         hint = f"add `{cluster}: {{}}` below `clusters:` for the defaults"
@@ -104,6 +108,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
         "policy": digest([[path, sha256(reader.read(path))] for path in POLICY if reader.paths(path)]),
         **{f"scenarios/{name}": set_digest(found) for name, found in scenarios.items()},
         **{f"data/{name}": pointer.meta.sha256 for name, pointer in pointers.items()},
+        **({"promoted": digest([[n, sha256(data)] for n, data in promoted.items()])} if promoted else {}),
     }
     return Workspace(
         cluster=record,
@@ -115,6 +120,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
         params=params.clusters[cluster],
         digests=digests,
         incumbent=_incumbent(promotions.values()),
+        promoted=promoted,
     )
 
 
@@ -251,6 +257,16 @@ def _incumbent(records: Iterable[PromotionRecord]) -> Incumbent:
 
 def _by_id(scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:
     return tuple(sorted(scenarios, key=lambda scenario: scenario.id))
+
+
+def _sweeps(reader: Reader, home: str) -> dict[int, bytes]:
+    """By sequence, in its order. A move between stages has none."""
+    found = {}
+    for path in reader.paths(f"{home}promotions/"):
+        sequence, _, file = path.removeprefix(f"{home}promotions/").partition("/")
+        if sequence.isdigit() and file == f"evidence/{EvidenceFile.SWEEP}":
+            found[int(sequence)] = reader.read(path)
+    return dict(sorted(found.items()))
 
 
 def _stem(path: str) -> str:

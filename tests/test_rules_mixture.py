@@ -1,15 +1,28 @@
-"""Arms that differ in content alone, the shape of a curve, the arm and the strength to go on with."""
+"""Arms that differ in content alone, caps on where their rows are from, and the strength to go on with."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runner.records.dataset import Example
+from runner.records.dataset import Channel, Example
+from runner.records.mixture import MixturePolicy, SliceCaps
 from runner.records.scenario import Origin
 from runner.records.score import SetScore
-from runner.records.training import Arm, CurveShape, StrengthPoint, TrainingRecord, Use
-from runner.rules.mixture import CONTROL, MAX_REPEATS, arm_rows, makeup, mixture_digest, pool, replay_rows
-from runner.rules.sweep import choose, choose_strength, curve, shape
+from runner.records.training import StrengthPoint, Use
+from runner.rules.mixture import (
+    CONTROL,
+    MAX_REPEATS,
+    arm_rows,
+    counted_as_human,
+    makeup,
+    mixture_digest,
+    pool,
+    replay_rows,
+)
+from runner.rules.slices import RowOrigin, origins, over_caps
+from runner.rules.sweep import choose_strength
 from tests.flywheel_fixture import user
 
 
@@ -85,59 +98,66 @@ def test_gathered_rows_come_before_base_rows_where_not_all_fit() -> None:
     assert makeup(found).human == 10
 
 
-def score(value: float) -> SetScore:
-    return SetScore(scenarios=10, passed=int(10 * value), composite=value, capabilities={"weak": value, "strong": 1.0})
+def test_whether_a_mended_row_is_human_is_for_the_cluster_to_say() -> None:
+    mended = rows("mended", "weak", 4, Origin.CORRECTED)
+    for says, human in ((False, 40), (True, 60)):
+        counted = counted_as_human(MixturePolicy(corrected_is_human=says))
+        source = pool(["weak"], base=BASE, gathered=[*GATHERED[:10], *mended], human_origins=counted)
+        found = arm_rows(source, arm="a", synthetic=1 / 3, new_rows=60, replay=(), seed=1)
+        made = makeup(found, human_origins=counted)
+        assert made.human >= human
+        assert 0 < made.corrected <= 60
 
 
-def arm(name: str, value: float, share: float) -> Arm:
-    digests = dict.fromkeys(("mixture", "base", "recipe", "adapter"), "0" * 64)
-    record = TrainingRecord(seed=1, threads=1, examples=1, tokens=1, steps=1, loss=(), **digests)
-    made = round(100 * share)
-    return Arm(
-        name=name, synthetic_wanted=share, synthetic_share=share, human_rows=100 - made, synthetic_rows=made,
-        replay_rows=0, dev=score(value), training=record,
-    )  # fmt: skip
+KNOWN = {row.id: RowOrigin(batch="b1", generator="g", source="one") for row in rows("made", "weak", 12)}
+KNOWN |= {row.id: RowOrigin(batch="b2", generator="log", source="two") for row in GATHERED[:3]}
 
 
-def arms(*values: float) -> list[Arm]:
-    shares = (0.0, 0.25, 0.5, 0.75)
-    return [
-        arm("control", 0.1, 0.0),
-        *(arm(f"s{n}", value, share) for n, (value, share) in enumerate(zip(values, shares, strict=False))),
+@given(cap=st.floats(0.0, 1.0), kind=st.sampled_from(["batch", "generator", "source"]), synthetic=st.floats(0.0, 1.0))
+def test_no_origin_is_shown_beyond_its_cap_and_the_others_fill_the_room(
+    cap: float, kind: str, synthetic: float
+) -> None:
+    caps = SliceCaps.model_validate({kind: cap})
+    source = pool(["weak"], base=BASE, gathered=GATHERED, origins=KNOWN, caps=caps)
+    found = arm_rows(source, arm="a", synthetic=synthetic, new_rows=60, replay=REPLAY, seed=1)
+    assert sum(row.repeat for row in found if row.use is Use.NEW) == 60, "people's own rows have no cap"
+    assert list(over_caps(found, KNOWN, caps)) == []
+
+
+def test_without_a_cap_the_rows_are_those_of_before_there_were_any() -> None:
+    plain = arm_rows(SOURCE, arm="a", synthetic=0.5, new_rows=61, replay=REPLAY, seed=1)
+    traced = pool(["weak"], base=BASE, gathered=GATHERED, origins=KNOWN)
+    assert arm_rows(traced, arm="a", synthetic=0.5, new_rows=61, replay=REPLAY, seed=1) == plain
+
+
+def test_a_slice_above_its_cap_is_named() -> None:
+    found = arm_rows(SOURCE, arm="a", synthetic=0.5, new_rows=60, replay=REPLAY, seed=1)
+    said = [one.problem for one in over_caps(found, KNOWN, SliceCaps(capability=0.5, batch=0.4, source=0.6))]
+    assert said == [
+        "capability weak makes 100.0% of the new rows, 50.0% at most may",
+        "batch b1 makes 50.0% of weak's new rows, 40.0% at most may",
     ]
 
 
-@pytest.mark.parametrize(
-    ("values", "form", "chosen"),
-    [
-        ((0.80, 0.85, 0.90, 0.82), CurveShape.PEAK, "s2"),
-        ((0.80, 0.81, 0.80, 0.805), CurveShape.PLATEAU, "s0"),
-        ((0.90, 0.89, 0.80, 0.70), CurveShape.SYNTHETIC_DOES_NOT_HELP, "s0"),
-        ((0.80, 0.895, 0.90, 0.70), CurveShape.PEAK, "s1"),
-        ((0.50, 0.60, 0.70, 0.99), CurveShape.PEAK, "s2"),
-    ],
-)
-def test_the_curve_s_shape_and_the_least_synthetic_good_arm(
-    values: tuple[float, ...], form: CurveShape, chosen: str
-) -> None:
-    found = choose(arms(*values), human_floor=0.5, margin=0.01)
-    assert (found.shape, found.arm and found.arm.name) == (form, chosen)
-    assert found.explanation
+def test_a_row_s_source_is_its_signal_s_also_through_its_parents() -> None:
+    from tests.flywheel_fixture import fixture
+    from tests.test_phases import run_all
+
+    space, values = fixture()
+    run_all(space, values, upto="triage")
+    unique = values["unique"]
+    found = origins(values["accepted"], values["batches"], unique)
+    by_channel = {batch.id: batch.provenance.channel for batch in values["batches"]}
+    logs = [one for one in found.values() if by_channel[one.batch] is Channel.LOG]
+    assert logs
+    assert {one.source for one in logs} == {"unknown"}, "nobody named is a source like any other"
+    assert {one.generator for one in logs} == {"production-traces"}
+    perturbed = [one for one in values["accepted"] if by_channel[one.batch] is Channel.PERTURBATION]
+    assert {found[one.example.id].source for one in perturbed} == {"unknown", ""}, "of a trace, and of gold"
 
 
-def test_no_arm_above_the_floor_is_no_choice_and_the_control_never_is() -> None:
-    assert choose(arms(0.8)[:1], human_floor=0.0, margin=0.01).arm is None
-    only = [arm("s3", 0.9, 0.75)]
-    assert choose(only, human_floor=0.5, margin=0.01).arm is None
-
-
-def test_a_curve_without_synthetic_rows_says_so() -> None:
-    assert shape([arm("s0", 0.9, 0.0)], margin=0.01)[0] is CurveShape.SYNTHETIC_DOES_NOT_HELP
-
-
-def test_points_split_targeted_from_others() -> None:
-    (point,) = curve([arm("s0", 0.6, 0.0)], ["weak"]).points
-    assert (point.targeted, point.others, point.composite) == (0.6, 1.0, 0.6)
+def score(value: float) -> SetScore:
+    return SetScore(scenarios=10, passed=int(10 * value), composite=value, capabilities={"weak": value, "strong": 1.0})
 
 
 def point(strength: float, value: float, lost: int) -> StrengthPoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from runner.ports import Answers, Model, Ports, Tree
 from runner.records.cluster import TinyBase
@@ -116,6 +116,33 @@ def model_scores(inputs: Inputs, rows: Sequence[GradedAnswer], name: str, *, ada
     return ModelScores(adapter=adapter, sets=sets, robustness=robustness)
 
 
+class TrainingKey(NamedTuple):
+    """Everything an adapter depends on: the same key, the same bytes, on one type of CPU."""
+
+    mixture: str
+    base: str
+    recipe: str
+    seed: int
+    threads: int
+    setting: str
+
+    @classmethod
+    def of(cls, record: TrainingRecord) -> TrainingKey:
+        return cls(record.mixture, record.base, record.recipe, record.seed, record.threads, record.setting or "")
+
+
+def training_key(inputs: Inputs, ports: Ports, rows: Sequence[TrainingRow], *, seed: int | None = None) -> TrainingKey:
+    space = inputs.workspace
+    return TrainingKey(
+        mixture=mixture_digest(rows),
+        base=inputs.artifacts.digest("base"),
+        recipe=digest(space.params.train),
+        seed=space.params.seed if seed is None else seed,
+        threads=space.params.threads,
+        setting=digest([space.cluster.instruction, ports.models.version]),
+    )
+
+
 @dataclass(frozen=True)
 class Trained:
     """An adapter and the record of the run that made it."""
@@ -125,9 +152,12 @@ class Trained:
     seconds: float
 
 
-def train(inputs: Inputs, ports: Ports, watch: Stopwatch, *, rows: Sequence[TrainingRow], what: str) -> Trained:
-    """Fit an adapter on the base with the cluster's recipe, timed."""
+def train(
+    inputs: Inputs, ports: Ports, watch: Stopwatch, *, rows: Sequence[TrainingRow], what: str, seed: int | None = None
+) -> Trained:
+    """Fit an adapter on the base with the cluster's recipe, timed. The seed is the cluster's where none is given."""
     space = inputs.workspace
+    asked = training_key(inputs, ports, rows, seed=seed)
     ports.progress(what, 0.0)
 
     def progress(_message: str, share: float) -> None:
@@ -139,17 +169,13 @@ def train(inputs: Inputs, ports: Ports, watch: Stopwatch, *, rows: Sequence[Trai
             rows,
             instruction=space.cluster.instruction,
             recipe=space.params.train,
-            seed=space.params.seed,
-            threads=space.params.threads,
+            seed=asked.seed,
+            threads=asked.threads,
             progress=progress,
         )
     )
     record = TrainingRecord(
-        mixture=mixture_digest(rows),
-        base=inputs.artifacts.digest("base"),
-        recipe=digest(space.params.train),
-        seed=space.params.seed,
-        threads=space.params.threads,
+        **asked._asdict(),
         examples=sum(row.repeat for row in rows),
         tokens=fitted.tokens,
         steps=fitted.steps,

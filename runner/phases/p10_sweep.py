@@ -1,159 +1,246 @@
 """Phase 10, sweep: how much synthetic data helps, measured on dev and on nothing else.
 
 Every arm trains on the same number of new rows and the same replay; `control` gets nothing new. Capabilities are
-aimed at where they are targets now, or were given rows in an earlier iteration: all human data ever accepted stays.
+aimed at where they are targets now, or were given rows in an earlier iteration: all human data ever accepted stays,
+and a pool that lost some of it trains nothing.
+
+Each arm is made with the first seed; `sweep.race` says which are made again with the others. An arm that does not hold
+the human floor, the caps or the tails of `cluster.yaml` is part of the curve, and may not be chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
 
-from runner.phases.common import Stopwatch, Trained, base_model, graded, tasks, train
+from pydantic import ValidationError
+
+from runner.errors import RecordError
+from runner.phases.arms import Arms
+from runner.phases.common import Stopwatch
 from runner.ports import Output, Ports, Tree
 from runner.records.base import Record
-from runner.records.dataset import Candidate, Example
+from runner.records.dataset import Batch, Candidate, Example
+from runner.records.evidence import EvidenceFile
 from runner.records.failure import Diagnosis
 from runner.records.intake import Intake
-from runner.records.scenario import SetName
-from runner.records.score import SetScore
-from runner.records.training import Arm, Curve, CurveShape, Sweep, TrainingRow
+from runner.records.mixture import PoolRecord, TailCoverage
+from runner.records.params import Race
+from runner.records.scenario import Origin
+from runner.records.trace import UniqueSignal
+from runner.records.training import Arm, Curve, CurveShape, Sweep, Use
 from runner.records.validation import ValidationReport
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.accumulation import lost, pool_record
+from runner.rules.bands import Bands
+from runner.rules.mixture import CONTROL, Pool, counted_as_human, pool
 from runner.rules.decisions import gathered
-from runner.rules.mixture import CONTROL, Pool, arm_rows, makeup, mixture_digest, pool, replay_rows
-from runner.rules.scoring import capability_weights, set_score
-from runner.rules.sweep import choose, curve, human_share
+from runner.rules.slices import origins, over_caps
+from runner.rules.sweep import Choice, contenders, curve, human_share, judge
+from runner.rules.tail_coverage import coverage, lost_tails, rare_slices
 from runner.workspace import Inputs
 
 Made = dict[str, Record | Sequence[Record] | Tree]
 
 
-@dataclass(frozen=True)
-class Run:
-    """One arm, trained and scored."""
-
-    arm: Arm
-    rows: tuple[TrainingRow, ...]
-    adapter: Tree
-
-
 def run(inputs: Inputs, ports: Ports) -> Output:
     """Writes `sweep`, `curve`, `mixture` (of the chosen arm) and `arms` (`<arm>/<file of its adapter>`).
 
-    Refuses where nothing was gathered to train on, and where no arm holds the cluster's human floor.
+    Refuses where human rows were lost from the pool, where nothing was gathered to train on, and where no arm holds
+    the cluster's floor, caps and tails.
     """
     space, watch = inputs.workspace, Stopwatch(ports)
-    source = _pool(inputs)
+    source, record = _pool(inputs)
+    gone = tuple(lost(_promoted_pools(inputs), record, space.cluster.mixture_policy.withdrawn))
+    if gone:
+        return _untrained(gone, record)
     if not source.aimed:
-        return _nothing()
-    runs: list[Run] = []
-    for arm, rows, wanted in _arms(inputs, source):
-        ports.progress(f"arm {arm}", len(runs) / (len(space.params.sweep.synthetic) + 1))
-        runs.append(_run(inputs, ports, watch, arm=arm, rows=rows, wanted=wanted, earlier=runs))
-    arms = tuple(one.arm for one in runs)
-    choice = choose(arms, human_floor=space.cluster.human_floor, margin=space.params.sweep.margin)
-    verdict = Verdict()
-    if choice.arm is None:
-        problem = f"no arm holds the human floor of {space.cluster.human_floor:.0%}"
-        reason = Reason(step="human floor", problem=problem, hint="gather more human rows for the targets")
-        verdict = Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
-    chosen = choice.arm.name if choice.arm else CONTROL
+        hint = "gather gold rows for the failing capabilities, or answers on their traces"
+        problem = "nothing was gathered that any target could train on"
+        return _untrained((Reason(step="pool", problem=problem, hint=hint),), record)
+    arms = Arms(inputs, ports, watch, source)
+    barred, tails = _made(arms, inputs, source)
+    bands = arms.bands()
+    knobs = space.params.sweep
+    choice = judge(
+        bands,
+        barred=[arm for arm, reasons in barred.items() if reasons],
+        margin=knobs.margin,
+        equivalent=knobs.equivalent,
+    )
+    points = tuple(_arm(arms, arm, bands, choice, barred[arm], tails[arm]) for arm in arms.names)
+    verdict = _verdict(choice, barred)
+    chosen = choice.arm or CONTROL
     sweep = Sweep(
-        arms=arms,
+        arms=points,
         shape=choice.shape,
         chosen=chosen,
-        human_share=human_share(choice.arm) if choice.arm else 1.0,
+        human_share=next((human_share(point) for point in points if point.name == choice.arm), 1.0),
         explanation=choice.explanation,
         verdict=verdict,
+        fragility=choice.fragility,
+        pool=record,
     )
-    files = {f"{one.arm.name}/{path}": data for one in runs for path, data in one.adapter.files.items()}
     artifacts: Made = {
         "sweep": sweep,
-        "curve": curve(arms, source.aimed),
-        "mixture": next(one.rows for one in runs if one.arm.name == chosen),
-        "arms": Tree(files),
+        "curve": curve(points, source.aimed),
+        "mixture": arms.of(chosen)[0].rows,
+        "arms": arms.adapters(),
     }
     return Output(artifacts, verdict, watch.measured)
 
 
-def _pool(inputs: Inputs) -> Pool:
+def _pool(inputs: Inputs) -> tuple[Pool, PoolRecord]:
+    """What may train, and what a later pool may not lose of it."""
     space, artifacts = inputs.workspace, inputs.artifacts
     diagnosis = artifacts.record("diagnosis", Diagnosis)
     capability = {one.id: one.capability for one in diagnosis.failures}
     earlier = gathered(space.triage, artifacts.record("intake", Intake).earlier_triage)
-    accepted = [one.example for one in artifacts.rows("accepted", Candidate)]
-    aimed = [*(capability[name] for name in diagnosis.targets), *sorted({one.capability for one in earlier})]
-    return pool(
+    accepted = artifacts.rows("accepted", Candidate)
+    rows = [*artifacts.rows("gold", Example), *earlier, *(one.example for one in accepted)]
+    base = artifacts.rows("base-data", Example)
+    before = {name for one in _promoted_pools(inputs).values() for name in one.aimed}
+    aimed = [*(capability[name] for name in diagnosis.targets), *sorted({one.capability for one in earlier} | before)]
+    policy = space.cluster.mixture_policy
+    source = pool(
         aimed,
-        base=artifacts.rows("base-data", Example),
-        gathered=[*artifacts.rows("gold", Example), *earlier, *accepted],
+        base=base,
+        gathered=rows,
         leaked=[leak.candidate for leak in artifacts.record("validation", ValidationReport).human_leaks],
+        human_origins=counted_as_human(policy),
+        origins=origins(accepted, artifacts.rows("batches", Batch), artifacts.rows("unique", UniqueSignal)),
+        caps=policy.caps,
     )
+    withdrawn = [one.example for one in policy.withdrawn]
+    return source, pool_record(source.aimed, rows, base=len(base), withdrawn=withdrawn)
 
 
-def _arms(inputs: Inputs, source: Pool) -> Iterable[tuple[str, tuple[TrainingRow, ...], float]]:
-    """(name, rows, synthetic share wanted): the control, then each share of `params.sweep`."""
-    params = inputs.workspace.params
-    replay = replay_rows(source, wanted=params.train.replay, seed=params.seed)
-    for name, share in [(CONTROL, 0.0), *((f"synthetic-{round(100 * s):02d}", s) for s in params.sweep.synthetic)]:
-        rows = arm_rows(
-            source, arm=name, synthetic=share, new_rows=params.train.new_rows, replay=replay, seed=params.seed
-        )
-        if rows:
-            yield name, rows, share
+def _promoted(inputs: Inputs) -> dict[int, Sweep]:
+    """The sweeps of earlier promotions, by sequence."""
+    found = {}
+    for sequence, data in inputs.workspace.promoted.items():
+        try:
+            found[sequence] = Sweep.model_validate_json(data)
+        except ValidationError as error:
+            path = f"clusters/{inputs.workspace.cluster.id}/promotions/{sequence}/evidence/{EvidenceFile.SWEEP}"
+            raise RecordError(f"is not a sweep: {error}", path=path) from error
+    return found
 
 
-def _run(
-    inputs: Inputs,
-    ports: Ports,
-    watch: Stopwatch,
-    *,
-    arm: str,
-    rows: tuple[TrainingRow, ...],
-    wanted: float,
-    earlier: Sequence[Run],
-) -> Run:
-    """Train and score one arm. Rows that an earlier arm trained on give the same adapter: its figures are taken."""
-    twin = next((one for one in earlier if one.arm.training.mixture == mixture_digest(rows)), None)
-    if twin:
-        trained, dev = Trained(twin.adapter, twin.arm.training, 0.0), twin.arm.dev
-    else:
-        trained = train(inputs, ports, watch, rows=rows, what=f"training arm {arm}")
-        dev = _dev(inputs, ports, watch, trained.adapter, arm)
-        watch.extra.setdefault("training_s", {})[arm] = round(trained.seconds, 3)
-    kinds = makeup(rows)
-    record = Arm(
+def _promoted_pools(inputs: Inputs) -> dict[int, PoolRecord]:
+    """What each of them had; the first release kept no such record."""
+    return {sequence: one.pool for sequence, one in _promoted(inputs).items() if one.pool}
+
+
+def _promoted_tails(inputs: Inputs) -> list[TailCoverage]:
+    """What the mixtures that were promoted before kept of the tails."""
+    chosen = [arm for one in _promoted(inputs).values() for arm in one.arms if arm.name == one.chosen]
+    return [arm.tails for arm in chosen if arm.tails]
+
+
+def _made(
+    arms: Arms, inputs: Inputs, source: Pool
+) -> tuple[Mapping[str, tuple[Reason, ...]], Mapping[str, TailCoverage]]:
+    """Make every arm, with as many seeds as its row of the race asks for. Why each may not be chosen, and its tails."""
+    space, ports = inputs.workspace, arms.ports
+    seeds = range(space.params.seed, space.params.seed + space.params.sweep.seeds)
+    for number, arm in enumerate(arms.shares):
+        ports.progress(f"arm {arm}", number / len(arms.shares))
+        arms.make(arm, seed=seeds[0])
+    slices = _slices(inputs, source)
+    tails = {arm: _tails(arms, arm, source, slices) for arm in arms.names}
+    barred = {arm: tuple(_barred(arms, arm, inputs, tails[arm])) for arm in arms.names}
+    again: Sequence[str] = arms.names
+    if space.params.sweep.race is Race.CONTENDERS:
+        again = contenders(arms.bands(), barred=[arm for arm, reasons in barred.items() if reasons])
+    for seed in seeds[1:]:
+        for arm in again:
+            arms.make(arm, seed=seed)
+    return barred, tails
+
+
+def _slices(inputs: Inputs, source: Pool) -> Mapping[str, frozenset[str]]:
+    """The rare slices of the pool's real rows: small capabilities, and accepted rows of signals in a tail."""
+    tail = {one.signal.id: one.tail for one in inputs.artifacts.rows("unique", UniqueSignal)}
+    found: dict[str, set[str]] = {}
+    for row in inputs.artifacts.rows("accepted", Candidate):
+        for kind in {kind for parent in row.parents for kind in tail.get(parent, ())}:
+            found.setdefault(kind, set()).add(row.example.id)
+    names = [one.id for one in inputs.workspace.cluster.capabilities]
+    counts = {name: len(source.human.get(name, ())) + len(source.base.get(name, ())) for name in names}
+    return rare_slices(_real(source), counts=counts, tails=found)
+
+
+def _real(source: Pool) -> list[Example]:
+    """The pool's rows that people wrote, whatever else counts towards the floor."""
+    return [row for row in source.real if row.origin is Origin.HUMAN]
+
+
+def _tails(arms: Arms, arm: str, source: Pool, slices: Mapping[str, frozenset[str]]) -> TailCoverage:
+    shown = [row.example for row in arms.of(arm)[0].rows if row.use is Use.NEW]
+    return coverage(_real(source), shown, slices=slices)
+
+
+def _barred(arms: Arms, arm: str, inputs: Inputs, tails: TailCoverage) -> Iterator[Reason]:
+    """Why the arm may not be chosen. The control is there to compare with, and never is."""
+    if arm == CONTROL:
+        return
+    cluster = inputs.workspace.cluster
+    share = round(1 - arms.makeup(arm).synthetic_share, 9)
+    if share < cluster.human_floor:
+        problem = f"{share:.1%} of the new rows are human, less than the floor of {cluster.human_floor:.0%}"
+        yield Reason(step="human floor", problem=problem, hint="gather more human rows for the targets")
+    yield from over_caps(arms.of(arm)[0].rows, arms.source.origins, cluster.mixture_policy.caps)
+    yield from lost_tails(tails, _promoted_tails(inputs), cluster.mixture_policy.tails)
+
+
+def _verdict(choice: Choice, barred: Mapping[str, tuple[Reason, ...]]) -> Verdict:
+    """Refuses with every arm's reasons where none may be chosen."""
+    if choice.arm is not None:
+        return Verdict()
+    reasons = tuple(
+        reason.model_copy(update={"problem": f"{arm}: {reason.problem}"})
+        for arm, found in barred.items()
+        for reason in found
+    )
+    nothing = Reason(
+        step="sweep", problem="there is no arm but the control", hint="see `sweep.synthetic` in params.yaml"
+    )
+    return Verdict(outcome=Outcome.REFUSE, reasons=reasons or (nothing,))
+
+
+def _arm(arms: Arms, arm: str, bands: Bands, choice: Choice, barred: tuple[Reason, ...], tails: TailCoverage) -> Arm:
+    first, *more = arms.of(arm)
+    kinds = arms.makeup(arm)
+    return Arm(
         name=arm,
-        synthetic_wanted=wanted,
+        synthetic_wanted=first.wanted,
         synthetic_share=kinds.synthetic_share,
         human_rows=kinds.human,
         synthetic_rows=kinds.synthetic,
+        corrected_rows=kinds.corrected,
         replay_rows=kinds.replay,
-        dev=dev,
-        training=trained.record,
+        dev=first.dev,
+        training=first.trained.record,
+        more_seeds=tuple(run.again for run in more),
+        mean=bands.mean(arm),
+        interval=bands.interval(arm),
+        gain=choice.gains.get(arm),
+        tails=tails,
+        barred=barred,
     )
-    return Run(record, rows, trained.adapter)
 
 
-def _dev(inputs: Inputs, ports: Ports, watch: Stopwatch, adapter: Tree, arm: str) -> SetScore:
-    model = replace(base_model(inputs), adapter=adapter)
-    work = tasks(inputs, (SetName.DEV,), robustness=False)
-    rows, _ = graded(inputs, ports, watch, model=model, name=arm, work=work)
-    return set_score([row.grade for row in rows], capability_weights(inputs.workspace.cluster))
-
-
-def _nothing() -> Output:
-    hint = "gather gold rows for the failing capabilities, or answers on their traces"
-    reason = Reason(step="pool", problem="nothing was gathered that any target could train on", hint=hint)
-    verdict = Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
+def _untrained(reasons: tuple[Reason, ...], record: PoolRecord) -> Output:
+    """Refused before anything was trained."""
+    verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
     sweep = Sweep(
         arms=(),
-        shape=CurveShape.SYNTHETIC_DOES_NOT_HELP,
+        shape=CurveShape.INCONCLUSIVE,
         chosen=CONTROL,
         human_share=0.0,
-        explanation=reason.problem,
+        explanation="; ".join(reason.problem for reason in reasons),
         verdict=verdict,
+        pool=record,
     )
     artifacts: Made = {"sweep": sweep, "curve": Curve(points=()), "mixture": (), "arms": Tree({})}
     return Output(artifacts, verdict, {"compute_s": 0.0})

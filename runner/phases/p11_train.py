@@ -10,13 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runner.phases.common import Stopwatch, Trained, base_model, graded, subtree, tasks, train
+from runner.phases.common import (
+    Stopwatch,
+    Trained,
+    TrainingKey,
+    base_model,
+    graded,
+    subtree,
+    tasks,
+    train,
+    training_key,
+)
 from runner.ports import Output, Ports, Tree
 from runner.records.scenario import SetName
 from runner.records.score import Grade, GradedAnswer
 from runner.records.training import StrengthPoint, Sweep, Training, TrainingRow
-from runner.rules.canonical import digest
-from runner.rules.mixture import mixture_digest
 from runner.rules.scoring import capability_weights, grades_by_set, regressions, set_score
 from runner.rules.sweep import choose_strength
 from runner.workspace import Inputs
@@ -27,7 +35,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     space, watch = inputs.workspace, Stopwatch(ports)
     sweep = inputs.artifacts.record("sweep", Sweep)
     rows = inputs.artifacts.rows("mixture", TrainingRow)
-    taken = _from_sweep(inputs, sweep, rows)
+    taken = _from_sweep(inputs, ports, sweep, rows)
     trained = taken or train(inputs, ports, watch, rows=rows, what="training the candidate")
     answered = inputs.artifacts.rows("dev-answers", GradedAnswer)
     before = grades_by_set(answered, "incumbent").get(SetName.DEV, [])
@@ -53,18 +61,15 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     return Output({"training": training, "adapter": adapter}, measured=watch.measured)
 
 
-def _from_sweep(inputs: Inputs, sweep: Sweep, rows: Sequence[TrainingRow]) -> Trained | None:
+def _from_sweep(inputs: Inputs, ports: Ports, sweep: Sweep, rows: Sequence[TrainingRow]) -> Trained | None:
     """The arm's adapter, where it is exactly what training now would make."""
-    params = inputs.workspace.params
     arm = next((one for one in sweep.arms if one.name == sweep.chosen), None)
     if arm is None:
         return None
-    asked = (mixture_digest(rows), inputs.artifacts.digest("base"), digest(params.train), params.seed, params.threads)
-    was = arm.training
-    if asked != (was.mixture, was.base, was.recipe, was.seed, was.threads):
+    if training_key(inputs, ports, rows) != TrainingKey.of(arm.training):
         return None
     adapter = subtree(inputs.artifacts.tree("arms"), arm.name)
-    return Trained(adapter, was, 0.0) if adapter.digest == was.adapter else None
+    return Trained(adapter, arm.training, 0.0) if adapter.digest == arm.training.adapter else None
 
 
 def _point(

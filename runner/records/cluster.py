@@ -156,6 +156,10 @@ class Cluster(Sparse):
     diversity: DiversityLimits | None = None
     """How alike candidates may be, and how varied a batch must be; the defaults where it is left out."""
 
+    @property
+    def mixture_policy(self) -> MixturePolicy:
+        return self.mixture or MixturePolicy()
+
 
 class ProblemKind(StrEnum):
     ACCURACY = "accuracy"

@@ -26,7 +26,7 @@ DIGITS = 9
 
 @dataclass(frozen=True)
 class ArmScores:
-    """One arm's dev scores: a row for each of its seeds, a column for each scenario, in the same order for every arm."""
+    """One arm's dev scores: a row for each of its seeds, a column for each scenario, alike in every arm."""
 
     name: str
     synthetic_share: float

@@ -20,7 +20,7 @@ from runner.records.scenario import Origin
 from runner.records.training import TrainingRow, Use
 from runner.rules.accumulation import content_key
 from runner.rules.canonical import digest
-from runner.rules.slices import Room, RowOrigin
+from runner.rules.slices import NO_CAPS, Room, RowOrigin
 
 CONTROL = "control"
 MAX_REPEATS = 3
@@ -45,7 +45,7 @@ class Pool:
     synthetic: Mapping[str, Sequence[Example]]
     origins: Mapping[str, RowOrigin] = field(default_factory=dict)
     """Where rows of this iteration are from, by example."""
-    caps: SliceCaps = SliceCaps()
+    caps: SliceCaps = NO_CAPS
 
     @property
     def real(self) -> tuple[Example, ...]:
@@ -61,7 +61,7 @@ def pool(
     leaked: Iterable[str] = (),
     human_origins: frozenset[Origin] = HUMAN,
     origins: Mapping[str, RowOrigin] | None = None,
-    caps: SliceCaps = SliceCaps(),
+    caps: SliceCaps = NO_CAPS,
 ) -> Pool:
     """The pool over the capabilities among `aimed` for which something was gathered. Rows in `leaked` are left out.
 

@@ -28,6 +28,7 @@ class RowOrigin(NamedTuple):
 
 
 NOWHERE = RowOrigin()
+NO_CAPS = SliceCaps()
 
 
 def origins(
