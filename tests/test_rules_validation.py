@@ -13,9 +13,10 @@ from runner.records.score import Comparison, Interval, ModelScores, Regressions,
 from runner.records.triage import Choice, Decision
 from runner.rules.decisions import decided
 from runner.rules.expansion import candidate
-from runner.rules.fidelity import fidelity, jensen_shannon, shortfalls
+from runner.rules.fidelity import fidelity, jensen_shannon
 from runner.rules.limits import limits, summary
 from runner.rules.privacy import privacy
+from runner.rules.validation import fidelity_shortfalls
 from tests.flywheel_fixture import Writer, cluster, user
 
 
@@ -36,11 +37,11 @@ def test_fidelity_tells_like_from_unlike_and_counts_copies() -> None:
     near, far = fidelity(like, real, parents=()), fidelity(unlike, real, parents=())
     assert near.vocabulary_distance < far.vocabulary_distance
     assert near.length_distance < far.length_distance
-    assert shortfalls(near, Validation(max_ngram_distance=1.0)) == ()
-    assert {reason.problem.split()[0] for reason in shortfalls(far, Validation())} >= {"length", "vocabulary"}
+    assert not list(fidelity_shortfalls(near, Validation(max_ngram_distance=1.0)))
+    assert {reason.problem.split()[0] for reason in fidelity_shortfalls(far, Validation())} >= {"length", "vocabulary"}
     copied = fidelity([real[0].upper(), "a new one", "a new one"], real, parents=real)
     assert copied.exact_copies == pytest.approx(2 / 3)
-    assert any("exact copies" in reason.problem for reason in shortfalls(copied, Validation()))
+    assert any("exact copies" in reason.problem for reason in fidelity_shortfalls(copied, Validation()))
 
 
 def test_privacy_tells_memorised_gold_from_held_back_reference() -> None:

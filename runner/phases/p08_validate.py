@@ -3,7 +3,8 @@
 Leaked rows are dropped one by one; a batch of which too much leaked fails whole. Human rows (log) are what real data
 is, so their fidelity is recorded and not judged. Privacy is judged where rows are claimed to be new texts (`llm`,
 `simulator`, `external`); a perturbation is a rewrite of rows it names, so its figures are recorded. Gold and base rows
-that stand in a frozen set are listed, and train nothing.
+that stand in a frozen set are listed, and train nothing. What a batch may not be, and what too little is known of, is
+decided by `rules.validation`; docs/validation.md says what each measure tells.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from runner.phases.common import texts
 from runner.ports import Output, Ports
+from runner.records.cluster import Validation
 from runner.records.conversation import last_user_text
 from runner.records.dataset import Batch, Candidate, Channel, Example
 from runner.records.scenario import Origin, SetName
-from runner.records.validation import BatchValidation, Fidelity, Leak, Privacy, Utility, ValidationReport
-from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.fidelity import fidelity, shortfalls
-from runner.rules.leakage import MAX_SHARE, FrozenTexts, fails_whole, verbatim
+from runner.records.validation import BatchValidation, Estimate, Fidelity, Privacy, Utility, ValidationReport
+from runner.records.verdict import Reason, Verdict
+from runner.rules.cleanliness import Slips, cleanliness
+from runner.rules.fidelity import fidelity, spread
+from runner.rules.leakage import FrozenTexts
 from runner.rules.mixture import by_capability
-from runner.rules.privacy import privacy
+from runner.rules.privacy import privacy, share
+from runner.rules.statistics import auc, auc_interval
+from runner.rules.utility import utility
+from runner.rules.validation import judged, lacks_real, lacks_records, lacks_rows, lacks_tests
 from runner.workspace import Inputs
 
 HUMAN = (Channel.LOG, Channel.HUMAN)
@@ -32,6 +39,8 @@ HELD_BACK = 5
 """One base row in this many tests and does not train, in capabilities of at least twice as many."""
 OTHERS = 200
 """Real rows of other capabilities that a utility classifier sees."""
+USUAL = 0.99
+"""The quantile of real rows' distances to each other beyond which a row is an outlier."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,14 @@ class Ground:
     reference: Mapping[str, Sequence[Example]]
     frozen: FrozenTexts
 
+    @property
+    def limits(self) -> Validation:
+        return self.inputs.workspace.cluster.validation
+
+    @property
+    def seed(self) -> int:
+        return self.inputs.workspace.params.seed
+
     @cached_property
     def by_id(self) -> dict[str, Example]:
         return {row.id: row for group in (self.gold, self.log) for rows in group.values() for row in rows}
@@ -53,8 +70,22 @@ class Ground:
         return [row for group in (self.gold, self.base, self.log) for row in group.get(capability, ())]
 
     @cached_property
-    def others(self) -> dict[str, list[Example]]:
+    def everything(self) -> dict[str, list[Example]]:
+        """All real rows by capability."""
         return {name: self.real(name) for name in sorted({*self.gold, *self.base, *self.log})}
+
+    @cached_property
+    def slips(self) -> Slips:
+        return Slips(text for rows in self.everything.values() for text in texts(rows))
+
+
+class Figures(NamedTuple):
+    """What was measured of a batch, and what could not be."""
+
+    fidelity: Fidelity | None = None
+    utility: Utility | None = None
+    privacy: Privacy | None = None
+    lacking: tuple[Reason, ...] = ()
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:
@@ -62,18 +93,17 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     candidates = inputs.artifacts.rows("candidates", Candidate)
     ground = _ground(inputs, candidates)
     batches = inputs.artifacts.rows("batches", Batch)
-    judged = []
+    found = []
     for position, batch in enumerate(batches):
         ports.progress(f"validating {batch.id}", position / len(batches))
-        rows = [one.example for one in candidates if one.batch == batch.id]
-        judged.append(_judge(batch, rows, ground, ports))
-    passed = {one.batch for one in judged if one.verdict.passed}
-    leaked = {leak.candidate for one in judged for leak in one.leaks}
+        found.append(_judge(batch, [one for one in candidates if one.batch == batch.id], ground, ports))
+    passed = {one.batch for one in found if one.verdict.passed}
+    leaked = {leak.candidate for one in found for leak in one.leaks}
     own = [row for group in (ground.gold, ground.base) for rows in group.values() for row in rows]
     report = ValidationReport(
-        batches=tuple(judged),
-        passed=tuple(one.batch for one in judged if one.batch in passed),
-        failed=tuple(one.batch for one in judged if one.batch not in passed),
+        batches=tuple(found),
+        passed=tuple(one.batch for one in found if one.batch in passed),
+        failed=tuple(one.batch for one in found if one.batch not in passed),
         human_leaks=ground.frozen.leaks(sorted(own, key=lambda row: row.id)),
     )
     valid = [one for one in candidates if one.batch in passed and one.example.id not in leaked]
@@ -94,87 +124,111 @@ def _ground(inputs: Inputs, candidates: Sequence[Candidate]) -> Ground:
     )
 
 
-def _judge(batch: Batch, rows: Sequence[Example], ground: Ground, ports: Ports) -> BatchValidation:
-    limits, human = ground.inputs.workspace.cluster.validation, batch.provenance.channel in HUMAN
-    leaks = ground.frozen.leaks(rows)
-    reasons = list(_leakage(leaks, len(rows)))
-    capability = rows[0].capability if rows else ""
-    found = _fidelity(batch, rows, ground, human=human) if rows else None
-    use: Utility | None = None
-    private: Privacy | None = None
-    if not human and len(rows) < limits.min_rows:
-        hint = "insufficient data: raise `expand.per_target`, or gather more human rows of the target"
-        reasons.append(Reason(step="size", problem=f"{len(rows)} rows, fewer than {limits.min_rows}", hint=hint))
-    elif not human and found is not None:
-        reasons += shortfalls(found, limits)
-        use = _utility(capability, rows, ground, ports)
-        members = [row for name in batch.provenance.parents if (row := ground.by_id.get(name))]
-        reference = ground.reference.get(capability, ())
-        private = privacy(texts(rows), gold=texts(members), reference=texts(reference))
-        reasons += _measures(batch, use, private, ground)
-    outcome = Outcome.REFUSE if reasons else Outcome.PASS
-    return BatchValidation(
-        batch=batch.id,
-        rows=len(rows),
-        fidelity=found,
-        utility=use,
-        privacy=private,
-        leaks=leaks,
-        verdict=Verdict(outcome=outcome, reasons=tuple(reasons)),
+def _judge(batch: Batch, candidates: Sequence[Candidate], ground: Ground, ports: Ports) -> BatchValidation:
+    rows = [one.example for one in candidates]
+    human, channel = batch.provenance.channel in HUMAN, batch.provenance.channel
+    found = Figures()
+    if rows:
+        found = _human(rows, ground) if human else _measured(batch, candidates, ground, ports)
+    elif not human:
+        found = Figures(lacking=tuple(lacks_rows(0, ground.limits)))
+    return judged(
+        batch.id,
+        len(rows),
+        limits=ground.limits,
+        fidelity=found.fidelity,
+        utility=found.utility,
+        privacy=found.privacy,
+        leaks=ground.frozen.leaks(rows),
+        lacking=found.lacking,
+        human=human,
+        claimed_new=channel in CLAIMED_NEW,
     )
 
 
-def _leakage(leaks: Sequence[Leak], rows: int) -> Iterator[Reason]:
-    copied = verbatim(leaks)
-    if fails_whole(copied, rows):
-        problem = f"{copied} of {rows} rows stand in a frozen set, more than {MAX_SHARE:.0%}"
-        yield Reason(step="leakage", problem=problem, hint="the source knows the benchmark: find out how")
-
-
-def _fidelity(batch: Batch, rows: Sequence[Example], ground: Ground, *, human: bool) -> Fidelity:
-    """Against real rows of the capability, the batch's own left out."""
+def _human(rows: Sequence[Example], ground: Ground) -> Figures:
     own = {row.id for row in rows}
     real = [row for row in ground.real(rows[0].capability) if row.id not in own]
-    parents = [] if human else [row for name in batch.provenance.parents if (row := ground.by_id.get(name))]
-    return fidelity(texts(rows), texts(real), parents=texts(parents))
+    return Figures(fidelity(texts(rows), texts(real), parents=()))
 
 
-def _measures(batch: Batch, use: Utility | None, private: Privacy | None, ground: Ground) -> Iterator[Reason]:
-    limits = ground.inputs.workspace.cluster.validation
-    if use is not None and use.ratio < limits.min_utility:
-        problem = f"trained on the batch, a classifier reaches {use.ratio:.2f} of what real data teaches it"
-        yield Reason(step="utility", problem=problem, hint=f"the limit is {limits.min_utility:g}")
-    judged = batch.provenance.channel in CLAIMED_NEW
-    if judged and private is not None and private.membership_auc > limits.max_membership_auc:
-        problem = f"distance to the batch tells its sources from others with AUC {private.membership_auc:.2f}"
-        yield Reason(step="privacy", problem=problem, hint=f"the limit is {limits.max_membership_auc:g}")
+def _measured(batch: Batch, candidates: Sequence[Candidate], ground: Ground, ports: Ports) -> Figures:
+    """Everything of a synthetic batch; of one that is too small, no more than its distances."""
+    rows, limits = [one.example for one in candidates], ground.limits
+    capability = rows[0].capability
+    parents = [row for name in batch.provenance.parents if (row := ground.by_id.get(name))]
+    rewritten = {one.parents[0] for one in candidates if len(one.parents) == 1}
+    real = texts([row for row in ground.real(capability) if row.id not in rewritten])
+    like = fidelity(texts(rows), real, parents=texts(parents))
+    small = tuple(lacks_rows(len(rows), limits))
+    if small:
+        return Figures(like, lacking=small)
+    lacking = list(lacks_real(len(real), limits))
+    if len(real) >= max(2, limits.min_real):
+        like = _compared(like, texts(rows), real, ground, ports)
+    use, why = _utility(capability, rows, ground, ports)
+    reference = ground.reference.get(capability, ())
+    if batch.provenance.channel in CLAIMED_NEW:
+        lacking += lacks_records(len(parents), len(reference), limits)
+    return Figures(like, use, _privacy(rows, parents, reference, ground), (*lacking, *why))
 
 
-def _utility(capability: str, rows: Sequence[Example], ground: Ground, ports: Ports) -> Utility | None:
-    """One capability against the rest: a classifier trained on the batch, and one trained on real rows, each beside
-    the same real rows of other capabilities; both tested on dev and on base rows held back. None without tests."""
-    space = ground.inputs.workspace
-    random_ = random.Random(f"{space.params.seed}/{capability}")
+def _compared(like: Fidelity, batch: Sequence[str], real: Sequence[str], ground: Ground, ports: Ports) -> Fidelity:
+    """`like` with what takes a number of real rows: their spread, the two-sample test, outliers, cleanliness."""
+    made, true = ports.classifier.told_apart(batch, real, seed=ground.seed)
+    low, high = auc_interval(made, true)
+    to_real, own = ports.classifier.nearest(batch, real)
+    usual = sorted(own)[min(len(own) - 1, int(USUAL * len(own)))]
+    return like.model_copy(
+        update={
+            "real": spread(real, size=len(batch), seed=ground.seed),
+            "c2st_auc": Estimate(value=round(auc(made, true), 9), low=low, high=high),
+            "outliers": share(sum(distance > usual for distance in to_real), len(batch)),
+            "cleanliness": cleanliness(batch, real, slips=ground.slips, seed=ground.seed),
+        }
+    )
+
+
+def _utility(
+    capability: str, rows: Sequence[Example], ground: Ground, ports: Ports
+) -> tuple[Utility | None, tuple[Reason, ...]]:
+    """One capability against the rest: a classifier trained on the batch, and one trained on as many real rows, each
+    beside the same real rows of other capabilities; both tested on dev and on base rows held back."""
+    space, limits = ground.inputs.workspace, ground.limits
+    random_ = random.Random(f"{ground.seed}/{capability}")
     base = list(ground.base.get(capability, ()))
     held = base[::HELD_BACK] if len(base) >= 2 * HELD_BACK else []
     kept = [row for row in ground.real(capability) if row not in held]
     dev = space.scenarios[SetName.DEV]
     yes = [last_user_text(one.input) for one in dev if one.capability == capability] + texts(held)
     no = [last_user_text(one.input) for one in dev if one.capability != capability]
-    if not yes or not no or not kept:
-        return None
-    test = [(text, capability) for text in yes]
-    test += [(text, "other") for text in random_.sample(no, min(len(no), len(yes)))]
-    pool = [row for name, found in ground.others.items() if name != capability for row in found]
+    no = random_.sample(no, min(len(no), len(yes)))
+    tests = min(len(yes), len(no))
+    if tests < limits.min_records or not kept:
+        return None, tuple(lacks_tests(capability, tests if kept else 0, limits))
+    test = [*((text, capability) for text in yes), *((text, "other") for text in no)]
+    pool = [row for name, found in ground.everything.items() if name != capability for row in found]
     rest = [(text, "other") for text in texts(random_.sample(pool, min(OTHERS, len(pool))))]
+    size = min(len(rows), len(kept))
 
-    def accuracy(positives: Sequence[str]) -> float:
-        train = [(text, capability) for text in positives] + rest
-        seed = space.params.seed
-        return round(ports.classifier.accuracy(train, test, seed=seed), 9)
+    def correct(shown: Sequence[Example]) -> Sequence[bool]:
+        train = [(text, capability) for text in texts(random_.sample(shown, size))]
+        return ports.classifier.correct([*train, *rest], test, seed=ground.seed)
 
-    made, real = accuracy(texts(rows)), accuracy(texts(kept))
-    return Utility(synthetic_accuracy=made, real_accuracy=real, ratio=round(made / real, 9) if real else 1.0)
+    found, nothing = utility(correct(rows), correct(kept), positives=len(yes), rows=size, seed=ground.seed)
+    if nothing and limits.min_utility > 0:
+        hint = "more real rows of the capability, or dev scenarios that can be told from others by their words"
+        return found, (Reason(step="utility", problem=f"insufficient data: {nothing}", hint=hint),)
+    return found, ()
+
+
+def _privacy(
+    rows: Sequence[Example], parents: Sequence[Example], reference: Sequence[Example], ground: Ground
+) -> Privacy | None:
+    members = {row.id for row in parents}
+    others = [row for found in ground.everything.values() for row in found if row.id not in members]
+    least = ground.limits.min_records
+    return privacy(texts(rows), gold=texts(parents), reference=texts(reference), others=texts(others), least=least)
 
 
 def _reasons(report: ValidationReport) -> Iterator[Reason]:

@@ -1,4 +1,8 @@
-"""Fidelity: how far a batch's texts lie from real ones, as Jensen-Shannon distances (base 2, square root; 0 to 1)."""
+"""Fidelity: how far a batch's texts lie from real ones, as Jensen-Shannon distances (base 2, square root; 0 to 1).
+
+Two samples of one source lie apart too, the farther the smaller they are. So a distance is held against the limit and
+against `spread`: what equally large samples of the real rows reach among themselves. Below either it is no shortfall.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from runner.records.cluster import Validation
-from runner.records.validation import Fidelity
-from runner.records.verdict import Reason
+import numpy as np
+import numpy.typing as npt
+
+from runner.records.validation import Divergence, Fidelity
 from runner.rules.similarity import normal_text, words
 
+Matrix = npt.NDArray[np.float32]
 LENGTH_BIN = 4
 """Words to a bin of the length histogram."""
+SAMPLES = 40
+"""Samples of the real rows whose distances make `spread`: by chance alone one batch in 41 lies beyond it."""
 
 
 def jensen_shannon(left: Mapping[str, int], right: Mapping[str, int]) -> float:
@@ -43,19 +51,39 @@ def fidelity(batch: Sequence[str], real: Sequence[str], *, parents: Iterable[str
     )
 
 
-def shortfalls(found: Fidelity, limits: Validation) -> tuple[Reason, ...]:
-    """Each limit of the cluster that `found` breaks."""
-    checks = (
-        ("length distance", found.length_distance, limits.max_length_distance),
-        ("vocabulary distance", found.vocabulary_distance, limits.max_vocabulary_distance),
-        ("n-gram distance", found.ngram_distance, limits.max_ngram_distance),
-        ("share of exact copies", found.exact_copies, limits.max_exact_copies),
-    )
-    return tuple(
-        Reason(step="fidelity", problem=f"{name} {value:.3f} is above {limit:.3f}")
-        for name, value, limit in checks
-        if value > limit
-    )
+def spread(real: Sequence[str], *, size: int, seed: int) -> Divergence:
+    """The farthest that one of `SAMPLES` seeded samples of `size` real rows (half of them at most) lies from the rest.
+
+    Raises `ValueError` for fewer than two rows.
+    """
+    size = min(size, len(real) // 2)
+    if not size:
+        raise ValueError("one row has no spread")
+    generator = np.random.default_rng(seed)
+    drawn = np.zeros((SAMPLES, len(real)), dtype=np.float32)
+    for sample in drawn:
+        sample[generator.permutation(len(real))[:size]] = 1
+    counted = ([Counter(_lengths([text])) for text in real], *([_grams([text], n) for text in real] for n in (1, 2)))
+    lengths, vocabulary, pairs = (_farthest(counts, drawn) for counts in counted)
+    return Divergence(length_distance=lengths, vocabulary_distance=vocabulary, ngram_distance=pairs)
+
+
+def _farthest(counts: Sequence[Counter[str]], drawn: Matrix) -> float:
+    """The largest Jensen-Shannon distance of the rows a line of `drawn` marks with 1 to those it marks with 0."""
+    columns = {key: at for at, key in enumerate(sorted({key for one in counts for key in one}))}
+    if not columns:
+        return 1.0
+    table = np.zeros((len(counts), len(columns)), dtype=np.float32)
+    for row, one in enumerate(counts):
+        for key, count in one.items():
+            table[row, columns[key]] = count
+    inside = (drawn @ table).astype(np.float64)
+    outside = table.sum(axis=0) - inside
+    shares = [side / np.maximum(side.sum(axis=1, keepdims=True), 1.0) for side in (inside, outside)]
+    middle = (shares[0] + shares[1]) / 2
+    parts = [share * np.log2(np.where(share > 0, share / np.where(middle > 0, middle, 1.0), 1.0)) for share in shares]
+    divergence = np.clip((parts[0] + parts[1]).sum(axis=1) / 2, 0.0, 1.0)
+    return round(float(np.sqrt(divergence).max()), 9)
 
 
 def _lengths(texts: Iterable[str]) -> Counter[str]:
