@@ -65,6 +65,7 @@ class Phase(NamedTuple):
 
 DATA = ("base-data", "gold", "reference", "traces")
 CORE, DEV = SetName.CORE, SetName.DEV
+_TRIAGED = ("triage", "accepted", "preferences", "unpaired")
 
 INTAKE = Stage(
     "intake",
@@ -127,7 +128,7 @@ PHASES: tuple[Phase, ...] = (
             "expand",
             p07_expand.run,
             ("diagnosis", "unique", "gold", "base"),
-            ("batches", "candidates"),
+            ("batches", "candidates", "rejected"),
             sets=(CORE,),
             reviewed=("rubrics",),
             params=("expand", "train", "seed", "threads"),
@@ -138,7 +139,7 @@ PHASES: tuple[Phase, ...] = (
         Stage(
             "validate",
             p08_validate.run,
-            ("batches", "candidates", "gold", "reference", "base-data"),
+            ("unique", "diagnosis", "batches", "candidates", "gold", "reference", "base-data"),
             ("validation", "valid"),
             sets=EVERY_SET,
             params=("seed",),
@@ -147,7 +148,7 @@ PHASES: tuple[Phase, ...] = (
     ),
     Phase.of(
         9,
-        Stage("triage", p09_triage.run, ("intake", "valid"), ("triage", "accepted"), reviewed=("triage",)),
+        Stage("triage", p09_triage.run, ("intake", "validation", "valid"), _TRIAGED, reviewed=("triage",)),
         gate="human",
     ),
     Phase.of(
