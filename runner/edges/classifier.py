@@ -24,6 +24,11 @@ class LinearTextClassifier:
         guesses = model.predict([text for text, _ in test])
         return [str(guess) == label for guess, (_, label) in zip(guesses, test, strict=True)]
 
+    def accuracy(self, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], *, seed: int) -> float:
+        """Share of `test` that is got right after fitting `train`; 0 where either is empty."""
+        hits = self.correct(train, test, seed=seed)
+        return sum(hits) / len(hits) if hits else 0.0
+
     def told_apart(
         self, rows: Sequence[str], real: Sequence[str], *, seed: int
     ) -> tuple[tuple[float, ...], tuple[float, ...]]:
