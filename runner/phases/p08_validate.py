@@ -4,7 +4,8 @@ Leaked rows are dropped one by one; a batch of which too much leaked fails whole
 is, so their fidelity is recorded and not judged. Privacy is judged where rows are claimed to be new texts (`llm`,
 `simulator`, `external`); a perturbation is a rewrite of rows it names, so its figures are recorded. Gold and base rows
 that stand in a frozen set are listed, and train nothing. What a batch may not be, and what too little is known of, is
-decided by `rules.validation`; docs/validation.md says what each measure tells.
+decided by `rules.validation`; docs/validation.md says what each measure tells. Of every batch its diversity is
+measured, and judged where the cluster sets a limit (`diversity:`); the funnel gets its step `validated`.
 """
 
 from __future__ import annotations
@@ -20,17 +21,21 @@ from runner.ports import Output, Ports
 from runner.records.cluster import Validation
 from runner.records.conversation import last_user_text
 from runner.records.dataset import Batch, Candidate, Channel, Example
+from runner.records.failure import Diagnosis
 from runner.records.scenario import Origin, SetName
+from runner.records.trace import UniqueSignal
 from runner.records.validation import BatchValidation, Estimate, Fidelity, Privacy, Utility, ValidationReport
 from runner.records.verdict import Reason, Verdict
+from runner.rules import funnel
 from runner.rules.cleanliness import Slips, cleanliness
+from runner.rules.diversity import diversity
 from runner.rules.fidelity import fidelity, spread
 from runner.rules.leakage import FrozenTexts
 from runner.rules.mixture import by_capability
 from runner.rules.privacy import privacy, share
 from runner.rules.statistics import auc, auc_interval
 from runner.rules.utility import utility
-from runner.rules.validation import judged, lacks_real, lacks_records, lacks_rows, lacks_tests
+from runner.rules.validation import judged, lacks_real, lacks_records, lacks_rows, lacks_tests, with_diversity
 from runner.workspace import Inputs
 
 HUMAN = (Channel.LOG, Channel.HUMAN)
@@ -53,6 +58,8 @@ class Ground:
     log: Mapping[str, Sequence[Example]]
     reference: Mapping[str, Sequence[Example]]
     frozen: FrozenTexts
+    members: Mapping[str, Sequence[str]]
+    """The failed messages of each failure cluster."""
 
     @property
     def limits(self) -> Validation:
@@ -96,17 +103,20 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     found = []
     for position, batch in enumerate(batches):
         ports.progress(f"validating {batch.id}", position / len(batches))
-        found.append(_judge(batch, [one for one in candidates if one.batch == batch.id], ground, ports))
+        rows = [one for one in candidates if one.batch == batch.id]
+        found.append(_varied(_judge(batch, rows, ground, ports), batch, rows, ground))
     passed = {one.batch for one in found if one.verdict.passed}
     leaked = {leak.candidate for one in found for leak in one.leaks}
-    own = [row for group in (ground.gold, ground.base) for rows in group.values() for row in rows]
+    own = [row for group in (ground.gold, ground.base) for some in group.values() for row in some]
+    valid = [one for one in candidates if one.batch in passed and one.example.id not in leaked]
+    before = funnel.report(batches)
     report = ValidationReport(
         batches=tuple(found),
         passed=tuple(one.batch for one in found if one.batch in passed),
         failed=tuple(one.batch for one in found if one.batch not in passed),
         human_leaks=ground.frozen.leaks(sorted(own, key=lambda row: row.id)),
+        funnel=funnel.validated(before, candidates=candidates, valid=valid, leaked=leaked) if before else None,
     )
-    valid = [one for one in candidates if one.batch in passed and one.example.id not in leaked]
     verdict = Verdict(reasons=tuple(_reasons(report)))
     return Output({"validation": report, "valid": valid}, verdict, {"compute_s": 0.0})
 
@@ -121,7 +131,15 @@ def _ground(inputs: Inputs, candidates: Sequence[Candidate]) -> Ground:
         log=by_capability(log),
         reference=by_capability(inputs.artifacts.rows("reference", Example)),
         frozen=FrozenTexts(scenario for found in scenarios.values() for scenario in found),
+        members=_members(inputs),
     )
+
+
+def _members(inputs: Inputs) -> dict[str, list[str]]:
+    signals = inputs.artifacts.rows("unique", UniqueSignal)
+    said = {one.signal.id: last_user_text(one.signal.trace.input) for one in signals}
+    failures = inputs.artifacts.record("diagnosis", Diagnosis).failures
+    return {one.id: [said[name] for name in one.signals if name in said] for one in failures}
 
 
 def _judge(batch: Batch, candidates: Sequence[Candidate], ground: Ground, ports: Ports) -> BatchValidation:
@@ -144,6 +162,21 @@ def _judge(batch: Batch, candidates: Sequence[Candidate], ground: Ground, ports:
         human=human,
         claimed_new=channel in CLAIMED_NEW,
     )
+
+
+def _varied(
+    judgement: BatchValidation, batch: Batch, candidates: Sequence[Candidate], ground: Ground
+) -> BatchValidation:
+    """With the batch's diversity. What people wrote is what a batch should reach, so theirs is not judged."""
+    if not candidates:
+        return judgement
+    own, human = {one.example.id for one in candidates}, batch.provenance.channel in HUMAN
+    real = [row for row in ground.real(candidates[0].example.capability) if row.id not in own]
+    members = () if human else ground.members.get(batch.provenance.target, ())
+    rows = texts([one.example for one in candidates])
+    found = diversity(rows, real=texts(real), members=members, seed=ground.seed)
+    limits = ground.inputs.workspace.cluster.diversity
+    return with_diversity(judgement, found, limits=None if human else limits)
 
 
 def _human(rows: Sequence[Example], ground: Ground) -> Figures:

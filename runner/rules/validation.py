@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.records.cluster import Validation
+from runner.records.diversity import Diversity, DiversityLimits
 from runner.records.validation import (
     BatchValidation,
     Cleanliness,
@@ -22,6 +23,7 @@ from runner.records.validation import (
 )
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.cleanliness import RARE
+from runner.rules.diversity import shortfalls
 from runner.rules.leakage import MAX_SHARE, fails_whole, verbatim
 
 SIZE = "size"
@@ -69,6 +71,17 @@ def judged(
         lacking=tuple(lacking),
         judgement=judgement,
     )
+
+
+def with_diversity(judgement: BatchValidation, found: Diversity, *, limits: DiversityLimits | None) -> BatchValidation:
+    """The judgement with what `found` says, refused where it misses a limit; a batch that is too small misses none."""
+    small = any(reason.step == SIZE for reason in judgement.lacking)
+    reasons = shortfalls(found, limits) if limits is not None and not small else ()
+    update: dict[str, object] = {"diversity": found}
+    if reasons:
+        verdict = Verdict(outcome=Outcome.REFUSE, reasons=(*reasons, *judgement.verdict.reasons))
+        update |= {"verdict": verdict, "judgement": Judgement.REFUSE}
+    return judgement.model_copy(update=update)
 
 
 def leakage(leaks: Sequence[Leak], rows: int) -> Iterator[Reason]:
