@@ -19,7 +19,7 @@ from runner.phases import p08_validate
 from runner.records.cluster import Validation
 from runner.records.dataset import Batch, Candidate, Channel, Example, Generator, Provenance
 from runner.records.scenario import Origin, SetName
-from runner.records.validation import BatchValidation, Estimate, Judgement
+from runner.records.validation import BatchValidation, Judgement
 from runner.rules.cleanliness import Slips, cleanliness
 from runner.rules.fidelity import fidelity, spread
 from runner.rules.naming import slug
@@ -351,12 +351,3 @@ def test_tidied_rows_are_too_clean() -> None:
     assert found.score == pytest.approx(len(counted) / 6)
     assert cleanliness([typed() for _ in range(40)], real, slips=Slips(real), seed=1).score <= 1 / 6
     assert cleanliness([], real, slips=Slips(real), seed=1) is None
-
-
-def test_an_estimate_without_width_is_no_privilege_of_small_samples() -> None:
-    """Five records told apart perfectly by chance are a matter of 1 in 252; the limit of .7 is not broken by them."""
-    low, high = auc_interval([2.0] * 5, [1.0] * 5)
-    assert low < 0.7
-    assert high == 1.0
-    assert auc_interval([2.0] * 40, [1.0] * 10)[0] > 0.85
-    assert Estimate(value=1.0, low=low, high=high).value == 1.0
