@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import random
+import csv
+import json
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +20,9 @@ from runner.records.scenario import SetName
 from runner.rules.expansion import Sieve, sieve
 from runner.rules.leakage import FrozenTexts
 from runner.rules.novelty import Novelty
-from tests.flywheel_fixture import Writer, scenario, user
+from tests.flywheel_fixture import scenario, user
 
+TRACES = Path(__file__).parent.parent / "examples" / "support-desk" / "traces.jsonl"
 GOLD = "my new card has still not arrived after two weeks of waiting"
 FROZEN = "the machine at the corner kept my card and gave nothing back to me"
 
@@ -150,3 +154,31 @@ def test_no_row_appears_or_vanishes(texts: list[str], consistent: list[bool], wa
 @pytest.mark.parametrize("text", ["", "   ", "?!"])
 def test_what_says_nothing_is_too_short(text: str) -> None:
     assert not made(gold(GOLD), wanted=5).admits(text)
+
+
+def near(known: Sequence[str], offered: Sequence[str]) -> Counter[str]:
+    """The causes for which a novelty that knows `known` turns `offered` down."""
+    found = made(gold(*known), wanted=len(offered))
+    offer(found, *offered)
+    return found.rejected
+
+
+def test_real_messages_are_seldom_near_duplicates_of_one_another(data: Path) -> None:
+    """The usual limit on people's own messages, each half of an intent as candidates beside the other half."""
+    groups: dict[str, list[str]] = {}
+    with (data / "banking77" / "train.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            groups.setdefault(row["category"], []).append(row["text"])
+    causes: Counter[str] = Counter()
+    for texts in groups.values():
+        causes += near(texts[::2], texts[1::2])
+    offered = sum(len(texts) // 2 for texts in groups.values())
+    print(f"BANKING77, {offered} messages beside as many of their intent: {dict(causes)}")
+    desk = [json.loads(line)["request"]["messages"][-1]["content"] for line in TRACES.read_text().splitlines()]
+    desk = list(dict.fromkeys(desk))
+    own = near(desk[::2], desk[1::2])
+    print(f"support-desk, {len(desk[1::2])} messages beside the others: {dict(own)}")
+    assert set(causes) == {"copy", "duplicate", "near-gold", "near-candidate", "too-short"}
+    assert causes["too-short"] <= 0.001 * offered, "shorter than all of the other half"
+    assert causes["near-gold"] + causes["near-candidate"] < 0.02 * offered
+    assert own.total() <= 0.02 * len(desk)
