@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,8 @@ from runner.records.intake import Intake
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.scenario import SetName
 from runner.records.step import Step
-from runner.records.triage import Decision, TriageFile
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.triage_list import prefilled
 from runner.workspace import Workspace
 
 
@@ -143,9 +143,9 @@ def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Map
     refusal = _looks_exhausted(flow, phase)
     reads = [name for stage in phase.stages for name in stage.reads]
     run.restore({name: known[name] for name in reads if name in known})
-    if phase.name == "triage" and iteration in flow.workspace.triage:
-        path = f"clusters/{flow.cluster}/triage/{iteration}.yaml"
-        run.bring(path, flow.reader.read(path))
+    if phase.name == "triage":
+        for path in _decisions(flow, iteration):
+            run.bring(path, flow.reader.read(path))
     inputs: dict[str, str] = {}
     outputs: dict[str, str] = {}
     measured: dict[str, object] = {}
@@ -169,6 +169,14 @@ def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Map
     return Step(
         iteration=iteration, phase=phase.name, inputs=inputs, outputs=outputs, verdict=verdict, measured=measured
     )
+
+
+def _decisions(flow: Flow, iteration: str) -> Iterator[str]:
+    """The files on main in which people decided on the iteration's candidates: the list, reviews and signatures."""
+    home = f"clusters/{flow.cluster}/triage/{iteration}"
+    if iteration in flow.workspace.triage:
+        yield f"{home}.yaml"
+    yield from flow.reader.paths(f"{home}/")
 
 
 def _looks_exhausted(flow: Flow, phase: Phase) -> Verdict | None:
@@ -249,8 +257,8 @@ def _open_pull_requests(flow: Flow, run: Run, phase: Phase, step: Step) -> tuple
         )
     if phase.name == "triage" and step.verdict.outcome is Outcome.WAIT:
         path = f"clusters/{flow.cluster}/triage/{step.iteration}.yaml"
-        undecided = tuple(_undecided(candidate) for candidate in run.artifacts.rows("valid", Candidate))
-        file = TriageFile(cluster=flow.cluster, iteration=step.iteration, decisions=undecided)
+        valid = run.artifacts.rows("valid", Candidate)
+        file = prefilled(valid, flow.workspace.cluster.triage, cluster=flow.cluster, iteration=step.iteration)
         return (_open(flow, "triage", step, {path: flow.dump_yaml(file)}, "Candidates to accept, reject or edit"),)
     return ()
 
@@ -258,14 +266,3 @@ def _open_pull_requests(flow: Flow, run: Run, phase: Phase, step: Step) -> tuple
 def _open(flow: Flow, kind: str, step: Step, files: Mapping[str, bytes], title: str) -> str:
     branch = f"{kind}/{flow.cluster}/{step.iteration}"
     return flow.pulls.open(branch, files, title=f"{flow.cluster}: {title}", body=f"Iteration {step.iteration}.")
-
-
-def _undecided(candidate: Candidate) -> Decision:
-    example = candidate.example
-    return Decision(
-        candidate=example.id,
-        capability=example.capability,
-        origin=example.origin,
-        input=example.input,
-        answer=example.answer,
-    )

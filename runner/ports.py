@@ -20,6 +20,7 @@ from runner.ports_models import (
     Tree,
     silent,
 )
+from runner.ports_promotion import Verifier
 from runner.records.base import Record
 from runner.records.verdict import Verdict
 

@@ -12,16 +12,18 @@ from typing import TypeVar
 
 from runner.errors import RecordError, RecordErrors
 from runner.ports import Artifacts, FieldLocator, Reader, RecordParser
+from runner.ports_promotion import Keys
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
 from runner.records.params import ClusterParams, Params
 from runner.records.pointer import DataPointer
+from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
-from runner.records.triage import TriageFile
+from runner.records.triage import Review, TriageFile
 from runner.rules import crossref
 from runner.rules.benchmark import set_digest
 from runner.rules.canonical import digest, sha256
@@ -34,6 +36,7 @@ _SHAPES = f"governed files: {', '.join(candidate.shape for candidate in PLACES)}
 POLICY = ("policy/allowed_signers", "policy/revoked", "policy/trust.yaml")
 
 BASE_ALONE = Incumbent(sequence=0)
+NO_KEYS = Keys(b"", b"")
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,14 @@ class Workspace:
     incumbent: Incumbent = BASE_ALONE
     promoted: Mapping[int, bytes] = field(default_factory=dict)
     """The `sweep.json` of each promotion's evidence, by sequence: what no later pool may lose."""
+    reviews: Mapping[str, tuple[Review, ...]] = field(default_factory=dict)
+    """What each person decided, by iteration."""
+    signatures: Mapping[str, bytes] = field(default_factory=dict)
+    """Every file below `triage/<iteration>/` by path: reviews as they stand, and their envelopes."""
+    trust: Trust | None = None
+    """None where there is no policy, or none that can be read."""
+    keys: Keys = NO_KEYS
+    """The policy's."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     scenarios = {name: _by_id(tray.all(f"scenarios/{cluster}/{name}/", Scenario).values()) for name in SetName}
     every_rubric = tray.all("rubrics/", Rubric)
     triage = {_stem(path): file for path, file in tray.all(home + "triage/", TriageFile).items()}
+    reviews = _by_iteration(tray.all(home + "triage/", Review))
     pointers = {_stem(path): pointer for path, pointer in tray.all(home + "data/", DataPointer).items()}
     promotions = tray.all(home + "promotions/", PromotionRecord)
     promoted = _sweeps(reader, home)
@@ -100,12 +112,13 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     if record is None or problem is None or params is None or tray.errors:
         raise RecordErrors(tray.errors)
     rubrics = relevant_rubrics(record, scenarios, every_rubric.values())
+    policy = {path: reader.read(path) for path in POLICY if reader.paths(path)}
     digests = {
         "cluster": digest(record),
         "problem": digest(problem),
         "rubrics": digest([[name, digest(rubrics[name])] for name in sorted(rubrics)]),
         "params": digest(params.clusters[cluster]),
-        "policy": digest([[path, sha256(reader.read(path))] for path in POLICY if reader.paths(path)]),
+        "policy": digest([[path, sha256(data)] for path, data in policy.items()]),
         **{f"scenarios/{name}": set_digest(found) for name, found in scenarios.items()},
         **{f"data/{name}": pointer.meta.sha256 for name, pointer in pointers.items()},
         **({"promoted": digest([[n, sha256(data)] for n, data in promoted.items()])} if promoted else {}),
@@ -121,6 +134,10 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
         digests=digests,
         incumbent=_incumbent(promotions.values()),
         promoted=promoted,
+        reviews=reviews,
+        signatures={path: reader.read(path) for path in reader.paths(home + "triage/") if path.count("/") > 3},
+        trust=tray.quietly(POLICY[2], Trust) if POLICY[2] in policy else None,
+        keys=Keys(policy.get(POLICY[0], b""), policy.get(POLICY[1], b"")),
     )
 
 
@@ -267,6 +284,14 @@ def _sweeps(reader: Reader, home: str) -> dict[int, bytes]:
         if sequence.isdigit() and file == f"evidence/{EvidenceFile.SWEEP}":
             found[int(sequence)] = reader.read(path)
     return dict(sorted(found.items()))
+
+
+def _by_iteration(reviews: Mapping[str, Review]) -> Mapping[str, tuple[Review, ...]]:
+    """Reviews by the iteration that their path names, each in the order of the people's names."""
+    found: dict[str, list[Review]] = {}
+    for path, review in sorted(reviews.items()):
+        found.setdefault(path.split("/")[3], []).append(review)
+    return {name: tuple(of) for name, of in found.items()}
 
 
 def _stem(path: str) -> str:

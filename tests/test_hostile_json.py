@@ -15,11 +15,11 @@ from runner.edges.ledger_store import entry_bytes, parse_entry
 from runner.edges.signing import SshVerifier
 from runner.errors import HallmarkError, RecordError, VerificationError
 from runner.ports_promotion import Keys
-from runner.promotion.gather import statement
 from runner.records.ledger import Entry, EntryKind
 from runner.records.statement import DecisionStatement
 from runner.rules.canonical import canonical
 from runner.rules.strict_json import canonical_json, strict_json, strict_lines
+from runner.rules.trust.statements import statement
 
 BOMBS: dict[str, bytes] = {
     "a name twice": b'{"a":1,"a":2}',

@@ -33,7 +33,7 @@ from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.accumulation import lost, pool_record
 from runner.rules.bands import Bands
 from runner.rules.mixture import CONTROL, Pool, counted_as_human, pool
-from runner.rules.decisions import gathered
+from runner.rules.settlement import gathered
 from runner.rules.slices import origins, over_caps
 from runner.rules.sweep import Choice, contenders, curve, human_share, judge
 from runner.rules.tail_coverage import coverage, lost_tails, rare_slices
@@ -94,7 +94,7 @@ def _pool(inputs: Inputs) -> tuple[Pool, PoolRecord]:
     space, artifacts = inputs.workspace, inputs.artifacts
     diagnosis = artifacts.record("diagnosis", Diagnosis)
     capability = {one.id: one.capability for one in diagnosis.failures}
-    earlier = gathered(space.triage, artifacts.record("intake", Intake).earlier_triage)
+    earlier = gathered(space.triage, space.reviews, artifacts.record("intake", Intake).earlier_triage)
     accepted = artifacts.rows("accepted", Candidate)
     rows = [*artifacts.rows("gold", Example), *earlier, *(one.example for one in accepted)]
     base = artifacts.rows("base-data", Example)

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from runner.errors import HallmarkError
-from runner.promotion.gather import attestation, decision, statement
+from runner.promotion.gather import attestation, decision
 from runner.promotion.history import Link
 from runner.promotion.sources import Policy, Sources
 from runner.records.ledger import Entry
 from runner.records.statement import ReceiptStatement
 from runner.rules.canonical import canonical
+from runner.rules.trust.statements import statement
 
 OpenReceipt = Callable[[Sources, Policy, Entry], ReceiptStatement]
 

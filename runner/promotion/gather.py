@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from runner.errors import HallmarkError, RecordError, VerificationError
 from runner.ports_promotion import Keys
 from runner.promotion.adapters import adapter_problem
 from runner.promotion.benchmarks import benchmark_steps
+from runner.promotion.reviews import triage_step
 from runner.promotion.sources import Policy, Sources
 from runner.promotion.standing import standing
 from runner.promotion.told import told_by
 from runner.promotion.twins import twins
-from runner.records.base import Record
 from runner.records.change import ChangeClass, Operation, PathChange
 from runner.records.cluster import BenchmarkLock, Cluster
 from runner.records.promotion import PromotionKind, PromotionRecord
@@ -25,12 +22,11 @@ from runner.records.statement import PAYLOAD_TYPE, DecisionStatement, EvidenceSt
 from runner.records.verdict import Reason
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256
-from runner.rules.strict_json import canonical_json
 from runner.rules.trust.change import NAMES, approvals_prefix, classes, manifest, promotion_place
 from runner.rules.trust.facts import Before, Facts, NextPolicy, Promotion, Signed, SignedEvidence
 from runner.rules.trust.policy import FILES, GATE_STEP, NEXT, following_traps, numbered, revoked_digests
+from runner.rules.trust.statements import statement
 
-S = TypeVar("S", bound=Record)
 PROPOSAL = "proposal.dsse.json"
 WORKERS = 4
 
@@ -114,6 +110,16 @@ def gather(sources: Sources, step: Step) -> Facts:
         benchmarks=benchmark_steps(sources, step.old, step.new, changes),
         twins=twins(sources, step.new, changes),
         place=place,
+        triage=triage_step(
+            sources,
+            step.old,
+            step.new,
+            policy,
+            changes=changes,
+            contents=contents,
+            promotion=promotion,
+            now=step.now,
+        ),
     )
 
 
@@ -171,18 +177,6 @@ def _next_policy(
     keys = following.keys.allowed_signers
     found = () if revokes else following_traps(policy.keys.allowed_signers, following.trust, keys, now=step.now)
     return following, tuple(numbered(trap) for trap in found), revokes
-
-
-def statement(kind: type[S], payload: bytes) -> S:
-    """A signed payload as its statement. Raises `VerificationError` for all but the canonical bytes of one: what
-    readers could take for two things, nobody has signed."""
-    try:
-        canonical_json(payload)
-        return kind.model_validate_json(payload, strict=True)
-    except ValidationError as error:
-        raise VerificationError(f"its statement says {error.errors()[0]['msg']}") from error
-    except ValueError as error:
-        raise VerificationError(f"its statement cannot be read: {error}") from error
 
 
 def _evidence(place: tuple[str, int], contents: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from runner.errors import LedgerRace, RefMovedError, VerificationError
 from runner.ports_promotion import Repository, Signer
-from runner.promotion.gather import Step, statement
+from runner.promotion.gather import Step
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge
 from runner.promotion.sources import LEDGER, Policy, Sources
@@ -24,6 +24,7 @@ from runner.records.statement import (
     subjects,
 )
 from runner.rules.canonical import canonical
+from runner.rules.trust.statements import statement
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 

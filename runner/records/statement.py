@@ -21,6 +21,7 @@ class Namespace(StrEnum):
 
     PROPOSAL = "hallmark-proposal@v1"
     APPROVAL = "hallmark-approval@v1"
+    TRIAGE = "hallmark-triage@v1"
     EVIDENCE = "hallmark-evidence@v1"
     LEDGER = "hallmark-ledger@v1"
     RECEIPT = "hallmark-receipt@v1"
@@ -73,6 +74,20 @@ class Decision(Record):
     nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
+class ReviewClaim(Record):
+    """A reviewer's word that the decisions of one review are theirs. Subjects: `review` (the file's bytes) and
+    `candidates` (the list that was decided on)."""
+
+    repository: Text
+    cluster: Slug
+    iteration: Slug
+    person: Slug
+    not_before: Timestamp
+    expires: Timestamp
+    """Until when it may be merged; once merged, it stands."""
+    nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
 class Attestation(Record):
     """CI's word that these evidence files are what the iteration made."""
 
@@ -117,6 +132,11 @@ class _Statement(Record):
 class DecisionStatement(_Statement):
     predicate_type: Literal["urn:hallmark:decision:v1"] = Field("urn:hallmark:decision:v1", alias="predicateType")
     predicate: Decision
+
+
+class ReviewStatement(_Statement):
+    predicate_type: Literal["urn:hallmark:review:v1"] = Field("urn:hallmark:review:v1", alias="predicateType")
+    predicate: ReviewClaim
 
 
 class EvidenceStatement(_Statement):

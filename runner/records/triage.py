@@ -9,7 +9,8 @@ An iteration's triage is a list and a file for each person, so that git merges w
 - `clusters/<cluster>/triage/<iteration>/<reviewer>.dsse.json`: that person's signature over the review's bytes and the
   digest of the candidates (`statement.ReviewStatement`).
 
-`rules.decisions` has the pure functions over them: `begin`, `decide`, `withdraw`, `left`, `rivals`, `settle`.
+The pure functions over them: `rules.decisions` (`begin`, `decide`, `withdraw`, `rivals`, `candidates_digest`: what one
+person does) and `rules.settlement` (`settle`, `left`: what comes of everybody's decisions, and what is left to whom).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pydantic import Field, model_validator
 
 from runner.records.base import Record, Sha256, Share, Slug, Text
 from runner.records.conversation import Conversation, Sparse
+from runner.records.funnel import FunnelReport
 from runner.records.policy import Timestamp
 from runner.records.scenario import Origin
 
@@ -110,6 +112,8 @@ class TriageFile(Record):
     iteration: Slug
     reviewer: str = ""
     """Who decided in the list itself; empty where reviewers have files of their own."""
+    policy: Triage = Triage()
+    """What cluster.yaml asked for when the list was made; decisions are settled by it."""
     batches: tuple[SampledBatch, ...] = ()
     decisions: tuple[Decision, ...]
 
@@ -191,7 +195,7 @@ class BatchError(Record):
 class TriageResult(Sparse):
     """What phase 9 passed on, and by whose decision."""
 
-    SPARSE = frozenset({"reviews", "agreement", "disagreements", "batches", "unread", "checked"})
+    SPARSE = frozenset({"reviews", "agreement", "disagreements", "batches", "unread", "checked", "funnel"})
 
     reviewer: str
     """Everyone who decided, with commas between."""
@@ -207,3 +211,5 @@ class TriageResult(Sparse):
     """Accepted because the sample of their batch was good enough."""
     checked: dict[str, tuple[str, ...]] = {}
     """Every candidate that people decided, and who did."""
+    funnel: FunnelReport | None = None
+    """Every batch's rows from generated to accepted; None where the batches are older than funnels, or were refused."""

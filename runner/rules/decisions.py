@@ -1,15 +1,109 @@
-"""People's decisions on candidates, applied: what is accepted, as it then reads, and with which origin."""
+"""What one person does at triage: begin a review of a list, decide, rank, take back. Nothing here writes a file.
+
+The screen, the command line and a person with an editor make the same `Review`; the functions refuse what `hallmark
+check` would refuse of a file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from runner.errors import RecordError
 from runner.records.conversation import last_user_text
-from runner.records.dataset import Candidate, Example
+from runner.records.dataset import Example
 from runner.records.scenario import Origin
-from runner.records.triage import Choice, Decision, TriageFile
-from runner.records.verdict import Reason
+from runner.records.triage import Choice, Decision, Review, ReviewDecision, TriageFile
+from runner.rules.canonical import digest
 from runner.rules.conversations import with_last_user_text
+
+
+def candidates_digest(file: TriageFile) -> str:
+    """sha256 over what the list shows of each candidate, in its order, and how many people it asks for: what a
+    signature binds. What somebody decided in the list itself is no part of it."""
+    shown = {"candidate", "capability", "origin", "input", "answer", "people"}
+    rows: list[Any] = [one.model_dump(mode="json", include=shown) for one in file.decisions]
+    return digest({"cluster": file.cluster, "iteration": file.iteration, "candidates": rows})
+
+
+def begin(file: TriageFile, reviewer: str) -> Review:
+    """An empty review of the list."""
+    return Review(cluster=file.cluster, iteration=file.iteration, reviewer=reviewer, candidates=candidates_digest(file))
+
+
+def decide(
+    file: TriageFile,
+    review: Review,
+    candidate: str,
+    choice: Choice,
+    *,
+    at: str,
+    edited_input: str = "",
+    edited_answer: str = "",
+    rank: int | None = None,
+    reason: str = "",
+) -> Review:
+    """The review with this decision, in place of an earlier one of the same candidate. `at` is the time (ISO 8601, UTC,
+    to the second).
+
+    Raises `RecordError` for a review of another list, an unknown candidate, `undecided` (see `withdraw`), an edit that
+    changes nothing, edited text beside another choice, or a rank where the input has no other candidate.
+    """
+    if review.candidates != candidates_digest(file):
+        raise RecordError("the review is of another list", field="candidates", hint="begin it again on this one")
+    decision = ReviewDecision(
+        candidate=candidate,
+        decision=choice,
+        edited_input=edited_input.strip(),
+        edited_answer=edited_answer.strip(),
+        rank=rank,
+        reason=reason.strip(),
+        at=at,
+    )
+    problem = decision_problem(file, decision)
+    if problem:
+        raise RecordError(f"{candidate}: {problem[1]}", field=problem[0], hint=problem[2])
+    made = {one.candidate: one for one in review.decisions} | {candidate: decision}
+    ordered = tuple(made[one.candidate] for one in file.decisions if one.candidate in made)
+    return review.model_copy(update={"decisions": ordered})
+
+
+def withdraw(review: Review, candidate: str) -> Review:
+    """The review without a decision on this candidate."""
+    kept = tuple(one for one in review.decisions if one.candidate != candidate)
+    return review.model_copy(update={"decisions": kept})
+
+
+def rivals(file: TriageFile, candidate: str) -> tuple[str, ...]:
+    """The other candidates for the same input, in the list's order: what a rank is among."""
+    asked = next((one.input for one in file.decisions if one.candidate == candidate), None)
+    return tuple(one.candidate for one in file.decisions if one.input == asked and one.candidate != candidate)
+
+
+def decision_problem(file: TriageFile, decision: ReviewDecision) -> tuple[str, str, str] | None:
+    """The field that is wrong, what is wrong, and what to do; none where the decision holds for this list."""
+    shown = next((one for one in file.decisions if one.candidate == decision.candidate), None)
+    if shown is None:
+        return "candidate", "is no candidate of the list", "take the id from the list"
+    if decision.rank is not None and not rivals(file, decision.candidate):
+        return "rank", "no other candidate has the same input", "leave `rank` out"
+    return choice_problem(decision, shown)
+
+
+def choice_problem(decision: ReviewDecision, shown: Decision | None = None) -> tuple[str, str, str] | None:
+    """The same of the choice and its edits; against the candidate as it was shown, where the list is at hand."""
+    edits = decision.edited_input.strip(), decision.edited_answer.strip()
+    if decision.decision is Choice.UNDECIDED:
+        return "decision", "is undecided", "write accept, reject or edit, or leave the candidate out"
+    if decision.decision is not Choice.EDIT:
+        said = f"an edit stands beside `{decision.decision}`"
+        return ("decision", said, "write `decision: edit`, or remove the edited text") if any(edits) else None
+    unchanged = shown is not None and (edits[0] or last_user_text(shown.input), edits[1] or shown.answer) == (
+        last_user_text(shown.input),
+        shown.answer,
+    )
+    if unchanged or not any(edits):
+        return "decision", "an edit that changes nothing", "fill edited_input or edited_answer, or accept"
+    return None
 
 
 def decided(decision: Decision) -> Example | None:
@@ -30,61 +124,3 @@ def decided(decision: Decision) -> Example | None:
         answer=answer or decision.answer,
         origin=Origin.CORRECTED if changed and decision.origin is Origin.SYNTHETIC else decision.origin,
     )
-
-
-def gathered(files: Mapping[str, TriageFile], iterations: Iterable[str]) -> list[Example]:
-    """Everything that people accepted in those iterations, in the order of iteration and file."""
-    return [
-        example
-        for name in sorted(iterations)
-        if name in files
-        for decision in files[name].decisions
-        if (example := decided(decision))
-    ]
-
-
-def unanswered(candidates: Sequence[Candidate], file: TriageFile | None, *, path: str) -> tuple[Reason, ...]:
-    """Why people have not decided yet. Empty where every candidate has a decision."""
-    hint = f"decide on every candidate in {path} and merge it"
-    if file is None:
-        return (Reason(step="triage", problem=f"{len(candidates)} candidates wait for people", hint=hint),)
-    choices = {decision.candidate: decision.decision for decision in file.decisions}
-    open_ = [one.example.id for one in candidates if choices.get(one.example.id, Choice.UNDECIDED) is Choice.UNDECIDED]
-    if not open_:
-        return ()
-    return (Reason(step="triage", problem=f"{len(open_)} candidates are undecided, first {open_[0]}", hint=hint),)
-
-
-def inconsistencies(
-    candidates: Sequence[Candidate], file: TriageFile, *, cluster: str, iteration: str
-) -> tuple[Reason, ...]:
-    """Why the file is not a decision on these candidates: another iteration's, unknown or changed ones, repeats."""
-    step, reasons = "triage", []
-    if (file.cluster, file.iteration) != (cluster, iteration):
-        problem = f"the file is about {file.cluster}, iteration {file.iteration}"
-        reasons.append(Reason(step=step, problem=problem, hint=f"it should say {cluster}, {iteration}"))
-    known = {one.example.id: one.example for one in candidates}
-    seen: set[str] = set()
-    for decision in file.decisions:
-        example = known.get(decision.candidate)
-        problem = _inconsistency(decision, example, repeated=decision.candidate in seen)
-        seen.add(decision.candidate)
-        if problem:
-            hint = "change `decision`, `edited_input`, `edited_answer` and `reason` only"
-            reasons.append(Reason(step=step, problem=f"{decision.candidate} {problem}", hint=hint))
-    if not file.reviewer.strip():
-        reasons.append(Reason(step=step, problem="`reviewer` is blank", hint="say who decided"))
-    return tuple(reasons)
-
-
-def _inconsistency(decision: Decision, example: Example | None, *, repeated: bool) -> str:
-    if example is None:
-        return "is no candidate of this iteration"
-    if repeated:
-        return "is decided twice"
-    shown = (decision.capability, decision.origin, decision.input, decision.answer)
-    if shown != (example.capability, example.origin, example.input, example.answer):
-        return "does not read as the candidate does"
-    if decision.decision is Choice.EDIT and not (decision.edited_input.strip() or decision.edited_answer.strip()):
-        return "is edited without an edit"
-    return ""

@@ -19,6 +19,7 @@ ONE, OPERATIONS, REGULAR_FILES = "2.1 one class", "2.2 operations", "2.3 regular
 NAMES, SIZES = "2.4 safe names", "2.5 size caps"
 _NONE: Mapping[str, str] = {}
 _SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_TRIAGE = rf"(?:[^/]+|{_SLUG}/{_SLUG}\.(?:yaml|dsse\.json))"
 _SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+=-]*\Z")
 _PROMOTION = re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<sequence>[1-9][0-9]{{0,5}})/(?P<rest>.+)\Z")
 _BENCHMARK = re.compile(
@@ -32,7 +33,7 @@ _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
         ChangeClass.BENCHMARK,
         re.compile(rf"(?:scenarios|rubrics)/.+|clusters/{_SLUG}/(?:cluster\.yaml|problem\.md|benchmark\.lock)\Z"),
     ),
-    (ChangeClass.DATA, re.compile(rf"clusters/{_SLUG}/(?:data/[^/]+\.dvc|data/\.gitignore|triage/[^/]+)\Z")),
+    (ChangeClass.DATA, re.compile(rf"clusters/{_SLUG}/(?:data/[^/]+\.dvc|data/\.gitignore|triage/{_TRIAGE})\Z")),
     (ChangeClass.PROMOTION, _PROMOTION),
     (ChangeClass.DOCS, re.compile(rf"docs/.+|[^/]+\.md\Z|LICENSE\Z|clusters/{_SLUG}/handoff\.md\Z")),
     (

@@ -13,7 +13,8 @@ from runner.records.ledger import Entry
 from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
-from runner.records.statement import DecisionStatement, EvidenceStatement
+from runner.records.statement import DecisionStatement, EvidenceStatement, ReviewStatement
+from runner.records.triage import Review, Triage, TriageFile
 from runner.records.verdict import Reason
 from runner.rules.trust import stages
 
@@ -108,6 +109,52 @@ class BenchmarkStep:
 
 
 @dataclass(frozen=True)
+class SignedReview:
+    """A review as it stands in the tree, and what its envelope was found to say."""
+
+    path: str
+    """Of the review; where there is only an envelope, of what it should stand beside."""
+    cluster: str
+    iteration: str
+    person: str
+    """Whose it must be, by the file's name."""
+    review: Review | None
+    """None where there is none, or it cannot be read."""
+    sha256: str
+    """Of the review's bytes."""
+    candidates: str
+    """The digest of the list it is about; empty where there is none."""
+    statement: ReviewStatement | None = None
+    problem: str = ""
+    """Why there is no statement; empty where there is no envelope at all."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A review that is on main already."""
+
+    review: Review
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TriageStep:
+    """What a step says of triage."""
+
+    policies: Mapping[str, Triage] = field(default_factory=dict)
+    """What each cluster asks for at the base, of those whose triage the step touches."""
+    reviews: tuple[SignedReview, ...] = ()
+    lists: Mapping[str, TriageFile] = field(default_factory=dict)
+    """The lists that the step brings to clusters which ask for signatures, by path."""
+    unreadable: tuple[Reason, ...] = ()
+    decided: Mapping[str, Decided] = field(default_factory=dict)
+    """Of a promotion: the reviews of its iteration at the base, by person."""
+
+
+NO_TRIAGE = TriageStep()
+
+
+@dataclass(frozen=True)
 class Facts:
     old: str
     new: str
@@ -142,3 +189,4 @@ class Facts:
     """Added paths, and what stands beside each of them under a name that differs only in case."""
     place: tuple[str, int] = field(default=("", 0))
     """Cluster and sequence; empty for what is no promotion."""
+    triage: TriageStep = NO_TRIAGE

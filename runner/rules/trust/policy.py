@@ -26,7 +26,7 @@ from runner.rules.trust.signers import (
     read_signers,
 )
 
-PERSON = frozenset({Namespace.PROPOSAL, Namespace.APPROVAL})
+PERSON = frozenset({Namespace.PROPOSAL, Namespace.APPROVAL, Namespace.TRIAGE})
 CI = frozenset({Namespace.PROPOSAL, Namespace.EVIDENCE})
 GATE = frozenset({Namespace.RECEIPT, Namespace.LEDGER, Namespace.TAG})
 MAY_BE_NOUGHT = frozenset({ChangeClass.DOCS, ChangeClass.DATA})

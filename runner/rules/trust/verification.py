@@ -54,6 +54,14 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
 9. What is promoted:
    9.1 bytes: the adapter's were fetched and are the recorded ones;
    9.2 revoked: no subject is, by its digest.
+10. What people decided at triage is theirs:
+   10.1 signature: a review is signed by its reviewer, and for this purpose, where the cluster asks for it; where it
+   does not, a signature that is there holds all the same;
+   10.2 binding: to this repository, cluster, iteration and person;
+   10.3 time: it is merged while it may be;
+   10.4 subjects: it names these decisions, and the list of candidates as it stands;
+   10.5 reviewer: a person of the policy, who holds the role that the cluster names;
+   10.6 evidence: of a promotion, it says of people what their reviews on main say.
 
 What could not be gathered is an exception of the caller's, not a verdict, and nothing merges.
 """
@@ -75,6 +83,7 @@ from runner.rules.trust.frozen import version_problems
 from runner.rules.trust.gate import limit_problems
 from runner.rules.trust.moves import brought_problems, order_problems
 from runner.rules.trust.policy import EXPIRY
+from runner.rules.trust.triage import triage_problems
 
 
 def verify(facts: Facts) -> Verdict:
@@ -97,6 +106,7 @@ def verify(facts: Facts) -> Verdict:
         *(limit_problems(promotion, made) if promotion else ()),
         *(brought_problems(promotion, now=facts.now) if promotion else ()),
         *_bytes(facts),
+        *triage_problems(facts),
     ]
     outcome = Outcome.REFUSE if reasons or facts.change is None else Outcome.PASS
     return Verdict(outcome=outcome, reasons=tuple(reasons))

@@ -1,0 +1,127 @@
+"""People's decisions as preferences: pairs, and single answers with a label.
+
+They are about answers. A rejection says that a candidate is bad and not which half of it, so a pair is made only where
+two answers to one input, as it was shown, can be compared; a candidate whose input was edited has no such other answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from runner.records.conversation import Conversation, Message, Role, last_user_text
+from runner.records.preference import Ground, PreferencePair, UnpairedPreference
+from runner.records.triage import Choice, Decision, Review, TriageFile
+from runner.rules.conversations import with_last_user_text
+from runner.rules.settlement import Settled
+
+
+def pairs(file: TriageFile, reviews: Sequence[Review], state: Settled) -> tuple[PreferencePair, ...]:
+    """Every preference between two answers to one input, each once: the edit over the original, what was accepted over
+    what was rejected, and what a person ranked higher over what they ranked lower. In that order, and the list's."""
+    decisions = [state.decisions[one.candidate] for one in file.decisions if one.candidate in state.decisions]
+    found: dict[tuple[object, ...], PreferencePair] = {}
+    for pair in (*_edits(decisions, state), *_accepted(decisions, state), *_ranked(file, reviews, state)):
+        key = (pair.prompt, pair.chosen, pair.rejected)
+        if pair.chosen != pair.rejected and (pair.prompt, pair.rejected, pair.chosen) not in found:
+            found.setdefault(key, pair)
+    return tuple(found.values())
+
+
+def unpaired(file: TriageFile, state: Settled) -> tuple[UnpairedPreference, ...]:
+    """Every answer that people settled: let in (as it was, or as edited) or not (rejected, or edited away)."""
+    found = []
+    for shown in file.decisions:
+        decision = state.decisions.get(shown.candidate)
+        if decision is None:
+            continue
+        people, kept = state.checked[shown.candidate], _kept(decision)
+        if kept is None or (not _input_edited(decision) and kept != decision.answer.strip()):
+            found.append(_labelled(decision, decision.input, decision.answer, people, label=False))
+        if kept is not None:
+            found.append(_labelled(decision, _final_input(decision), kept, people, label=True))
+    return tuple(found)
+
+
+def _edits(decisions: Iterable[Decision], state: Settled) -> Iterator[PreferencePair]:
+    for one in decisions:
+        kept = _kept(one)
+        if one.decision is Choice.EDIT and kept is not None and not _input_edited(one):
+            yield _pair(one, kept, one, one.answer, Ground.EDITED, state.checked[one.candidate])
+
+
+def _accepted(decisions: Sequence[Decision], state: Settled) -> Iterator[PreferencePair]:
+    for better in decisions:
+        kept = _kept(better)
+        if kept is None or _input_edited(better):
+            continue
+        for worse in decisions:
+            if worse.decision is Choice.REJECT and worse.input == better.input:
+                people = dict.fromkeys((*state.checked[better.candidate], *state.checked[worse.candidate]))
+                yield _pair(better, kept, worse, worse.answer, Ground.ACCEPTED, tuple(people))
+
+
+def _ranked(file: TriageFile, reviews: Iterable[Review], state: Settled) -> Iterator[PreferencePair]:
+    """By each person's ranks, of answers as that list let them in; what was rejected in the end is nobody's choice."""
+    shown = {one.candidate: one for one in file.decisions}
+    for review in sorted(reviews, key=lambda review: review.reviewer):
+        ranks = {one.candidate: one.rank for one in review.decisions if one.rank is not None}
+        for name, rank in ranks.items():
+            better = state.decisions.get(name)
+            kept = _kept(better) if better is not None else None
+            if better is None or kept is None or _input_edited(better):
+                continue
+            for other, below in ranks.items():
+                if below > rank and shown[other].input == better.input:
+                    worse = shown[other]
+                    yield _pair(better, kept, worse, worse.answer, Ground.RANKED, (review.reviewer,))
+
+
+def _kept(decision: Decision) -> str | None:
+    """The answer that was let in; none where none was."""
+    if decision.decision is Choice.ACCEPT:
+        return decision.answer.strip()
+    if decision.decision is Choice.EDIT:
+        return decision.edited_answer.strip() or decision.answer.strip()
+    return None
+
+
+def _input_edited(decision: Decision) -> bool:
+    text = decision.edited_input.strip()
+    return decision.decision is Choice.EDIT and bool(text) and text != last_user_text(decision.input)
+
+
+def _final_input(decision: Decision) -> Conversation:
+    edited = _input_edited(decision)
+    return with_last_user_text(decision.input, decision.edited_input.strip()) if edited else decision.input
+
+
+def _pair(
+    better: Decision, chosen: str, worse: Decision, rejected: str, ground: Ground, people: tuple[str, ...]
+) -> PreferencePair:
+    return PreferencePair(
+        prompt=better.input,
+        chosen=_said(chosen),
+        rejected=_said(rejected),
+        capability=better.capability,
+        candidate=better.candidate,
+        over=worse.candidate,
+        ground=ground,
+        reviewers=people,
+    )
+
+
+def _labelled(
+    decision: Decision, prompt: Conversation, answer: str, people: tuple[str, ...], *, label: bool
+) -> UnpairedPreference:
+    return UnpairedPreference(
+        prompt=prompt,
+        completion=_said(answer),
+        label=label,
+        capability=decision.capability,
+        candidate=decision.candidate,
+        reviewers=people,
+    )
+
+
+def _said(answer: str) -> Conversation:
+    return (Message(role=Role.ASSISTANT, content=answer.strip() or answer),)
