@@ -18,6 +18,7 @@ from runner.edges.simulated import MemoryArtifacts, simulated_ports
 from runner.phases import p08_validate
 from runner.records.cluster import Validation
 from runner.records.dataset import Batch, Candidate, Channel, Example, Generator, Provenance
+from runner.records.failure import Diagnosis
 from runner.records.scenario import Origin, SetName
 from runner.records.validation import BatchValidation, Judgement
 from runner.rules.cleanliness import Slips, cleanliness
@@ -116,6 +117,8 @@ def validated(
         "candidates": tuple(rows),
         "gold": tuple(gold),
         "base-data": tuple(base),
+        "unique": (),
+        "diagnosis": Diagnosis(failures=(), targets=(), uncovered=()),
         "reference": tuple(examples("reference", intent, parts["reference"])),
     }
     ports = replace(simulated_ports(), classifier=LinearTextClassifier())
