@@ -22,7 +22,7 @@ BIN = Path(sys.executable).parent
 
 HEAVY = frozenset(
     {"torch", "transformers", "trl", "peft", "dvc", "datasets", "tokenizers", "safetensors", "vllm"}
-    | {"sklearn", "rensa", "matplotlib", "jinja2"}
+    | {"sklearn", "rensa", "matplotlib", "jinja2", "aiohttp", "aiolimiter", "tenacity"}
 )
 """What only an extra brings, most of it slow to import."""
 LONGEST_MODULE = 300

@@ -1,7 +1,8 @@
 """An OpenAI-compatible server, asked for many answers at once.
 
 - A request's id is the sha256 of its address and its bytes: model, messages, sampling, seed and schema.
-- A reply is journalled as soon as it has come, many with one fsync; a request whose reply is journalled is not sent.
+- A reply is on the disk before its worker sends the next request, and a request whose reply is there is not sent. So
+  a kill repeats at most as many requests as may be under way at once, and no row.
 - A server that is busy (429), failing (5xx) or out of reach is asked again, after what it asks for (`Retry-After`) or
   twice as long as before, with jitter. One that goes on so, or that refuses the key or the address, ends it with a
   `ModelError`; the same command then takes up what is missing.
@@ -12,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.edges.generators.chat_reply import problem_of, reply_of, seconds
 from runner.edges.generators.journal import Journal, Reply
-from runner.errors import ModelError
+from runner.errors import HallmarkError, ModelError
 from runner.ports import Progress, silent
 from runner.records.conversation import Conversation
 from runner.records.generation import Served, Server
@@ -110,54 +111,38 @@ class ChatServer:
     async def _answer(self, requests: Sequence[Request], journal: Journal, progress: Progress) -> None:
         import aiohttp
 
-        limits = _Limits(self._choice, largest=max(one.tokens for one in requests))
-        waiting, finished = iter(requests), asyncio.Queue[Reply | None]()
+        choice, waiting, desk = self._choice, iter(requests), _Desk(journal)
+        limits = _Limits(choice, largest=max(one.tokens for one in requests))
         headers = {"Content-Type": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        keeper = asyncio.create_task(self._keep(journal, finished, len(requests), progress))
+        connector = aiohttp.TCPConnector(limit=choice.concurrency)
+        timeout = aiohttp.ClientTimeout(total=choice.timeout_s)
         try:
             async with (
-                aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=self._choice.concurrency),
-                    timeout=aiohttp.ClientTimeout(total=self._choice.timeout_s),
-                    headers=headers,
-                ) as session,
+                aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session,
                 asyncio.TaskGroup() as group,
             ):
-                for _ in range(min(self._choice.concurrency, len(requests))):
-                    group.create_task(self._work(session, limits, waiting, finished))
-        except* ModelError as problems:
+                keeper = group.create_task(desk.keep(lambda n: self._tell(n, len(requests), progress)))
+                count = min(choice.concurrency, len(requests))
+                workers = [group.create_task(self._work(session, limits, waiting, desk)) for _ in range(count)]
+                await asyncio.gather(*workers)
+                keeper.cancel()
+        except* HallmarkError as problems:
             raise problems.exceptions[0] from None
-        finally:
-            finished.put_nowait(None)
-            await keeper
 
-    async def _keep(
-        self, journal: Journal, finished: asyncio.Queue[Reply | None], total: int, progress: Progress
-    ) -> None:
-        """Journal what has come while the last was being written, with one fsync, until all workers are done."""
-        kept, open_ = 0, True
-        while open_:
-            found = [await finished.get()]
-            while not finished.empty():
-                found.append(finished.get_nowait())
-            open_ = None not in found
-            replies = [one for one in found if one is not None]
-            if replies:
-                await asyncio.to_thread(journal.keep, replies)
-                kept += len(replies)
-                progress(f"{self._server.id} writes {total} rows", kept / total)
+    def _tell(self, kept: int, total: int, progress: Progress) -> None:
+        progress(f"{self._server.id} writes {total} rows", kept / total)
 
-    async def _work(
-        self, session: ClientSession, limits: _Limits, waiting: Iterator[Request], finished: asyncio.Queue[Reply | None]
-    ) -> None:
+    async def _work(self, session: ClientSession, limits: _Limits, waiting: Iterator[Request], desk: _Desk) -> None:
+        """Send one request after the other; the next when the last one's reply is on the disk."""
         retrying = self._retrying()
         for request in waiting:
             try:
-                finished.put_nowait(await retrying(self._send, session, limits, request))
+                reply: Reply = await retrying(self._send, session, limits, request)
             except _Busy as problem:
                 raise self._gives_up(f"{problem}, {self._choice.retries + 1} times") from None
+            await desk.put(reply)
 
     def _retrying(self) -> AsyncRetrying:
         """Of one worker: it counts the tries of one request at a time."""
@@ -235,6 +220,43 @@ class ChatServer:
         """A stranger's words, short, fit for a terminal and without the key."""
         plain = text.replace(self._key, "[KEY]") if self._key else text
         return shorten(shown(" ".join(plain.split())), longest=200)
+
+
+class _Desk:
+    """Where workers leave their replies: all that have come by a turn of the loop are journalled with one fsync."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._fresh: list[tuple[Reply, asyncio.Future[None]]] = []
+        self._any = asyncio.Event()
+
+    async def put(self, reply: Reply) -> None:
+        """Returns when the reply is on the disk."""
+        kept = asyncio.get_running_loop().create_future()
+        self._fresh.append((reply, kept))
+        self._any.set()
+        await kept
+
+    async def keep(self, tell: Callable[[int], None]) -> None:
+        """Until cancelled; `tell` hears how many are kept."""
+        count = 0
+        try:
+            while True:
+                await self._any.wait()
+                count += self._flush()
+                tell(count)
+        finally:
+            self._flush()
+
+    def _flush(self) -> int:
+        found, self._fresh = self._fresh, []
+        self._any.clear()
+        if found:
+            self._journal.keep([reply for reply, _ in found])
+        for _, kept in found:
+            if not kept.done():
+                kept.set_result(None)
+        return len(found)
 
 
 class _Limits:
