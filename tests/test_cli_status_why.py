@@ -23,7 +23,8 @@ from runner.records.params import ClusterParams, Params
 from runner.records.promotion import AdapterRecord, BaseId, BenchmarkId, FileDigest, PromotionRecord, RunSource
 from runner.records.rubric import Criterion, Exact, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
-from tests.evidence_fixture import A, B, C, cluster, evidence, lineage
+from runner.records.triage import TriageResult
+from tests.evidence_fixture import A, B, C, begun, cluster, evidence, funnel, lineage, validation
 
 PROBLEM = """\
 ---
@@ -149,6 +150,27 @@ def test_status_shows_the_run_and_its_own_figures(repository: Path) -> None:
     document = json.loads(run(status, "support-desk", "--json", "-C", str(repository)))
     assert document["figures"]["composite_after"] == pytest.approx(0.9225)
     assert document["next_phase"] == "bundle"
+
+
+def test_status_says_how_many_rows_came_through(repository: Path) -> None:
+    record_run(repository, 8)
+    git(repository, "checkout", "-q", "-b", "runs/support-desk/i1")
+    home = "clusters/support-desk/run"
+    report = validation().model_copy(update={"funnel": begun()})
+    put(repository, f"{home}/validation.json", report.model_dump_json())
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "validated")
+    git(repository, "checkout", "-q", "main")
+    assert "540 generated, 531 ruled, 513 novel, 360 consistent" in run(status, "support-desk", "-C", str(repository))
+    git(repository, "checkout", "-q", "runs/support-desk/i1")
+    decided = TriageResult(reviewer="ada", accepted=304, edited=0, rejected=16, funnel=funnel())
+    put(repository, f"{home}/triage.json", decided.model_dump_json())
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "triaged")
+    git(repository, "checkout", "-q", "main")
+    assert "360 consistent, 320 validated, 304 accepted" in run(status, "support-desk", "-C", str(repository))
+    document = json.loads(run(status, "support-desk", "--json", "-C", str(repository)))
+    assert document["funnel"]["steps"][-1] == {"step": "accepted", "kept": 304, "rejected": {"rejected": 16}}
 
 
 def test_status_falls_back_to_the_promotion_in_force(repository: Path) -> None:

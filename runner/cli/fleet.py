@@ -18,8 +18,11 @@ from runner.promotion.decide import MAIN
 from runner.promotion.withdrawn import withdrawn
 from runner.records.base import Record
 from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage
+from runner.records.funnel import Funnel
 from runner.records.promotion import PromotionRecord
 from runner.records.score import Scorecard
+from runner.records.triage import TriageResult
+from runner.records.validation import ValidationReport
 from runner.rules.limits import summary
 from runner.rules.status import ClusterStatus, adapter_statuses, cluster_status
 from runner.rules.trust.signers import REVOKED, read_revoked
@@ -88,9 +91,9 @@ def read_status(directory: Path, cluster: str) -> ClusterStatus:
         assessed = _assessed(records, serving.adapter)
         where, home = promoted(reader, cluster, assessed)
         figures, figures_of = _figures(where, home + EvidenceFile.SCORECARD, space), f"promotion {assessed}"
-    run = run_branch(directory, cluster, iteration) if "assess" in history.passed(iteration) else None
+    run = run_branch(directory, cluster, iteration) if "validate" in history.passed(iteration) else None
     path = f"clusters/{cluster}/run/scorecard.json"
-    if run is not None and (own := _figures(run, path, space)) is not None:
+    if run is not None and "assess" in history.passed(iteration) and (own := _figures(run, path, space)) is not None:
         figures, figures_of = own, f"iteration {iteration}"
     return cluster_status(
         space.cluster,
@@ -108,6 +111,7 @@ def read_status(directory: Path, cluster: str) -> ClusterStatus:
         ),
         figures=figures,
         figures_of=figures_of,
+        funnel=_funnel(run, f"clusters/{cluster}/run/") if run is not None else None,
     )
 
 
@@ -152,6 +156,17 @@ def _figures(reader: Reader, path: str, space: Workspace) -> CandidateSummary | 
         return summary(read_record(reader, path, Scorecard), space.cluster)
     except KeyError as error:
         raise RecordError(f"it has no figures for {error}", path=f"{reader.name}:{path}") from error
+
+
+def _funnel(run: Reader, home: str) -> Funnel | None:
+    """The funnel of all batches: to its end where people have decided, else as far as validated."""
+    triage, validation = home + "triage.json", home + "validation.json"
+    there = run.paths(home)
+    if triage in there and (decided := read_record(run, triage, TriageResult).funnel):
+        return decided.total
+    if validation in there and (judged := read_record(run, validation, ValidationReport).funnel):
+        return judged.total
+    return None
 
 
 def lineages(directory: Path, *, cluster: str = "", iteration: str = "") -> list[Evidence]:

@@ -10,10 +10,12 @@ from pydantic import Field
 from runner.records.base import Record, Sha256, Slug
 from runner.records.cluster import Cluster
 from runner.records.evidence import CandidateSummary
+from runner.records.funnel import Funnel
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Verdict
+from runner.rules.funnel import sentence
 from runner.rules.trust.receipts import receipt_time
 from runner.rules.trust.stages import standings
 
@@ -68,6 +70,8 @@ class ClusterStatus(Record):
     """Of the iteration where it got that far, else of the promotion in force."""
     figures_of: str
     """Whose figures: `iteration <id>` or `promotion <sequence>`; empty where there are none."""
+    funnel: Funnel | None
+    """The iteration's rows as far as they have come; None before they are validated."""
     seconds: float
     """Measured for the phases of the iteration, waiting for people not counted."""
     reasons: tuple[str, ...]
@@ -87,6 +91,7 @@ def cluster_status(
     adapters: Sequence[AdapterStatus] = (),
     figures: CandidateSummary | None = None,
     figures_of: str = "",
+    funnel: Funnel | None = None,
 ) -> ClusterStatus:
     """`entries` are those of `iteration`, in order; `phases` the names of the thirteen. Nothing queued: both empty."""
     done = [entry for entry in entries if entry.kind is EntryKind.PHASE]
@@ -109,6 +114,7 @@ def cluster_status(
         scenarios=dict(scenarios),
         figures=figures,
         figures_of=figures_of if figures else "",
+        funnel=funnel,
         seconds=round(sum(_seconds(entry) for entry in done), 1),
         reasons=() if verdict.passed else tuple(_reason(r.step, r.problem, r.hint) for r in verdict.reasons),
         waiting=_waiting(cluster.id, iteration=iteration, state=state, verdict=verdict, next_phase=next_phase),
@@ -132,6 +138,8 @@ def block(status: ClusterStatus) -> tuple[tuple[str, str], ...]:
     ]
     if status.figures_of:
         rows.append(("figures of", status.figures_of))
+    if status.funnel:
+        rows.append(("rows", sentence(status.funnel)))
     if status.iteration:
         rows.append(("duration", duration(status.seconds)))
     rows += [(one.stage.value, adapter_line(one)) for one in status.adapters]
