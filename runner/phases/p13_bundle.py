@@ -17,6 +17,7 @@ from runner.records.failure import Diagnosis
 from runner.records.score import GradedAnswer, Scorecard
 from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow
+from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
 from runner.rules.assessment import ASSESSED
 from runner.rules.bundle import lineage, risks, scored_scenarios
@@ -61,6 +62,9 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         ),
         EvidenceFile.TRAINING: training,
     }
+    funnel = artifacts.record("triage", TriageResult).funnel
+    if funnel is not None:
+        files[EvidenceFile.FUNNEL] = funnel
     tree = {str(name): canonical(_plain(value)) + b"\n" for name, value in files.items()}
     tree[str(EvidenceFile.GRADES)] = b"".join(canonical(row) + b"\n" for row in grades)
     return Output({"bundle": Tree(dict(sorted(tree.items())))}, measured={"compute_s": 0.0})
