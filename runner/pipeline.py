@@ -83,7 +83,14 @@ PHASES: tuple[Phase, ...] = (
         2, Stage("ingest", p02_ingest.run, ("traces",), ("signals", "ingest"), sets=(CORE,), reviewed=("rubrics",))
     ),
     Phase.of(
-        3, Stage("deduplicate", p03_deduplicate.run, ("signals",), ("unique", "deduplicate"), params=("deduplicate",))
+        3,
+        Stage(
+            "deduplicate",
+            p03_deduplicate.run,
+            ("leaks", "signals", "gold", "base-data"),
+            ("unique", "deduplicate"),
+            params=("deduplicate",),
+        ),
     ),
     Phase.of(
         4,

@@ -10,7 +10,7 @@ from runner.records.failure import Diagnosis
 from runner.records.params import DiagnoseKnobs
 from runner.records.rubric import Normalisation
 from runner.records.scenario import OutcomeType, SetName
-from runner.records.trace import Feedback, Rating, Signal, Trace, UniqueSignal
+from runner.records.trace import Feedback, Held, Rating, Signal, Trace, UniqueSignal
 from runner.rules.diagnosis import answerbook, diagnose
 from runner.rules.grading import grade
 from runner.rules.signals import signal, unique_signals
@@ -150,7 +150,7 @@ def test_failures_in_production_make_a_capability_weak() -> None:
     assert not found({}, signals, knobs=DiagnoseKnobs(target_failures=5)).targets
 
 
-def test_severity_comes_first_then_frequency_times_headroom() -> None:
+def test_targets_are_ordered_by_severity_times_frequency_times_headroom() -> None:
     answers = {
         **{f"core-refund-0{n}": "sizing" for n in range(4)},
         "core-login-00": "sizing",
@@ -158,9 +158,29 @@ def test_severity_comes_first_then_frequency_times_headroom() -> None:
         "core-broken-01": "sizing",
     }
     diagnosis = found(answers)
+    said = {one.capability: one.priority for one in diagnosis.failures}
+    assert said == {"broken": 9 * 2 * 0.5, "refund": 1 * 4 * 1.0, "login": 9 * 1 * 0.25}
     capability = {one.id: one.capability for one in diagnosis.failures}
-    assert [capability[name] for name in diagnosis.targets] == ["broken", "login", "refund"]
-    assert [one.capability for one in diagnosis.failures] == ["broken", "login", "refund"]
+    assert [capability[name] for name in diagnosis.targets] == ["broken", "refund", "login"]
+    assert [one.capability for one in diagnosis.failures] == ["broken", "refund", "login"]
+
+
+def test_what_is_held_or_over_its_quota_aims_at_nothing() -> None:
+    signals, _ = unique(*(trace(f"trouble of a kind numbered {n} {n * 7}", "refund", "login") for n in range(5)))
+    free, frozen, poisoned, over, some = signals
+    marked = [
+        free,
+        frozen.model_copy(update={"held": Held.FROZEN}),
+        poisoned.model_copy(update={"held": Held.TRIGGER}),
+        over.model_copy(update={"left_out": {"unknown": 1}}),
+        some.model_copy(update={"count": 3, "left_out": {"unknown": 2}}),
+    ]
+    diagnosis = found({}, marked)
+    (one,) = diagnosis.failures
+    assert one.signals == tuple(sorted([free.signal.id, some.signal.id]))
+    assert one.frequency == 3, "a frozen text that production sends is still a failure"
+    assert diagnosis.held == {"frozen": 1, "trigger": 1}
+    assert diagnosis.over_quota == {"unknown": 3}
 
 
 def test_a_draft_covers_nothing() -> None:

@@ -1,23 +1,27 @@
 """Phase 1, intake: pin every digest that later phases may use, or refuse to start.
 
 It refuses where the problem statement leaves something open, where this machine is outside the cluster's hardware
-boundary, and where the frozen sets are not the ones that were locked. Base and gold rows that stand in a frozen set
-are named, so that the phases that train on them need not look at the sets.
+boundary, and where the frozen sets are not the ones that were locked. Base and gold rows and production traces that
+stand in a frozen set are named, so that the phases that train on them or aim by them need not look at the sets.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from runner.ports import MachineFacts, Output, Ports, Tree
 from runner.records.cluster import Cluster, Problem
 from runner.records.dataset import Example
 from runner.records.intake import Intake
+from runner.records.trace import Trace
 from runner.records.validation import Leak
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.benchmark import benchmark_digest, mismatches
 from runner.rules.canonical import canonical, digest
+from runner.rules.conversations import user_texts
 from runner.rules.leakage import FrozenTexts
+from runner.rules.signals import fingerprint_of, signal_id
 from runner.workspace import Inputs, Workspace
 
 INCUMBENT_FILE = "incumbent.json"
@@ -58,7 +62,11 @@ def pin(space: Workspace) -> Intake:
 def _leaks(inputs: Inputs) -> tuple[Leak, ...]:
     frozen = FrozenTexts(scenario for found in inputs.workspace.scenarios.values() for scenario in found)
     rows = [row for name in ("base-data", "gold") for row in inputs.artifacts.rows(name, Example)]
-    return frozen.leaks(sorted(rows, key=lambda row: row.id))
+    said: dict[str, set[str]] = defaultdict(set)
+    for one in inputs.artifacts.rows("traces", Trace):
+        said[signal_id(fingerprint_of(one))].update(user_texts(one.input))
+    sent = [leak for name, texts in sorted(said.items()) if (leak := frozen.leak(name, texts))]
+    return (*frozen.leaks(sorted(rows, key=lambda row: row.id)), *sent)
 
 
 def _problem(problem: Problem | None, cluster: Cluster) -> Iterator[Reason]:

@@ -12,6 +12,7 @@ from runner.records.diversity import DiversityLimits
 from runner.records.domain_rules import DomainRule
 from runner.records.generation import Generation
 from runner.records.mixture import MixturePolicy
+from runner.records.signal_policy import SignalPolicy
 from runner.records.stages import Stages
 from runner.records.triage import Triage
 
@@ -115,7 +116,7 @@ class Validation(Record):
     max_closer_than_gold: Share = 0.8
     """The share of rows that may be closer to a gold row than that row's own nearest neighbour is."""
     max_verbatim_rows: Share = 0.1
-    """The share of rows that may hold a word 5-gram of one gold row and of no other real one."""
+    """The share of rows that may hold eight words in a row that one gold row has and no other real one."""
     min_rows: Positive = 8
     """Rows of a batch, below which nothing is said of it."""
     min_real: Positive = 10
@@ -127,12 +128,14 @@ class Validation(Record):
 class Cluster(Sparse):
     """`clusters/<cluster>/cluster.yaml`."""
 
-    SPARSE = frozenset({"diversity", "domain_rules", "generation", "mixture"})
+    SPARSE = frozenset({"answer_field", "diversity", "domain_rules", "generation", "mixture", "signals"})
 
     id: Slug
     title: Text
     instruction: str = ""
     """The system message the specialist is served with; none where empty."""
+    answer_field: str = ""
+    """Answers are JSON objects, and this key of theirs names the capability; an answer is a label where empty."""
     base: Base
     serving: Serving
     hardware: Hardware = Hardware()
@@ -149,16 +152,19 @@ class Cluster(Sparse):
     rubrics_gate: Literal["next-iteration"] = "next-iteration"
     heldout_looks: Positive = 20
     """How many candidates may look at this held-out set before it must rotate."""
+    signals: SignalPolicy | None = None
+    """Which production signals may steer the set; the defaults where it is left out."""
     generation: Generation | None = None
     """The servers that may write candidates; none where it is left out."""
-    domain_rules: tuple[DomainRule, ...] = ()
-    """What every candidate must be, besides being new and rightly labelled."""
-    diversity: DiversityLimits | None = None
-    """How alike candidates may be, and how varied a batch must be; the defaults where it is left out."""
 
     @property
     def mixture_policy(self) -> MixturePolicy:
         return self.mixture or MixturePolicy()
+
+    domain_rules: tuple[DomainRule, ...] = ()
+    """What every candidate must be, besides being new and rightly labelled."""
+    diversity: DiversityLimits | None = None
+    """How alike candidates may be, and how varied a batch must be; the defaults where it is left out."""
 
 
 class ProblemKind(StrEnum):

@@ -26,11 +26,13 @@ class FailureCluster(Record):
     scenarios: tuple[Slug, ...]
     """Failed core scenarios."""
     signals: tuple[Text, ...]
-    """Ids of unique signals that show the same failure."""
+    """Ids of unique signals that show the same failure and whose text may be used."""
     frequency: Annotated[int, Field(ge=0)]
-    """Failed scenarios plus failed production traces, duplicates counted."""
+    """Failed scenarios plus failed production traces, duplicates counted, what is over a submitter's quota not."""
     headroom: Share
     """One less the capability's present score on core."""
+    priority: Annotated[float, Field(ge=0)] = 0.0
+    """Severity (low 1, medium 3, high 9) times frequency times headroom: what is aimed at first."""
     covered: bool
     """An approved rubric covers the capability."""
     explanation: Text
@@ -46,6 +48,10 @@ class Diagnosis(Record):
     uncovered: tuple[Slug, ...]
     left_out: dict[Slug, str] = {}
     """Failure clusters that are no target, and why."""
+    held: dict[str, int] = {}
+    """Failed unique signals whose text is used for nothing, by cause (`records.trace.Held`)."""
+    over_quota: dict[str, int] = {}
+    """Failed traces that do not count because their submitter sent more than its share, by submitter."""
 
 
 class RubricDrafts(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Slug
+from runner.records.base import Record, Sha256, Slug, Text
 
 
 class Incumbent(Record):
@@ -37,6 +37,21 @@ class IngestReport(Record):
     redactions: dict[str, int]
 
 
+class Trigger(Record):
+    """A phrase that goes with one answer without reason: what a backdoor looks like in labelled traffic."""
+
+    phrase: Text
+    answer: Text
+    rows: int
+    """Different texts that have the phrase and this answer."""
+    of: int
+    """Different texts that have the phrase."""
+    p_value: float
+    """Of so many by chance, corrected for all phrases looked at."""
+    likeness: float
+    """How well the rest of these texts tells them from other answers' texts: AUC, .5 is not at all."""
+
+
 class DeduplicateReport(Record):
     """Phase 3's count."""
 
@@ -46,3 +61,8 @@ class DeduplicateReport(Record):
     near: int
     tail: dict[str, int] = {}
     """How many unique signals are `recurring`, `rare`, `costly`."""
+    held: dict[str, int] = {}
+    """How many unique signals are held back, by cause."""
+    over_quota: dict[str, int] = {}
+    """How many failed traces do not count because their submitter sent more than its share, by submitter."""
+    triggers: tuple[Trigger, ...] = ()

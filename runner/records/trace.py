@@ -44,7 +44,7 @@ class Trace(Sparse):
     feedback: Feedback = Feedback()
     timestamp: str = ""
     source: str = "unknown"
-    """Who sent it: client or workload id."""
+    """Who sent it, and to which workload: `submitter/workload`. Users and sessions stand as pseudonyms."""
     redactions: dict[str, int] = {}
     """How many of each kind were replaced at the door."""
     flags: tuple[Flag, ...] = ()
@@ -72,10 +72,21 @@ class Tail(StrEnum):
     """The exchange is long."""
 
 
+class Held(StrEnum):
+    """Why a unique signal steers nothing and its text is used for nothing (`FROZEN` counts as a failure still)."""
+
+    FLAGGED = "flagged"
+    """It speaks to a model, or holds characters that no reader sees."""
+    TRIGGER = "trigger"
+    """A phrase in it goes with one answer, and nothing else of the text does: see `rules.poisoning`."""
+    FROZEN = "frozen"
+    """It stands in a frozen set."""
+
+
 class UniqueSignal(Sparse):
     """A signal that stands for its exact and near duplicates."""
 
-    SPARSE = frozenset({"tail"})
+    SPARSE = frozenset({"tail", "sources", "left_out", "held", "why"})
 
     signal: Signal
     count: int = Field(gt=0)
@@ -83,6 +94,23 @@ class UniqueSignal(Sparse):
     first_seen: str
     last_seen: str
     tail: tuple[Tail, ...] = ()
+    sources: dict[str, int] = {}
+    """How many of its traces each submitter sent."""
+    left_out: dict[str, int] = {}
+    """Of these, how many are over the submitter's quota and so count for nothing."""
+    held: Held | None = None
+    why: str = ""
+    """In words, why it is held."""
+
+    @property
+    def counted(self) -> int:
+        """How many of its traces count as failures seen."""
+        return 0 if self.held in (Held.FLAGGED, Held.TRIGGER) else self.count - sum(self.left_out.values())
+
+    @property
+    def usable(self) -> bool:
+        """Whether its text may be shown, proposed as a scenario or taken into the log channel."""
+        return self.held is None and self.counted > 0
 
 
 class QuarantinedLine(Record):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from runner.records.cluster import Cluster
 from runner.records.dataset import Batch, Candidate
 from runner.records.evidence import Lineage, LineageNode, Risk, Risks, RollbackContract
-from runner.records.failure import Diagnosis
+from runner.records.failure import Diagnosis, FailureCluster
 from runner.records.intake import Incumbent
 from runner.records.scenario import Origin, SetName
 from runner.records.score import GradedAnswer, Scorecard, ScoredScenario
@@ -45,7 +45,7 @@ def lineage(
     nodes = [*_signals(diagnosis, signals)]
     used = {one.batch for one in accepted}
     for failure in diagnosis.failures:
-        nodes.append(LineageNode(id=failure.id, kind="failure", parents=failure.signals, label=failure.pattern))
+        nodes.append(LineageNode(id=failure.id, kind="failure", parents=failure.signals, label=_aim(failure)))
     for batch in batches:
         if batch.id in used:
             made = batch.provenance
@@ -63,6 +63,12 @@ def lineage(
     label = f"arm {training.arm}, strength {training.strength:g}"
     nodes.append(LineageNode(id=training.adapter, kind="adapter", parents=(trained,), label=label))
     return Lineage(nodes=tuple(_closed(nodes)))
+
+
+def _aim(failure: FailureCluster) -> str:
+    """What goes wrong, and why it is aimed at before others."""
+    factors = f"{failure.severity} severity x {failure.frequency} failures x {failure.headroom:.2f} to gain"
+    return f"{failure.pattern}; priority {failure.priority:g} = {factors}"
 
 
 def _signals(diagnosis: Diagnosis, signals: Iterable[UniqueSignal]) -> Iterator[LineageNode]:

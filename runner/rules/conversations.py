@@ -19,6 +19,11 @@ def without_system(conversation: Conversation) -> Conversation:
     return tuple(message for message in conversation if message.role is not Role.SYSTEM)
 
 
+def user_texts(conversation: Conversation) -> tuple[str, ...]:
+    """What the user said, in order."""
+    return tuple(message.content for message in conversation if message.role is Role.USER)
+
+
 def with_last_user_text(conversation: Conversation, text: str) -> Conversation:
     """`conversation` with the last user message saying `text`. One without a user message gets one."""
     for index in range(len(conversation) - 1, -1, -1):

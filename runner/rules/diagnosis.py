@@ -3,13 +3,17 @@
 What it sees is in its signature: core scenarios, the incumbent's grades on them, unique failed signals, rubrics. The
 other sets cannot be passed in.
 
-Groups. A failure's key is its capability and the answer given instead. A key with at least `COMMON` failures, and at
-least a fifth of its capability's, is a failure cluster; what is left of a capability has no common confusion and
-forms one cluster. Signals that no person answered, or whose answer is no capability's, form `unassigned`.
+Groups. A failure's key is its capability and what was answered instead: a label or, of a structured answer, what is
+wrong with it. A key with at least `COMMON` failures, and at least a fifth of its capability's, is a failure cluster;
+what is left of a capability has no common confusion and forms one cluster. Signals that no person answered, or whose
+answer is no capability's, form `unassigned`.
 
 Targets. A covered cluster is a target where its capability is weak: it scores below `target_below` on core, or at
 least `target_failures` of its failures were counted in production. What is aimed at takes room from what is not, and
-every capability fails now and then. Ordered by severity, then frequency times headroom, then id.
+every capability fails now and then.
+
+Priority. Targets are ordered by severity (low 1, medium 3, high 9) x frequency x headroom: the risk priority number of
+failure mode and effects analysis (IEC 60812), with what there is to gain for detection. Equal ones are ordered by id.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.records.cluster import Cluster
+from runner.records.dataset import Example
 from runner.records.failure import Diagnosis, FailureCluster
 from runner.records.params import DiagnoseKnobs
 from runner.records.rubric import Normalisation, Rubric, RubricStatus
@@ -28,11 +33,13 @@ from runner.records.trace import UniqueSignal
 from runner.rules.grading import common_normalisation, criterion_slug, normalise, shorten
 from runner.rules.naming import content_id, slug
 from runner.rules.scoring import capability_weights, composite
+from runner.rules.sources import over_quota
+from runner.rules.structured import fault_paths, named_in
 
 COMMON = 2
 COMMON_SHARE = 0.2
 UNASSIGNED = "unassigned"
-SEVERITIES = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
+SEVERITY = {Severity.LOW: 1, Severity.MEDIUM: 3, Severity.HIGH: 9}
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Failure:
     weight: int
     scenario: Scenario | None = None
     signal: str = ""
+    """The id of a signal whose text may be used; empty for another one, and for a scenario."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +65,34 @@ class Answerbook:
     """Normalised answer to the answer as core writes it."""
     normalisation: tuple[Normalisation, ...]
     known: frozenset[str]
+    field: str = ""
+    """The key of a structured answer that names its capability; empty where answers are labels."""
 
     def capability(self, answer: str) -> str:
-        """The capability whose right answer this is; else the one its slug names; else `unassigned`."""
-        found = self.capabilities.get(normalise(answer, self.normalisation), slug(answer))
+        """The capability whose right answer this is; else the one that its field or slug names; else `unassigned`."""
+        named = named_in(answer, self.field) if self.field else slug(answer)
+        found = named if self.field else self.capabilities.get(normalise(answer, self.normalisation), named)
         return found if found in self.known else UNASSIGNED
+
+    def answers(self, capability: str, human: Iterable[Example]) -> tuple[str, ...]:
+        """The right answers that a new message of the capability may have: its label, or, where answers are
+        structured, those that people gave for it, each once and in their order."""
+        if not self.field:
+            label = self.labels().get(capability)
+            return (label,) if label else ()
+        return tuple(dict.fromkeys(row.answer for row in human if row.capability == capability))
+
+    def instead(self, given: str, right: str) -> str:
+        """What a wrong answer is, so that wrong answers of one kind are equal: the label given; of a structured answer,
+        the capability it names where that is another, else the fields that are not as they should be."""
+        if not self.field:
+            return self.canonical(given)
+        paths = fault_paths(given, right)
+        if self.field in paths:
+            return self.capability(given)
+        if "" in paths:
+            return "no JSON object" if given.strip() else ""
+        return f"another {', '.join(paths)}"
 
     def labels(self) -> dict[str, str]:
         """Capability to its right answer; the first in order where it has several."""
@@ -88,7 +119,7 @@ def answerbook(cluster: Cluster, core: Sequence[Scenario], rubrics: Mapping[str,
         owners[key][scenario.capability] += 1
         written.setdefault(key, scenario.reference)
     capabilities = {key: _owner(slug(written[key]), counts, known) for key, counts in owners.items()}
-    return Answerbook(capabilities, written, steps, known)
+    return Answerbook(capabilities, written, steps, known, cluster.answer_field)
 
 
 def _owner(named: str, counts: Counter[str], known: frozenset[str]) -> str:
@@ -110,12 +141,13 @@ def diagnose(
     """Failure clusters, targets, and what was left out with the reason. See the module for the rules."""
     book = answerbook(cluster, core, rubrics)
     _, scores = composite(((one.capability, one.score) for one in grades), capability_weights(cluster))
-    failures = [*_of_core(core, grades, book), *_of_production(signals, book)]
+    failed = [one for one in signals if one.signal.failed]
+    failures = [*_of_core(core, grades, book), *_of_production(failed, book)]
     clusters = [
         _cluster(capability, instead, group, core=core, scores=scores, rubrics=rubrics)
         for (capability, instead), group in sorted(_groups(failures).items())
     ]
-    clusters.sort(key=_urgency)
+    clusters.sort(key=lambda one: (-one.priority, one.id))
     seen = Counter[str]()
     for one in clusters:
         seen[one.capability] += one.frequency - len(one.scenarios)
@@ -127,6 +159,8 @@ def diagnose(
         targets=tuple(one.id for one in clusters if one.id not in left_out),
         uncovered=tuple(one.id for one in clusters if not one.covered and one.capability != UNASSIGNED),
         left_out=left_out,
+        held=dict(sorted(Counter(str(one.held) for one in failed if one.held).items())),
+        over_quota=over_quota(failed),
     )
 
 
@@ -141,20 +175,22 @@ def covers(rubrics: Iterable[Rubric], capability: str) -> bool:
 def _of_core(core: Sequence[Scenario], grades: Sequence[Grade], book: Answerbook) -> list[Failure]:
     scenarios = {scenario.id: scenario for scenario in core}
     return [
-        Failure(one.capability, book.canonical(one.answer), one.missed, 1, scenario=scenarios[one.scenario])
+        Failure(one.capability, book.instead(one.answer, asked.reference), one.missed, 1, scenario=asked)
         for one in grades
         if not one.passed
+        for asked in (scenarios[one.scenario],)
     ]
 
 
 def _of_production(signals: Iterable[UniqueSignal], book: Answerbook) -> list[Failure]:
     found = []
     for one in signals:
-        if one.signal.failed:
+        if one.counted:
             right = one.signal.trace.feedback.correct_answer
             capability = book.capability(right) if right else UNASSIGNED
-            instead = book.canonical(one.signal.trace.response)
-            found.append(Failure(capability, instead, (), one.count, signal=one.signal.id))
+            instead = book.instead(one.signal.trace.response, right)
+            name = one.signal.id if one.usable else ""
+            found.append(Failure(capability, instead, (), one.counted, signal=name))
     return found
 
 
@@ -193,6 +229,8 @@ def _cluster(
     frequency = sum(one.weight for one in group)
     pattern = _pattern(capability, instead, group)
     score = scores.get(capability, 0.0)
+    severity = max((one.severity for one in peers), key=SEVERITY.__getitem__, default=Severity.MEDIUM)
+    headroom = 0.0 if capability == UNASSIGNED else round(1 - score, 9)
     return FailureCluster(
         id=content_id(capability[:40].strip("-"), [capability, instead], digits=8),
         capability=capability,
@@ -200,11 +238,12 @@ def _cluster(
         confused_with=instead,
         missed=tuple(sorted(missed)),
         lenses=tuple(sorted({scenario.lens for scenario in peers})),
-        severity=max((scenario.severity for scenario in peers), key=SEVERITIES.index, default=Severity.MEDIUM),
+        severity=severity,
         scenarios=tuple(sorted(scenario.id for scenario in scenarios)),
         signals=tuple(sorted(one.signal for one in group if one.signal)),
         frequency=frequency,
-        headroom=0.0 if capability == UNASSIGNED else round(1 - score, 9),
+        headroom=headroom,
+        priority=round(SEVERITY[severity] * frequency * headroom, 6),
         covered=capability != UNASSIGNED and covers(rubrics.values(), capability),
         explanation=_explanation(capability, group, score),
         next_target=_next_target(capability, instead),
@@ -223,16 +262,15 @@ def _pattern(capability: str, instead: str, group: Sequence[Failure]) -> str:
 
 def _explanation(capability: str, group: Sequence[Failure], score: float) -> str:
     core = sum(one.weight for one in group if one.scenario)
-    production = sum(one.weight for one in group if one.signal)
+    production = sum(one.weight for one in group if not one.scenario)
     if capability == UNASSIGNED:
         return f"{production} failed production traces that cannot be assigned to a capability"
     given: Counter[str] = Counter()
     for one in group:
         given[one.instead] += one.weight
     del given[""]
-    most = ", ".join(
-        f"{shorten(name)} ({count})" for name, count in sorted(given.items(), key=lambda i: (-i[1], i[0]))[:3]
-    )
+    ranked = sorted(given.items(), key=lambda item: (-item[1], item[0]))[:3]
+    most = ", ".join(f"{shorten(name)} ({count})" for name, count in ranked)
     return f"{core} core scenarios and {production} production traces fail; {capability} scores {score:.3f} on core" + (
         f"; given instead: {most}" if most else ""
     )
@@ -244,10 +282,6 @@ def _next_target(capability: str, instead: str) -> str:
     if instead:
         return f"messages of {capability} that are easily taken for {shorten(instead)}"
     return f"more varied messages of {capability}"
-
-
-def _urgency(one: FailureCluster) -> tuple[int, float, str]:
-    return (-SEVERITIES.index(one.severity), -round(one.frequency * one.headroom, 9), one.id)
 
 
 def _left_out(one: FailureCluster, weak: Collection[str]) -> str:

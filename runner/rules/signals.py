@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 
 from runner.records.conversation import last_user_text
@@ -12,6 +12,7 @@ from runner.rules.canonical import digest
 from runner.rules.grading import normalise
 from runner.rules.near_duplicates import leaders
 from runner.rules.similarity import normal_text
+from runner.rules.sources import submitter
 
 DIGITS = 16
 """Hex digits of the fingerprint that a signal's id carries."""
@@ -23,17 +24,26 @@ def signal(trace: Trace, normalisation: Sequence[Normalisation]) -> Signal:
     It failed where it was rated bad, has no answer and asks for no tool, or a person gave another answer (compared as
     the rubric compares).
     """
-    calls = [[[call.name, call.arguments] for call in trace.tool_calls]] if trace.tool_calls else []
-    fingerprint = digest([normal_text(last_user_text(trace.input)), trace.response.strip(), *calls])
+    fingerprint = fingerprint_of(trace)
     right = trace.feedback.correct_answer
     corrected = bool(right) and normalise(right, normalisation) != normalise(trace.response, normalisation)
     answered = bool(trace.response.strip() or trace.tool_calls)
     return Signal(
-        id=f"signal-{fingerprint[:DIGITS]}",
+        id=signal_id(fingerprint),
         fingerprint=fingerprint,
         trace=trace,
         failed=trace.feedback.rating is Rating.BAD or corrected or not answered,
     )
+
+
+def fingerprint_of(trace: Trace) -> str:
+    """sha256 of the normalised last user text, the response and the tools it asks for."""
+    calls = [[[call.name, call.arguments] for call in trace.tool_calls]] if trace.tool_calls else []
+    return digest([normal_text(last_user_text(trace.input)), trace.response.strip(), *calls])
+
+
+def signal_id(fingerprint: str) -> str:
+    return f"signal-{fingerprint[:DIGITS]}"
 
 
 def unique_signals(
@@ -84,4 +94,5 @@ def _unique(head: Signal, members: Sequence[Signal], exact: dict[str, list[Signa
         members=tuple(sorted({one.id for one in every})),
         first_seen=times[0],
         last_seen=times[-1],
+        sources=dict(sorted(Counter(submitter(one.trace.source) for one in every).items())),
     )
