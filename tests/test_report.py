@@ -14,9 +14,11 @@ from runner.records.base import Record
 from runner.records.cluster import Cluster, GateLimits, Thresholds
 from runner.records.evidence import EvidenceFile
 from runner.records.score import Scorecard
+from runner.records.validation import Judgement
+from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.canonical import sha256
 from runner.rules.limits import limits
-from tests.evidence_fixture import A, cluster, comparison, evidence, scorecard, sweep
+from tests.evidence_fixture import A, cluster, comparison, evidence, scorecard, sweep, validation
 
 VOID = {"meta", "br", "line", "circle", "rect"}
 
@@ -158,7 +160,7 @@ def test_hostile_text_stays_text() -> None:
 
 def test_drawings_say_what_they_show() -> None:
     drawings = [attributes for tag, attributes in page().tags if tag == "svg"]
-    assert len(drawings) == 3 + len(cluster().capabilities)
+    assert len(drawings) == 4 + len(cluster().capabilities)
     assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in drawings)
     said = " ".join(str(drawing["aria-label"]) for drawing in drawings)
     assert "candidate against control: +0.087, 95% interval +0.037 to +0.142" in said
@@ -257,3 +259,40 @@ def test_ticks_are_round_and_few() -> None:
     assert ticks(-0.07, 0.22) == (-0.05, 0.0, 0.05, 0.1, 0.15, 0.2)
     assert ticks(1.0, 1.0) == ()
     assert len(ticks(-1.0, 1.0)) <= 6
+
+
+def test_a_batch_has_its_measures_with_intervals_and_its_failure_in_words() -> None:
+    found = page()
+    for expected in (
+        "Told apart",
+        "Verbatim",
+        "0.52 to 0.70",
+        "refused",
+        "38 % of the rows copy their parents, 20 % may",
+    ):
+        assert expected in found.text
+    drawn = [attributes["aria-label"] or "" for tag, attributes in found.tags if tag == "svg"]
+    assert any("warranty-llm: 0.61, from 0.52 to 0.70" in one for one in drawn)
+    report = validation()
+    needs = Reason(step="privacy", problem="insufficient data: 2 reference rows", hint="3 more in data/reference.jsonl")
+    short = report.batches[1].model_copy(
+        update={
+            "verdict": Verdict(outcome=Outcome.REFUSE, reasons=(needs,)),
+            "lacking": (needs,),
+            "judgement": Judgement.INSUFFICIENT_DATA,
+        }
+    )
+    changed = report.model_copy(update={"batches": (report.batches[0], short, *report.batches[2:])})
+    text = page(replaced(EvidenceFile.VALIDATION, changed)).text
+    assert "insufficient data: 2 reference rows. It takes 3 more in data/reference.jsonl." in text
+
+
+def test_a_validation_from_before_there_were_intervals_is_shown() -> None:
+    old = json.loads(evidence()[EvidenceFile.VALIDATION])
+    for one in old["batches"]:
+        one.pop("judgement"), one.pop("lacking")
+        for name in ("c2st_auc", "outliers", "cleanliness", "real"):
+            one["fidelity"].pop(name)
+    text = page(evidence() | {EvidenceFile.VALIDATION: json.dumps(old).encode()}).text
+    assert "refused" in text
+    assert "classifier tells each batch" not in text

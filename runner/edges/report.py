@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from runner.edges import report_batches
 from runner.edges import report_figures as figures
 from runner.edges import report_view as view
 from runner.errors import RecordError
@@ -182,7 +183,10 @@ def _template() -> Any:
         plural=plural,
         percent=lambda value: f"{value:.0%}",
     )
-    drawings = (figures.intervals, figures.bars, figures.funnel_bars, figures.sweep_curve)
+    drawings = (figures.intervals, figures.bars, figures.funnel_bars, figures.sweep_curve, figures.against_limit)
     environment.globals.update({drawing.__name__: drawing for drawing in drawings})
+    environment.globals.update(
+        batch_cells=report_batches.cells, batch_words=report_batches.WORDS, told_apart=report_batches.told_apart
+    )
     source = resources("runner").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)

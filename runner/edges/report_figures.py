@@ -14,6 +14,7 @@ from itertools import pairwise
 from runner.records.funnel import Funnel
 from runner.records.score import Comparison
 from runner.records.training import Sweep
+from runner.records.validation import Estimate
 
 ROW = 28
 """Height of a row of the interval plot, in pixels."""
@@ -76,6 +77,22 @@ def intervals(comparisons: Sequence[Comparison]) -> str:
         parts.append(_line(x(ends.low), y, x(ends.high), y, "whisker"))
         parts += [_line(x(end), y - 4, x(end), y + 4, "whisker") for end in (ends.low, ends.high)]
         parts.append(_dot(x(comparison.difference), y, 5, "candidate"))
+    return "".join([*parts, "</svg>"])
+
+
+def against_limit(rows: Sequence[tuple[str, Estimate]], limit: float) -> str:
+    """A dot and an interval for each batch, on a scale from 0 to 1 with a line at the limit."""
+    bottom = ROW * len(rows) + 4
+    listed = "; ".join(f"{name}: {one.value:.2f}, from {one.low:.2f} to {one.high:.2f}" for name, one in rows)
+    parts = [_open(bottom + 22, f"How well a classifier tells each batch from real rows; {listed}", "figure")]
+    for value in ticks(0.0, 1.0):
+        parts.append(_line(100 * value, 0, 100 * value, bottom, "grid"))
+        parts.append(_text(2 + 96 * value, bottom + 16, f"{value:g}", "tick"))
+    parts.append(_line(100 * limit, 0, 100 * limit, bottom, "control-line"))
+    for row, (_, one) in enumerate(rows):
+        y = ROW * row + ROW / 2 + 2
+        parts.append(_line(100 * one.low, y, 100 * one.high, y, "whisker"))
+        parts.append(_dot(100 * one.value, y, 5, "candidate"))
     return "".join([*parts, "</svg>"])
 
 
