@@ -23,8 +23,12 @@ BIN = Path(sys.executable).parent
 HEAVY = frozenset(
     {"torch", "transformers", "trl", "peft", "dvc", "datasets", "tokenizers", "safetensors", "vllm"}
     | {"sklearn", "rensa", "matplotlib", "jinja2", "aiohttp", "aiolimiter", "tenacity"}
+    | {"textual"}
 )
 """What only an extra brings, most of it slow to import."""
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+SCREENS = RUNNER / "edges" / "screens"
+"""Classes of Textual cannot stand in functions: these modules import it as they load, and are loaded in functions."""
 LONGEST_MODULE = 300
 LONGER: dict[str, int] = {}
 """Modules that may be longer, with their length at most; meant to stay empty."""
@@ -53,7 +57,7 @@ def imports_of(tree: ast.AST, *, inside_functions: bool) -> Iterator[tuple[int, 
             for other in node.orelse:
                 yield from imports_of(ast.Module([other], []), inside_functions=inside_functions)
             continue
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not inside_functions:
+        if isinstance(node, FUNCTIONS) and not inside_functions:
             continue
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
@@ -67,6 +71,16 @@ def heavy_imports(path: Path, *, inside_functions: bool) -> list[str]:
     tree = ast.parse(path.read_text())
     found = imports_of(tree, inside_functions=inside_functions)
     return [f"{path.name}:{line}: {name}" for line, name in found if name in HEAVY]
+
+
+def loads(path: Path, package: str) -> list[str]:
+    """Where a module imports something of `package` when it is loaded."""
+    tree = ast.parse(path.read_text())
+    inside = {id(one) for node in ast.walk(tree) if isinstance(node, FUNCTIONS) for one in ast.walk(node)}
+    named = (
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom | ast.Import) and id(node) not in inside
+    )
+    return [f"{path.name}:{node.lineno}" for node in named if package in ast.unparse(node)]
 
 
 def lint_imports(directory: Path) -> subprocess.CompletedProcess[str]:
@@ -127,7 +141,16 @@ def test_init_files_are_empty() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(RUNNER)))
 def test_heavy_imports_stand_in_functions_of_edges(path: Path) -> None:
-    assert heavy_imports(path, inside_functions=path.parent.name != "edges") == []
+    if path.parent == SCREENS:
+        assert {found.partition(": ")[2] for found in heavy_imports(path, inside_functions=True)} <= {"textual"}
+        return
+    assert heavy_imports(path, inside_functions=path.relative_to(RUNNER).parts[0] != "edges") == []
+
+
+def test_screens_are_loaded_in_functions() -> None:
+    others = [path for path in MODULES if path.parent != SCREENS]
+    assert [found for path in others for found in loads(path, "edges.screens")] == []
+    assert loads(SCREENS / "triage.py", "textual"), "and what is looked for is found"
 
 
 def test_a_heavy_import_is_found(tmp_path: Path) -> None:
