@@ -266,7 +266,7 @@ def test_a_batch_has_its_measures_with_intervals_and_its_failure_in_words() -> N
     for expected in (
         "Told apart",
         "Verbatim",
-        "0.52 to 0.70",
+        "0.52\N{EN DASH}0.70",
         "refused",
         "38 % of the rows copy their parents, 20 % may",
     ):

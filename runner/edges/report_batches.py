@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner.edges.report_view import BatchRow
-from runner.records.validation import BatchValidation, Estimate, Judgement
+from runner.records.validation import BatchValidation, Estimate, Fidelity, Judgement
 
 ABSENT = "\N{EN DASH}"
 WORDS = {
@@ -28,9 +28,7 @@ def cells(found: BatchValidation | None) -> tuple[Cell, ...]:
     """Every measure in the order of the table; what was not measured is a dash."""
     like, use, private = (found.fidelity, found.utility, found.privacy) if found else (None, None, None)
     return (
-        Cell("length", _figure(like.length_distance if like else None)),
-        Cell("words", _figure(like.vocabulary_distance if like else None)),
-        Cell("n-grams", _figure(like.ngram_distance if like else None)),
+        Cell("distances", _distances(like) if like else ABSENT),
         Cell("copies", _share(like.exact_copies if like else None)),
         _estimate("told apart", like.c2st_auc if like else None),
         _estimate("outliers", like.outliers if like else None),
@@ -49,6 +47,10 @@ def told_apart(rows: Sequence[BatchRow]) -> tuple[tuple[str, Estimate], ...]:
     return tuple((name, like.c2st_auc) for name, like in found if like and like.c2st_auc)
 
 
+def _distances(like: Fidelity) -> str:
+    return f"{like.length_distance:.2f} {like.vocabulary_distance:.2f} {like.ngram_distance:.2f}"
+
+
 def _figure(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.2f}"
 
@@ -60,4 +62,4 @@ def _share(value: float | None) -> str:
 def _estimate(name: str, found: Estimate | None, plain: float | None = None) -> Cell:
     if found is None:
         return Cell(name, _figure(plain))
-    return Cell(name, f"{found.value:.2f}", f"{found.low:.2f} to {found.high:.2f}")
+    return Cell(name, f"{found.value:.2f}", f"{found.low:.2f}{ABSENT}{found.high:.2f}")
