@@ -169,7 +169,7 @@ def test_drawings_say_what_they_show() -> None:
 
 
 def test_column_headers_have_scope() -> None:
-    assert all(attributes.get("scope") in {"col", "row"} for tag, attributes in page().tags if tag == "th")
+    assert all(attributes.get("scope") in {"col", "row", "rowgroup"} for tag, attributes in page().tags if tag == "th")
 
 
 def strict(**changes: object) -> Cluster:
