@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter
 from runner import workspace
 from runner.edges.readers import DirectoryReader
 from runner.edges.yaml_files import line_of, parse
+from runner.records.diversity import DiversityLimits
 from runner.records.domain_rules import Check, DomainRule
 from runner.rules.domain_rules import PLACEHOLDER, TOO_SHORT, binding, breach, defaults, holds
 from runner.rules.redaction import KINDS
@@ -209,3 +211,33 @@ def test_the_usual_rules_reject_no_real_message(data: Path) -> None:
         shorter = sum(len(words(text)) < 3 for texts in groups.values() for text in texts)
         print(f"  a fixed floor of three words would reject {shorter}")
     assert {corpus: texts for corpus, texts in rejected.items() if texts} == {}
+
+
+def documented(heading: str) -> str:
+    """A section of docs/funnel.md."""
+    text = (Path(__file__).parent.parent / "docs" / "funnel.md").read_text()
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_the_documented_checks_are_the_real_ones() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|$", documented("Domain rules"), re.MULTILINE)
+    real = {
+        str(get_args(one.model_fields["kind"].annotation)[0]): set(one.model_fields) - {"kind"}
+        for one in get_args(get_args(Check)[0])
+    }
+    assert {kind: set(re.findall(r"`(\w+)`", fields)) for kind, fields in rows} == real
+
+
+def test_the_documented_blocks_are_sound(tmp_path: Path) -> None:
+    for heading in ("Domain rules", "Diversity"):
+        block = re.search(r"```yaml\n(.*?)```", documented(heading), re.DOTALL)
+        assert block
+        top = write(tmp_path / heading)
+        (top / CLUSTER).write_text((top / CLUSTER).read_text() + block[1])
+        assert workspace.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
+
+
+def test_the_documented_limits_are_the_real_ones() -> None:
+    named = set(re.findall(r"^\| (`m[^|]*) \|", documented("Diversity"), re.MULTILINE))
+    limits = {name for row in named for name in re.findall(r"`(\w+)`", row)}
+    assert limits == set(DiversityLimits.model_fields) - {"near_duplicate"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from pydantic import ValidationError
 from runner.records.dataset import Batch, Candidate, Channel, Generator, Provenance
 from runner.records.funnel import ORDER, BatchFunnel, Funnel, FunnelReport, FunnelStep, summed
 from runner.rules.expansion import candidate
-from runner.rules.funnel import EXPANDED, accepted, expanded, report, sentence, validated
+from runner.rules.funnel import BATCH_REFUSED, EXPANDED, REJECTED, accepted, expanded, report, sentence, validated
+from runner.rules.novelty import COPY, DUPLICATE, NEAR_CANDIDATE, NEAR_FROZEN, NEAR_GOLD
 
 CAUSES = st.sampled_from(["no-label", "too-short", "near-gold", "copy", "inconsistent"])
 DROPPED = st.lists(st.tuples(st.sampled_from(EXPANDED[1:]), CAUSES), max_size=40)
@@ -145,3 +148,14 @@ def test_the_sentence_names_the_steps_that_took_rows() -> None:
     found = expanded(1200, [(FunnelStep.NOVEL, "copy")] * 34)
     assert sentence(found) == "1,234 generated, 1,200 novel, 1,200 consistent"
     assert sentence(expanded(4, [])) == "4 generated, 4 consistent"
+
+
+def test_the_documented_steps_are_the_real_ones() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "funnel.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\d) \| [^|]* \|(.*)\|$", text, re.MULTILINE)
+    assert [step for step, _, _ in rows] == list(ORDER)
+    assert [phase for _, phase, _ in rows] == ["7"] * len(EXPANDED) + ["8", "9"]
+    causes = {step: set(re.findall(r"`([a-z-]+)`", said)) for step, _, said in rows}
+    assert causes["novel"] == {COPY, DUPLICATE, NEAR_GOLD, NEAR_CANDIDATE, NEAR_FROZEN}
+    assert causes["validated"] == {BATCH_REFUSED, NEAR_FROZEN}
+    assert causes["accepted"] == {REJECTED}

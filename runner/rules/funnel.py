@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from runner.records.dataset import Batch, Candidate
 from runner.records.funnel import ORDER, BatchFunnel, Funnel, FunnelCount, FunnelReport, FunnelStep, summed
+from runner.rules.novelty import NEAR_FROZEN
 
 EXPANDED = ORDER[: ORDER.index(FunnelStep.CONSISTENT) + 1]
 """The steps of phase 7."""
-NEAR_FROZEN, BATCH_REFUSED, REJECTED = "near-frozen", "batch-refused", "rejected"
-"""Causes of phases 8 and 9: the row stands in a frozen set, its batch failed, people rejected it."""
+BATCH_REFUSED, REJECTED = "batch-refused", "rejected"
+"""Causes of phases 8 and 9: its batch failed, people rejected it."""
 
 
 def expanded(kept: int, dropped: Iterable[tuple[FunnelStep, str]]) -> Funnel:
