@@ -50,8 +50,8 @@ def test_the_corpus_is_large_and_most_of_it_must_fail() -> None:
 
 def test_every_step_and_rule_of_the_gate_has_a_case() -> None:
     text = verification.__doc__ or ""
-    rules = re.findall(r"\b(\d\.\d+)\b", text)
-    steps = re.findall(r"^(\d)\. ", text, re.MULTILINE)
+    rules = re.findall(r"\b(\d+\.\d+)\b", text)
+    steps = re.findall(r"^(\d+)\. ", text, re.MULTILINE)
     attacked = {case.step.split()[0] for case in CASES if case.step}
     families = {step.split(".")[0] for step in attacked}
     assert set(steps) <= families

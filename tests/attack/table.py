@@ -7,7 +7,19 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.attack import adapters, benchmarks, figures, history, people, policies, refs, rejections, shape, staged
+from tests.attack import (
+    adapters,
+    benchmarks,
+    figures,
+    history,
+    people,
+    policies,
+    refs,
+    rejections,
+    shape,
+    staged,
+    triage,
+)
 from tests.attack.case import Case, Finding, Row
 from tests.attack.desk import STARTS, Desk, Start, make_starts
 
@@ -22,8 +34,13 @@ CASES: tuple[Case, ...] = (
     *adapters.CASES,
     *refs.CASES,
     *history.CASES,
+    *triage.CASES,
 )
-ALL_STARTS = {**STARTS, "shadow": Start(staged.in_shadow, staged.StagedDesk)}
+ALL_STARTS = {
+    **STARTS,
+    "shadow": Start(staged.in_shadow, staged.StagedDesk),
+    "triage": Start(triage.opened, triage.TriageDesk),
+}
 BY_NAME = {case.name: case for case in CASES}
 
 

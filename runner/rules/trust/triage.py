@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from runner.records.evidence import EvidenceFile
+from runner.records.evidence import EvidenceFile, Lineage
 from runner.records.policy import Trust
 from runner.records.statement import ReviewStatement
 from runner.records.triage import Choice, ReviewCount, Triage, TriageResult
@@ -29,7 +29,7 @@ SIGNATURE, BINDING, IN_TIME, SUBJECTS, ELIGIBLE, EVIDENCE = (
     "10.5 reviewer",
     "10.6 evidence",
 )
-SIGN_AGAIN = "let the reviewer sign it: `hallmark triage CLUSTER --sign --key KEY`"
+SIGN_AGAIN = "let the reviewer sign it: `hallmark triage CLUSTER --finish`"
 
 
 def signed_review_problems(
@@ -106,10 +106,32 @@ def _told(promotion: Promotion, decided: Mapping[str, Decided]) -> Iterator[str]
         return
     for one in told.reviews:
         yield from _count_problems(one, decided.get(one.reviewer), policy)
+    said = {
+        person: {one.candidate: one.decision for one in known.review.decisions} for person, known in decided.items()
+    }
     for candidate, people in told.checked.items():
         for person in people:
-            if person in decided and all(one.candidate != candidate for one in decided[person].review.decisions):
+            if candidate not in said.get(person, {}) and (person in said or policy.signed):
                 yield f"{person} did not decide {candidate}"
+    if policy.signed and promotion.record.assessed:
+        yield from _unchecked(promotion, told, said)
+
+
+def _unchecked(promotion: Promotion, told: TriageResult, said: Mapping[str, Mapping[str, Choice]]) -> Iterator[str]:
+    """Examples of this iteration's batches that nobody let in, but for as many as pass unread."""
+    lineage = parse(promotion.evidence, EvidenceFile.LINEAGE, Lineage)
+    if isinstance(lineage, str):
+        yield lineage
+        return
+    batches = {node.id for node in lineage.nodes if node.kind == "batch"}
+    ours = [node.id for node in lineage.nodes if node.kind == "example" and batches.intersection(node.parents)]
+    unread = [name for name in ours if name not in told.checked]
+    if len(unread) > told.unread:
+        yield f"nobody decided {len(unread)} of the examples, first {unread[0]}, and {told.unread} may pass unread"
+    for name in ours:
+        voices = [said[person].get(name) for person in told.checked.get(name, ()) if person in said]
+        if voices and all(voice is Choice.REJECT for voice in voices):
+            yield f"everybody who decided {name} rejected it"
 
 
 def _count_problems(told: ReviewCount, known: Decided | None, policy: Triage) -> Iterator[str]:
