@@ -14,7 +14,7 @@ from runner.records.scenario import Origin, SetName
 from runner.records.score import GradedAnswer, Scorecard, ScoredScenario
 from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow, Use
-from runner.records.validation import ValidationReport
+from runner.records.validation import Judgement, ValidationReport
 from runner.rules.mixture import mixture_digest
 from runner.rules.scoring import AS_WRITTEN
 
@@ -186,8 +186,19 @@ def _data(validation: ValidationReport, sweep: Sweep, mixture: Iterable[Training
     listed = ", ".join(f"{count} {origin}" for origin, count in sorted(origins.items()))
     detail = f"Distinct new texts: {listed or 'none'}; {sweep.human_share:.0%} of the new rows shown are human."
     yield Risk(title="Where the texts come from", detail=detail)
-    if validation.failed:
-        yield Risk(title="Batches refused", detail=f"Validation refused {', '.join(validation.failed)}.")
+    yield from refused_batches(validation)
+
+
+def refused_batches(validation: ValidationReport) -> Iterator[Risk]:
+    """The risks of batches that trained nothing: found wanting, or too little known of them."""
+    kinds: dict[Judgement, list[str]] = {}
+    for one in validation.batches:
+        kinds.setdefault(one.judged, []).append(one.batch)
+    if refused := kinds.get(Judgement.REFUSE):
+        yield Risk(title="Batches refused", detail=f"Validation refused {', '.join(refused)}.")
+    if unknown := kinds.get(Judgement.INSUFFICIENT_DATA):
+        detail = f"Too little is known to validate {', '.join(unknown)}; they trained nothing."
+        yield Risk(title="Batches not judged", detail=detail)
 
 
 def _left_out(diagnosis: Diagnosis) -> Iterator[Risk]:
