@@ -20,7 +20,9 @@ from runner.records.cluster import Validation
 from runner.records.dataset import Batch, Candidate, Channel, Example, Generator, Provenance
 from runner.records.failure import Diagnosis
 from runner.records.scenario import Origin, SetName
-from runner.records.validation import BatchValidation, Judgement
+from runner.records.validation import BatchValidation, Judgement, ValidationReport
+from runner.records.verdict import Outcome, Verdict
+from runner.rules.bundle import refused_batches
 from runner.rules.cleanliness import Slips, cleanliness
 from runner.rules.fidelity import fidelity, spread
 from runner.rules.naming import slug
@@ -354,3 +356,27 @@ def test_tidied_rows_are_too_clean() -> None:
     assert found.score == pytest.approx(len(counted) / 6)
     assert cleanliness([typed() for _ in range(40)], real, slips=Slips(real), seed=1).score <= 1 / 6
     assert cleanliness([], real, slips=Slips(real), seed=1) is None
+
+
+def test_the_approver_is_told_which_batches_were_refused_and_which_not_judged() -> None:
+    judged = {
+        name: BatchValidation(
+            batch=name,
+            rows=9,
+            fidelity=None,
+            utility=None,
+            privacy=None,
+            leaks=(),
+            verdict=Verdict(outcome=Outcome.PASS if judgement is Judgement.PASS else Outcome.REFUSE),
+            judgement=judgement,
+        )
+        for name, judgement in (("a", Judgement.PASS), ("b", Judgement.REFUSE), ("c", Judgement.INSUFFICIENT_DATA))
+    }
+    report = ValidationReport(batches=tuple(judged.values()), passed=("a",), failed=("b", "c"))
+    found = {risk.title: risk.detail for risk in refused_batches(report)}
+    assert found == {
+        "Batches refused": "Validation refused b.",
+        "Batches not judged": "Too little is known to validate c; they trained nothing.",
+    }
+    old = [one.model_copy(update={"judgement": None}) for one in judged.values()]
+    assert [one.judged for one in old] == [Judgement.PASS, Judgement.REFUSE, Judgement.REFUSE]
