@@ -58,6 +58,15 @@ def test_the_evidence_has_the_funnel_of_every_batch_and_over_all(ruled: dict[str
         assert own.steps[: len(batch.funnel.steps)] == batch.funnel.steps
 
 
+def test_why_says_of_a_batch_how_many_rows_it_kept(ruled: dict[str, Any]) -> None:
+    nodes = json.loads(ruled["bundle"].files[EvidenceFile.LINEAGE])["nodes"]
+    labels = {node["id"]: node["label"] for node in nodes if node["kind"] == "batch"}
+    assert labels
+    for batch in ruled["batches"]:
+        if batch.id in labels:
+            assert labels[batch.id].endswith(f"; {batch.provenance.count} of {batch.funnel.generated} rows kept")
+
+
 def test_a_domain_rule_binds_what_is_generated_and_what_people_wrote(ruled: dict[str, Any]) -> None:
     broken = [row for row in ruled["rejected"] if row.step is FunnelStep.RULED]
     assert {row.cause for row in broken} == {"no-please", "brief"}

@@ -48,9 +48,9 @@ def lineage(
         nodes.append(LineageNode(id=failure.id, kind="failure", parents=failure.signals, label=_aim(failure)))
     for batch in batches:
         if batch.id in used:
-            made = batch.provenance
-            label = f"{made.channel} by {made.generator.name} {made.generator.version}"
-            nodes.append(LineageNode(id=batch.id, kind="batch", parents=(made.target,), label=label))
+            nodes.append(
+                LineageNode(id=batch.id, kind="batch", parents=(batch.provenance.target,), label=_writer(batch))
+            )
     named = {name for one in accepted for name in one.parents if name not in by_id and not name.startswith("signal-")}
     for name in sorted(new.keys() | by_id.keys() | named):
         one = by_id.get(name)
@@ -69,6 +69,13 @@ def _aim(failure: FailureCluster) -> str:
     """What goes wrong, and why it is aimed at before others."""
     factors = f"{failure.severity} severity x {failure.frequency} failures x {failure.headroom:.2f} to gain"
     return f"{failure.pattern}; priority {failure.priority:g} = {factors}"
+
+
+def _writer(batch: Batch) -> str:
+    """How its rows came to be, and how many of them became candidates."""
+    made = batch.provenance
+    label = f"{made.channel} by {made.generator.name} {made.generator.version}"
+    return f"{label}; {batch.funnel.kept} of {batch.funnel.generated} rows kept" if batch.funnel else label
 
 
 def _signals(diagnosis: Diagnosis, signals: Iterable[UniqueSignal]) -> Iterator[LineageNode]:
@@ -138,10 +145,7 @@ def risks(
             *_small_sets(cluster, grades),
             *_data(validation, sweep, mixture),
             *_left_out(diagnosis),
-            Risk(
-                title="One training seed",
-                detail="Each arm of the sweep and the candidate were trained once; another seed gives other weights.",
-            ),
+            _seeds(sweep),
         )
     )
 
@@ -199,6 +203,14 @@ def refused_batches(validation: ValidationReport) -> Iterator[Risk]:
     if unknown := kinds.get(Judgement.INSUFFICIENT_DATA):
         detail = f"Too little is known to validate {', '.join(unknown)}; they trained nothing."
         yield Risk(title="Batches not judged", detail=detail)
+
+
+def _seeds(sweep: Sweep) -> Risk:
+    """How much of the choice is the seed's. The candidate itself is trained with one."""
+    if sweep.fragility is None or not any(arm.more_seeds for arm in sweep.arms):
+        detail = "Each arm of the sweep and the candidate were trained once; another seed gives other weights."
+        return Risk(title="One training seed", detail=detail)
+    return Risk(title="Few training seeds", detail=f"{sweep.fragility.words}. The candidate is the first seed's.")
 
 
 def _left_out(diagnosis: Diagnosis) -> Iterator[Risk]:
