@@ -35,7 +35,8 @@ from runner.records.step import Step
 from runner.records.trace import IngestedFile
 from runner.rules.benchmark import relocked
 from runner.rules.canonical import sha256
-from runner.rules.labelled import Labelled, Request
+from runner.rules.labelled import Labelled
+from runner.rules.labelled_answers import Request
 from runner.workspace import Survey, Workspace
 
 R = TypeVar("R", bound=Record)

@@ -20,7 +20,7 @@ from runner.records.pointer import DataPointer
 from runner.records.scenario import SetName
 from runner.records.trace import Trace
 from runner.rules.canonical import sha256
-from runner.rules.labelled import Request
+from runner.rules.labelled_answers import Request
 
 REQUEST = Request(cluster="bank", real_only=0.5, label_column="category")
 LABELS = ("card_lost", "Größe falsch", "退款")
@@ -219,4 +219,52 @@ def test_a_failure_half_way_is_undone(top, files, monkeypatch):
     monkeypatch.setattr("runner.edges.import_csv.dvc_data.track", fail)
     with pytest.raises(OSError, match="disk full"):
         import_labelled(top, files, REQUEST)
+    assert tree(top) == before
+
+
+WEATHER = '{"intent": "weather", "slots": {"city": "%s"}}'
+SCHEMA = '{"type": "object", "required": ["intent", "slots"]}'
+STRUCTURED = Request(
+    cluster="voice", real_only=0.5, label_column="label", answer_column="answer", answer_field="intent", schema=SCHEMA
+)
+
+
+def structured(path: Path, part: str, *answers: str) -> Path:
+    lines = [
+        f'"{part} {number}: weather?",Weather,"{one.replace(chr(34), chr(34) * 2)}"'
+        for number, one in enumerate(answers)
+    ]
+    return csv(path, lines, header="text,label,answer")
+
+
+def test_a_cluster_whose_answers_are_objects_checks_clean(top, files):
+    for part, path in files.items():
+        structured(path, part, WEATHER % f"Oslo {part}", WEATHER % "Rome")
+    made = import_labelled(top, files, STRUCTURED)
+    assert workspace.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
+    assert made.cluster.answer_field == "intent"
+    assert [one.id for one in made.cluster.capabilities] == ["weather"]
+    assert made.scenarios[SetName.CORE][0].reference == WEATHER % "Oslo core"
+    assert made.examples["gold"][1].answer == made.traces[1].feedback.correct_answer == WEATHER % "Rome"
+    assert [one.grader.kind for one in made.rubric.criteria] == ["json-schema", "json-fields"]
+    assert made.cluster.serving.max_new_tokens >= len(WEATHER % "Oslo base") / 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("Oslo", "is no JSON object"),
+        ('{"intent": "news", "slots": {}}', 'does not name the label "Weather" under "intent"'),
+        ('{"intent": "weather"}', "does not conform to the schema"),
+        (" ", "has an empty answer"),
+    ],
+)
+def test_an_object_that_is_not_as_it_should_be_is_named(top, files, answer, problem):
+    for part, path in files.items():
+        structured(path, part, WEATHER % part)
+    structured(files["gold"], "gold", WEATHER % "Rome", answer)
+    before = tree(top)
+    with pytest.raises(RecordError, match=problem) as caught:
+        import_labelled(top, files, STRUCTURED)
+    assert caught.value.line == 3
     assert tree(top) == before

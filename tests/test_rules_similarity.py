@@ -97,3 +97,14 @@ def test_rewrites_keep_most_words() -> None:
         assert jaccard(shingles(one, 1), shingles(text, 1)) > 0.6
     assert all(change("", random.Random(1)) == "" for change in REWRITES.values())
     assert all(change("a", random.Random(1)) for change in REWRITES.values())
+
+
+def test_a_rewrite_keeps_the_values_of_a_structured_answer() -> None:
+    text = "Please add Paint It Black to my Sunday Morning playlist, thank you"
+    answer = '{"intent": "AddToPlaylist", "slots": {"entity_name": "Paint It Black", "playlist": "Sunday Morning"}}'
+    made = {rewrite(text, random.Random(seed), answer=answer) for seed in range(200)}
+    assert len(made) > 50
+    assert all("Paint It Black" in one and "Sunday Morning" in one for one in made)
+    lost = {rewrite(text, random.Random(seed)) for seed in range(200)}
+    assert any("Paint It Black" not in one for one in lost)
+    assert rewrite(text, random.Random(3), answer="add-to-playlist") == rewrite(text, random.Random(3))

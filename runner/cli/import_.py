@@ -10,7 +10,8 @@ import click
 
 from runner import wiring
 from runner.errors import ExitCode
-from runner.rules.labelled import SETS, TRAINING, Labelled, Request
+from runner.rules.labelled import SETS, TRAINING, Labelled
+from runner.rules.labelled_answers import Request
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 PARTS = tuple(map(str, (*TRAINING, *SETS)))
@@ -34,6 +35,9 @@ def import_() -> None:
 @click.option("--reference", type=FILE, help="Real texts held back, for the privacy check.")
 @click.option("--text-column", default="text", show_default=True)
 @click.option("--label-column", default="label", show_default=True)
+@click.option("--answer-column", default="", help="The right answers as JSON objects, where the label alone is none.")
+@click.option("--answer-field", default="", help="The key of these objects that names the label.")
+@click.option("--schema", type=click.File(encoding="utf-8"), help="The JSON schema of these objects.")
 @click.option("--problem", "problem_file", default="", help="A problem.md to use; otherwise one is drafted.")
 @click.option("--real-only", type=SHARE, help="What real data alone reaches; measured on dev when not given.")
 @click.option("--threshold-composite", type=SHARE, default=0.7, show_default=True)
@@ -46,13 +50,16 @@ def import_() -> None:
 def labelled(directory: Path, push: bool, as_json: bool, **options: Any) -> ExitCode:
     """Make a cluster from labelled text: CSV files with a header, one text and one label a row.
 
-    A label becomes a capability, a text of a set a scenario. A text that stands in a set is left out of what
-    trains. The thresholds are starting points: review them in cluster.yaml and problem.md before the first run.
+    A label becomes a capability, a text of a set a scenario. The label is the right answer, unless --answer-column
+    names a column of JSON objects: then each of them names its label under --answer-field. A text that stands in a
+    set is left out of what trains. The thresholds are starting points: review them in cluster.yaml and problem.md
+    before the first run.
 
     Example: hallmark import labelled --cluster bank --base base.csv --gold gold.csv --traffic traffic.csv
     --core core.csv --dev dev.csv --heldout heldout.csv --text-column text --label-column category
     """
     files = {part: options[part] for part in PARTS if options[part] is not None}
+    options["schema"] = options["schema"].read() if options["schema"] else ""
     request = Request(**{key: value for key, value in options.items() if key not in PARTS})
     made = wiring.import_labelled(directory, files, request, push=push)
     if as_json:

@@ -6,7 +6,7 @@ import csv
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from runner.edges import dvc_data
 from runner.edges.artifacts import rows_bytes
@@ -18,7 +18,8 @@ from runner.errors import RecordError
 from runner.records.base import Record
 from runner.records.cluster import Problem
 from runner.records.params import ClusterParams, Params
-from runner.rules.labelled import Labelled, Request, Row, compose, draft_problem, records
+from runner.rules.labelled import Labelled, compose, draft_problem, records
+from runner.rules.labelled_answers import Request, Row
 from runner.rules.layout import PARAMS
 from runner.rules.naming import slug
 
@@ -41,13 +42,21 @@ alone. The generated part is in each promotion's evidence.
 """
 
 
-def read_labelled(path: Path, *, text: str, label: str) -> list[Row]:
+class Columns(NamedTuple):
+    """The names of the columns that are read; no `answer` where the label is the right answer."""
+
+    text: str = "text"
+    label: str = "label"
+    answer: str = ""
+
+
+def read_labelled(path: Path, columns: Columns) -> list[Row]:
     """The rows of a CSV file with a header. Raises `RecordError` with file and line for what is wrong first."""
     name = str(path)
     csv.field_size_limit(MAX_LINE)
     try:
         with path.open("rb") as file:
-            rows = list(_rows(_lines(file, name), name, text, label))
+            rows = list(_rows(_lines(file, name), name, columns))
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror}", path=name) from None
     if not rows:
@@ -69,46 +78,45 @@ def _lines(file: BinaryIO, name: str) -> Iterator[str]:
             raise RecordError(problem, path=name, line=number, hint="save the file as UTF-8") from None
 
 
-def _rows(lines: Iterator[str], name: str, text: str, label: str) -> Iterator[Row]:
+def _rows(lines: Iterator[str], name: str, columns: Columns) -> Iterator[Row]:
     reader = csv.reader(lines, strict=True)
     try:
-        header = next(reader, None)
-        columns = _columns(header, name, text, label)
+        found = _header(next(reader, None), name, columns)
         line = reader.line_num + 1
         for row in reader:
             if row:
-                yield _row(row, columns, name, line)
+                yield _row(row, found, columns, name, line)
             line = reader.line_num + 1
     except csv.Error as error:
         hint = "put fields that hold commas, quotes or line ends between double quotes, and double the quotes in them"
         raise RecordError(f"is not CSV: {error}", path=name, line=reader.line_num, hint=hint) from None
 
 
-def _columns(header: Sequence[str] | None, name: str, text: str, label: str) -> tuple[int, int, int]:
-    """Positions of the text and the label, and how many columns there are."""
+def _header(header: Sequence[str] | None, name: str, columns: Columns) -> list[str]:
+    """The columns of the file, in which each one that is asked for stands once."""
     if not header:
-        raise RecordError("is empty", path=name, line=1, hint=f"start with a header line such as {text},{label}")
+        hint = f"start with a header line such as {columns.text},{columns.label}"
+        raise RecordError("is empty", path=name, line=1, hint=hint)
     found = [column.strip() for column in header]
-    for column in (text, label):
-        if column not in found:
-            option = "--text-column" if column == text else "--label-column"
-            hint = f"columns: {', '.join(found)[:200]}; name one with {option}"
+    for what, column in columns._asdict().items():
+        if column and column not in found:
+            hint = f"columns: {', '.join(found)[:200]}; name one with --{what}-column"
             raise RecordError(f'has no column "{column}"', path=name, line=1, hint=hint)
     for column in found:
         if found.count(column) > 1:
             raise RecordError(f'has the column "{column}" twice', path=name, line=1, hint="rename one of them")
-    return found.index(text), found.index(label), len(found)
+    return found
 
 
-def _row(row: Sequence[str], columns: tuple[int, int, int], name: str, line: int) -> Row:
-    text, label, count = columns
-    if len(row) != count:
+def _row(row: Sequence[str], header: Sequence[str], columns: Columns, name: str, line: int) -> Row:
+    if len(row) != len(header):
         hint = "put fields that hold commas between double quotes"
-        raise RecordError(f"has {len(row)} columns, the header {count}", path=name, line=line, hint=hint)
-    for position, what in ((text, "text"), (label, "label")):
-        if not row[position].strip():
+        raise RecordError(f"has {len(row)} columns, the header {len(header)}", path=name, line=line, hint=hint)
+    said = {what: row[header.index(column)] for what, column in columns._asdict().items() if column}
+    for what, value in said.items():
+        if not value.strip():
             raise RecordError(f"has an empty {what}", path=name, line=line, hint="fill it in, or remove the row")
-    return Row(file=name, line=line, text=row[text], label=row[label])
+    return Row(file=name, line=line, text=said["text"], label=said["label"], structured=said.get("answer", "").strip())
 
 
 def import_labelled(top: Path, files: Mapping[str, Path], request: Request, *, push: bool = False) -> Labelled:
@@ -121,8 +129,8 @@ def import_labelled(top: Path, files: Mapping[str, Path], request: Request, *, p
     with only_one(top / ".hallmark" / "import.lock"):
         _undo(top, request.cluster)
         _check_free(top, request.cluster)
-        columns = {"text": request.text_column, "label": request.label_column}
-        parts = {part: read_labelled(path, **columns) for part, path in files.items()}
+        columns = Columns(request.text_column, request.label_column, request.answer_column)
+        parts = {part: read_labelled(path, columns) for part, path in files.items()}
         prose = _DRAFT_PROSE
         if request.problem_file:
             data = Path(request.problem_file).read_bytes()
@@ -154,6 +162,8 @@ def _check_free(top: Path, cluster: str) -> None:
 
 def _measured(parts: Mapping[str, Sequence[Row]]) -> tuple[float, str]:
     """What real data alone reaches: a linear classifier on base and gold, tested on dev."""
+    if any(row.structured for row in parts["dev"]):
+        return 0.0, "Not measured: a classifier gives no objects. Say with --real-only what was reached, and how here."
     train = [(row.text, row.label) for part in ("base", "gold") for row in parts[part]]
     if len({label for _, label in train}) < 2:
         return 0.0, "Not measured: there is one label only."

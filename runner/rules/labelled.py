@@ -1,5 +1,7 @@
 """A cluster made from labelled text: one capability a label, one scenario a held-out text, one example a training text.
 
+The label is the right answer or, where the answers are structured, names the capability of the JSON object beside it.
+
 A text that stands in one of the four sets is left out of what trains, and a text that stands in two sets is kept in
 the stricter one: held-out never meets training. What was left out is listed, row by row.
 """
@@ -27,41 +29,19 @@ from runner.records.cluster import (
 )
 from runner.records.conversation import Message, Role
 from runner.records.dataset import Example
-from runner.records.rubric import Criterion, Exact, Normalisation, Rubric, RubricStatus
+from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.trace import Feedback, Trace
 from runner.records.triage import Triage
 from runner.rules.benchmark import locked
 from runner.rules.canonical import digest
+from runner.rules.labelled_answers import Request, Row, check_answer, definition, fails, passes, rubric, said
 from runner.rules.naming import slug
 from runner.rules.redaction import redact
 
 SETS = (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.CORE, SetName.DEV)
 """The strictest first."""
 TRAINING = ("base", "gold", "traffic", "reference")
-
-
-class Row(NamedTuple):
-    """One labelled text, and where it stands."""
-
-    file: str
-    line: int
-    text: str
-    label: str
-
-
-class Request(NamedTuple):
-    """What people say of the cluster they want; the thresholds are starting points to be reviewed."""
-
-    cluster: str
-    text_column: str = "text"
-    label_column: str = "label"
-    threshold_composite: float = 0.7
-    threshold_heldout: float = 0.7
-    triage: str = "all"
-    real_only: float | None = None
-    """What real data alone reaches; measured where not given."""
-    problem_file: str = ""
 
 
 class LeftOut(NamedTuple):
@@ -90,13 +70,16 @@ class Labelled(NamedTuple):
 def compose(parts: Mapping[str, Sequence[Row]], request: Request, problem: Problem) -> Labelled:
     """The cluster that the rows of `parts` (the set names, and TRAINING) make.
 
-    Raises `RecordError` for a label unseen in the base, two labels of one name, or a part with nothing left.
+    Raises `RecordError` for a label unseen in the base, two labels of one name, a part with nothing left, or a
+    structured answer that is not as the request says.
     """
     capabilities = _capabilities(parts["base"])
     for rows in parts.values():
         for row in rows:
             if row.label not in capabilities:
                 raise _unseen(row)
+            if request.answer_column:
+                check_answer(row, request)
     kept, left_out = _apart(parts)
     for part, rows in parts.items():
         if rows and not kept[part]:
@@ -104,10 +87,10 @@ def compose(parts: Mapping[str, Sequence[Row]], request: Request, problem: Probl
             raise RecordError(text, path=rows[0].file, hint="give texts that the sets do not have")
     scenarios = {name: _scenarios(name, kept.get(name, ()), capabilities, request.cluster) for name in SetName}
     return Labelled(
-        cluster=_cluster(request, capabilities),
+        cluster=_cluster(request, capabilities, longest=max(len(row.answer.encode()) for row in parts["base"])),
         problem=problem,
         lock=locked(scenarios, version=1),
-        rubric=_rubric(request.cluster),
+        rubric=rubric(request),
         scenarios=scenarios,
         examples={
             part: _examples(part, kept[part], capabilities) for part in ("base", "gold", "reference") if kept.get(part)
@@ -167,16 +150,17 @@ TINY_ROBUSTNESS_DROP = 0.6
 """A base this small knows the letters it has seen: under capitals alone it loses more than half of its score."""
 
 
-def _cluster(request: Request, capabilities: Mapping[str, str]) -> Cluster:
-    longest = max(len(label.encode()) for label in capabilities)
+def _cluster(request: Request, capabilities: Mapping[str, str], *, longest: int) -> Cluster:
+    """`longest` is the longest answer's bytes: two of them make a token at the most, in all that we have seen."""
     return Cluster(
         id=request.cluster,
         title=request.cluster.replace("-", " ").capitalize(),
+        answer_field=request.answer_field,
         base=TinyBase(kind="tiny"),
         serving=Serving(target="two CPU cores", max_new_tokens=max(16, -(-longest // 2))),
         benchmark_version=1,
         capabilities=tuple(
-            Capability(id=name, title=label, definition=f'Texts whose right answer is "{label}".')
+            Capability(id=name, title=label, definition=definition(label, request))
             for label, name in capabilities.items()
         ),
         gate=GateLimits(
@@ -199,16 +183,6 @@ def draft_problem(*, real_only: float, how: str, threshold: float) -> Problem:
     )
 
 
-def _rubric(cluster: str) -> Rubric:
-    return Rubric(
-        id=f"{cluster}-exact",
-        title="The right label, and nothing else",
-        status=RubricStatus.APPROVED,
-        normalisation=(Normalisation.STRIP, Normalisation.LOWERCASE, Normalisation.COLLAPSE_SPACES),
-        criteria=(Criterion(id="label", description="The answer is the reference label.", grader=Exact(kind="exact")),),
-    )
-
-
 def _scenarios(
     name: SetName, rows: Sequence[Row], capabilities: Mapping[str, str], cluster: str
 ) -> tuple[Scenario, ...]:
@@ -227,12 +201,12 @@ def _scenarios(
                 lens="label",
                 severity=Severity.MEDIUM,
                 origin=Origin.HUMAN,
-                objective=f'Answer "{row.label}" to this text.',
+                objective=f"Answer {said(row)} to this text.",
                 input=(Message(role=Role.USER, content=row.text),),
-                reference=row.label,
+                reference=row.answer,
                 rubric=f"{cluster}-exact",
-                pass_criteria=(f'The answer is "{row.label}"; letter case and spaces do not matter.',),
-                fail_criteria=("The answer is another label, several labels, or an explanation.",),
+                pass_criteria=(passes(row),),
+                fail_criteria=(fails(row),),
             )
         )
     return tuple(sorted(found, key=lambda scenario: scenario.id))
@@ -245,7 +219,7 @@ def _examples(part: str, rows: Sequence[Row], capabilities: Mapping[str, str]) -
             id=name,
             capability=capabilities[row.label],
             input=(Message(role=Role.USER, content=row.text),),
-            answer=row.label,
+            answer=row.answer,
         )
         for row, name in zip(rows, _names(part, rows), strict=True)
     )
@@ -261,12 +235,12 @@ def _names(part: str, rows: Sequence[Row]) -> Iterator[str]:
 
 def _trace(row: Row) -> Trace:
     """What production saw, redacted, with the right answer as feedback. No model has answered it yet."""
-    text, label = redact(row.text), redact(row.label)
-    counts = Counter(text.counts) + Counter(label.counts)
+    text, answer = redact(row.text), redact(row.answer)
+    counts = Counter(text.counts) + Counter(answer.counts)
     return Trace(
         input=(Message(role=Role.USER, content=text.text),),
         response="",
-        feedback=Feedback(correct_answer=label.text),
+        feedback=Feedback(correct_answer=answer.text),
         source=f"import:{row.file.rpartition('/')[2]}:{row.line}",
         redactions=dict(sorted(counts.items())),
     )

@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 
 from runner.rules.canonical import digest
+from runner.rules.structured import still_says
 
 VERSION = "1"
+TRIES = 8
 _BESIDE = (
     "a:qsz b:vghn c:xdfv d:serfcx e:wsdr f:drtgvc g:ftyhbv h:gyujnb i:ujko j:huikmn k:jiolm l:kop m:njk n:bhjm "
     "o:iklp p:ol q:wa r:edft s:awedxz t:rfgy u:yhji v:cfgb w:qase x:zsdc y:tghu z:asx"
@@ -97,10 +99,15 @@ def perturb(text: str, kind: str, *, seed: int, key: str) -> str:
     return ROBUSTNESS[kind](text, random.Random(f"{seed}/{kind}/{key}")) or text
 
 
-def rewrite(text: str, random_: random.Random) -> str:
-    """`text` after one or two changes drawn from `REWRITES`."""
-    for name in random_.sample(sorted(REWRITES), random_.choice((1, 2))):
-        text = REWRITES[name](text, random_)
+def rewrite(text: str, random_: random.Random, *, answer: str = "") -> str:
+    """`text` after one or two changes drawn from `REWRITES`. One that loses a value of a structured `answer` is tried
+    anew, `TRIES` times in all; where all of them do, `text` as it was."""
+    for _ in range(TRIES):
+        changed = text
+        for name in random_.sample(sorted(REWRITES), random_.choice((1, 2))):
+            changed = REWRITES[name](changed, random_)
+        if still_says(changed, text, answer):
+            return changed
     return text
 
 
