@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from runner.edges.presidio import presidio_names
 from runner.edges.readers import CommitReader, DirectoryReader
 from runner.edges.run_branch import BranchPullRequests, BranchRuns
 from runner.edges.signing import SshVerifier
+from runner.edges.traces.senders import KEY_VARIABLE
 from runner.edges.transformers_models import TransformersModels
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import line_of, parse
@@ -83,7 +85,8 @@ def ingest(
     """Take the traces in `files` into the cluster's signals, redacted; `push` them to DVC's default remote."""
     top = root(path)
     recogniser = presidio_names() if names else None
-    result = door.ingest(top, cluster, files, format=format, names=recogniser)
+    key = os.environ.get(KEY_VARIABLE, "").encode()
+    result = door.ingest(top, cluster, files, format=format, names=recogniser, key=key)
     if push:  # also where nothing was new: a kill may have come between keeping and pushing
         dvc_data.publish(top, [top / "clusters" / cluster / "data" / "signals.jsonl"])
     return result

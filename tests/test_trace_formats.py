@@ -285,3 +285,54 @@ def test_without_presidio_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "presidio_analyzer", None)
     with pytest.raises(ModelError, match=r"hallmark-flywheel\[names\]"):
         presidio_names()
+
+
+def source(document: Any, tmp_path: Path, *, key: bytes = b"", format: str = "") -> str:
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps(document))
+    (found,) = Reader(Held(), format=format, key=key).read(path)
+    assert isinstance(found, Trace), found
+    return found.source
+
+
+ASKED = [{"role": "user", "content": "where is it"}]
+
+
+@pytest.mark.parametrize(
+    ("document", "shape"),
+    [
+        ({"messages": ASKED}, "unknown"),
+        ({"messages": ASKED, "client_id": "web", "workload_id": "router"}, "web/router"),
+        ({"messages": ASKED, "client_id": "web", "user_id": "ada"}, "web:user-[0-9a-f]{12}"),
+        ({"messages": ASKED, "session_id": "s1", "workload_id": "router"}, "session-[0-9a-f]{12}/router"),
+        ({"messages": ASKED, "client_id": "web", "session_id": "s1"}, "web"),
+        ({"messages": ASKED, "client_id": "ada@example.com"}, "client-[0-9a-f]{12}"),
+        ({"messages": ASKED, "client_id": "a/b"}, "a:b"),
+        ({"request": {"messages": ASKED, "user": "ada"}, "client_id": "web"}, "web:user-[0-9a-f]{12}"),
+        ({"request": {"messages": ASKED, "safety_identifier": "ada"}}, "user-[0-9a-f]{12}"),
+        (
+            {"type": "GENERATION", "traceId": "t", "input": ASKED, "userId": "ada@example.com", "name": "route"},
+            "user-[0-9a-f]{12}/route",
+        ),
+        ({"type": "GENERATION", "traceId": "t", "input": ASKED, "sessionId": "s"}, "session-[0-9a-f]{12}"),
+    ],
+)
+def test_a_submitter_is_who_the_log_names_and_people_stand_as_pseudonyms(document, shape, tmp_path) -> None:
+    found = source(document, tmp_path)
+    assert re.fullmatch(shape, found), found
+    assert "ada" not in found
+    assert source(document, tmp_path) == found
+
+
+def test_spans_name_their_user_and_the_service_is_the_workload(tmp_path) -> None:
+    said = {"gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "hi"}]}])}
+    assert source(spans(said), tmp_path) == "unknown/desk"
+    assert re.fullmatch("user-.{12}/desk", source(spans({**said, "user.id": "ada"}), tmp_path))
+    assert re.fullmatch("session-.{12}/desk", source(spans({**said, "gen_ai.conversation.id": "c"}), tmp_path))
+
+
+def test_a_pseudonym_depends_on_the_key_and_on_nothing_else(tmp_path) -> None:
+    one = {"messages": ASKED, "user_id": "ada"}
+    other = {"messages": [{"role": "user", "content": "another matter"}], "user_id": " Ada"}
+    assert source(one, tmp_path, key=b"k") == source(other, tmp_path, key=b"k")
+    assert len({source(one, tmp_path, key=key) for key in (b"", b"k", b"l")}) == 3

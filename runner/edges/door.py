@@ -27,9 +27,15 @@ _BLOCK = 1 << 20
 
 
 def ingest(
-    top: Path, cluster: str, files: Sequence[Path], *, format: str = "", names: NameRecogniser | None = None
+    top: Path,
+    cluster: str,
+    files: Sequence[Path],
+    *,
+    format: str = "",
+    names: NameRecogniser | None = None,
+    key: bytes = b"",
 ) -> IngestedFile:
-    """Take the traces in `files` into the cluster's signals, and its pointer with them.
+    """Take the traces in `files` into the cluster's signals, and its pointer with them. `key` is the pseudonyms'.
 
     A record that was taken in before, or stands in the files twice, is a duplicate. What cannot be read is
     quarantined: its line and the reason are kept beside the data, out of git, and nothing of its text. Memory does not
@@ -51,7 +57,7 @@ def ingest(
             dvc_data.fetch(top, target)
         with _spool(lock.parent) as fresh, _spool(lock.parent) as damaged:
             sorting = _Sorting(fresh, damaged)
-            sorting.run(target, Reader(sorting.held, format=format, names=names), files)
+            sorting.run(target, Reader(sorting.held, format=format, names=names, key=key), files)
             result = sorting.result(cluster, files)
             if result.kept:
                 write_blocks(target, chain(_blocks(target), _from_start(fresh)))

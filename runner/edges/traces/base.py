@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
+from runner.edges.traces.senders import Sender, source
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role, ToolCall
 from runner.records.trace import Feedback, Rating, Trace
@@ -57,8 +58,7 @@ class Entry(NamedTuple):
     """Text, a message, or a chat completion."""
     feedback: tuple[Any, ...] = ()
     timestamp: Any = None
-    source: tuple[Any, ...] = ()
-    """Client and workload, as far as the log names them."""
+    sender: Sender = Sender()
     keys: tuple[str, ...] = ()
     """What verdicts that stand elsewhere name this call by."""
     field: str = "messages"
@@ -79,7 +79,7 @@ class Part(NamedTuple):
     name: str
     body: Any
     timestamp: Any
-    source: tuple[Any, ...]
+    sender: Sender
 
 
 class Store(Protocol):
@@ -123,8 +123,9 @@ class Door:
         return redacted.text
 
 
-def trace(entry: Entry, said: Sequence[Any] = (), *, names: NameRecogniser | None = None) -> Trace:
-    """`entry` as a trace, redacted, with what was `said` of it elsewhere. Raises `RecordError`."""
+def trace(entry: Entry, said: Sequence[Any] = (), *, names: NameRecogniser | None = None, key: bytes = b"") -> Trace:
+    """`entry` as a trace, redacted, with what was `said` of it elsewhere. `key` is the pseudonyms'. Raises
+    `RecordError`."""
     if not isinstance(entry.messages, list) or not entry.messages:
         raise RecordError("has no list of messages", field=entry.field)
     door = Door(names)
@@ -141,7 +142,7 @@ def trace(entry: Entry, said: Sequence[Any] = (), *, names: NameRecogniser | Non
         tool_calls=_calls(calls, "response.tool_calls", door),
         feedback=_together([_feedback(one, door) for one in (*entry.feedback, *said)]),
         timestamp=timestamp(entry.timestamp),
-        source=door.through("/".join(str(part) for part in entry.source if part)[:200] or "unknown"),
+        source=source(entry.sender, key=key, redact=lambda name: redact(name, names=names).text),
         redactions=door.counts,
         flags=flags(heard),
     )

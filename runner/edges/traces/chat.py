@@ -1,15 +1,16 @@
 """Conversations, an object a line: `messages` in OpenAI's form, or `conversations` in ShareGPT's (`from`, `value`).
 
 The assistant's last message is the response; what stands before it is what was asked. `feedback` (or `rating`),
-`correct_answer`, `timestamp`, `client_id` and `workload_id` may stand beside.
+`correct_answer`, `timestamp`, `client_id`, `user_id`, `session_id` and `workload_id` may stand beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.edges.traces.base import Entry, Part, Store, Verdict
+from runner.edges.traces.senders import Sender
 from runner.errors import RecordError
 
 _SHARE_GPT = {"gpt": "assistant", "chatgpt": "assistant", "observation": "tool", "function_response": "tool"}
@@ -29,7 +30,12 @@ class Chat:
             response=response,
             feedback=(rating(document),),
             timestamp=document.get("timestamp"),
-            source=(document.get("client_id"), document.get("workload_id")),
+            sender=Sender(
+                document.get("client_id"),
+                first(document, ("user_id", "user")),
+                first(document, ("session_id", "conversation_id")),
+                document.get("workload_id"),
+            ),
         )
 
     def apart(self, document: Mapping[str, Any]) -> Iterator[Verdict | Part]:
@@ -50,6 +56,11 @@ def rating(document: Mapping[str, Any]) -> Any:
     if isinstance(said, Mapping):
         return said
     return {"rating": said if said is not None else document.get("rating"), "correct_answer": _correct(document)}
+
+
+def first(document: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """What stands under the first of these names that says something."""
+    return next((document[name] for name in names if document.get(name)), None)
 
 
 def _correct(document: Mapping[str, Any]) -> Any:

@@ -38,8 +38,9 @@ _APART = (b"resourceLogs", b'"observationId"', b'"observation_id"', b'"dataType"
 class Reader:
     """Reads files of one ingestion: what one file says of calls in another is joined."""
 
-    def __init__(self, held: Held, *, format: str = "", names: NameRecogniser | None = None) -> None:
+    def __init__(self, held: Held, *, format: str = "", names: NameRecogniser | None = None, key: bytes = b"") -> None:
         self._held = held
+        self._key = key
         self._formats = (FORMATS[format],) if format else tuple(FORMATS.values())
         self._names = names
 
@@ -82,7 +83,7 @@ class Reader:
             messages, response = otel_genai.together(parts)
             first, key = parts[0], parts[0].key
             named = otel_genai.keys(key, None)
-            entry = Entry(messages, response, (), first.timestamp, first.source, named, "gen_ai.messages")
+            entry = Entry(messages, response, (), first.timestamp, first.sender, named, "gen_ai.messages")
             yield self._read(entry, 0)
 
     def _known(self, document: Mapping[str, Any]) -> Format | None:
@@ -94,7 +95,7 @@ class Reader:
         if isinstance(entry, RecordError):
             return _quarantined(entry, line)
         try:
-            return trace(entry, self._held.verdicts(entry.keys), names=self._names)
+            return trace(entry, self._held.verdicts(entry.keys), names=self._names, key=self._key)
         except RecordError as error:
             return _quarantined(error, line)
         except ValidationError as error:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from runner.edges.traces.base import Part, Verdict
+from runner.edges.traces.senders import Sender
 from runner.errors import DataError
 
 _TABLES = """
@@ -16,7 +17,7 @@ _TABLES = """
     create table verdict (key text, number integer, feedback text);
     create index verdict_key on verdict (key);
     create table used (number integer primary key);
-    create table part (number integer primary key, key text, name text, body text, timestamp text, source text);
+    create table part (number integer primary key, key text, name text, body text, timestamp text, sender text);
     create index part_key on part (key);
     create table told (key text primary key) without rowid;
 """
@@ -49,7 +50,7 @@ class Held:
                 rows = [(_name(key), self._verdicts, said) for key in found.keys]
                 self._database.executemany("insert into verdict values (?, ?, ?)", rows)
             else:
-                row = (_name(found.key), found.name, *map(json.dumps, (found.body, found.timestamp, found.source)))
+                row = (_name(found.key), found.name, *map(json.dumps, (found.body, found.timestamp, found.sender)))
                 self._database.execute("insert into part values (null, ?, ?, ?, ?, ?)", row)
 
     def verdicts(self, keys: Sequence[str]) -> list[Any]:
@@ -69,9 +70,12 @@ class Held:
             return ()
         with _room():
             self._database.execute("insert or ignore into told values (?)", (_name(key),))
-            query = "select key, name, body, timestamp, source from part where key = ? order by number"
+            query = "select key, name, body, timestamp, sender from part where key = ? order by number"
             rows = self._database.execute(query, (_name(key),)).fetchall()
-        return [Part(key, name, *map(json.loads, rest)) for key, name, *rest in rows]
+        return [
+            Part(key, name, json.loads(body), json.loads(at), Sender(*json.loads(sender)))
+            for key, name, body, at, sender in rows
+        ]
 
     def untold(self) -> Iterator[Sequence[Part]]:
         """The messages of each call that no span was found for."""

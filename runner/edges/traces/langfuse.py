@@ -11,6 +11,7 @@ from typing import Any
 
 from runner.edges.traces.base import Entry, Part, Store, Verdict, as_text, evaluation, unpacked
 from runner.edges.traces.chat import split
+from runner.edges.traces.senders import Sender
 from runner.errors import RecordError
 
 
@@ -35,7 +36,11 @@ class Langfuse:
             response=response,
             feedback=(*failed, *beside),
             timestamp=_named(document, "startTime", "start_time"),
-            source=(_named(document, "userId", "user_id"), _named(document, "traceName", "trace_name", "name")),
+            sender=Sender(
+                user=_named(document, "userId", "user_id"),
+                session=_named(document, "sessionId", "session_id"),
+                workload=_named(document, "traceName", "trace_name", "name"),
+            ),
             keys=_keys(document.get("id"), _named(document, "traceId", "trace_id")),
             field="input",
         )

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.edges.traces.base import Entry, Part, Store, Verdict
+from runner.edges.traces.senders import Sender
 from runner.errors import RecordError
 
 
@@ -27,9 +28,14 @@ class OpenAiLog:
             response=document.get("response"),
             feedback=(document.get("feedback"),),
             timestamp=document.get("timestamp"),
-            source=(document.get("client_id"), document.get("workload_id")),
+            sender=Sender(document.get("client_id"), _user(request), None, document.get("workload_id")),
             field="request.messages",
         )
 
     def apart(self, document: Mapping[str, Any]) -> Iterator[Verdict | Part]:
         yield from ()
+
+
+def _user(request: Any) -> Any:
+    """The API has two names for who is behind a request."""
+    return (request.get("safety_identifier") or request.get("user")) if isinstance(request, Mapping) else None

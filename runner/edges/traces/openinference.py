@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.edges.traces.base import Entry, Part, evaluation
 from runner.edges.traces.otel_genai import keys
+from runner.edges.traces.senders import Sender
 from runner.edges.traces.spans import Span
 
 _VERDICTS = tuple(f"{scope}{kind}s" for kind in ("annotation", "evaluation") for scope in ("", "trace.", "session."))
@@ -27,7 +28,7 @@ def entry(span: Span, parts: Sequence[Part]) -> Entry | None:
         response=answers[0] if answers else said.get("llm.choices.0.completion.text", said.get("output.value")),
         feedback=(*failed, *(one for name in _VERDICTS for one in _verdicts(said, name))),
         timestamp=span.timestamp,
-        source=(said.get("user.id"), span.service),
+        sender=Sender(user=said.get("user.id"), session=said.get("session.id"), workload=span.service),
         keys=keys(span.id, None),
         field="llm.input_messages",
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.edges.traces.base import Entry, Part, Verdict, as_text, evaluation, unpacked
+from runner.edges.traces.senders import Sender
 from runner.edges.traces.spans import Event, Span
 from runner.errors import RecordError
 
@@ -47,7 +48,7 @@ def entry(span: Span, parts: Sequence[Part]) -> Entry | None:
         response=response,
         feedback=(*failed, *(verdict for event in span.events if (verdict := feedback(event)))),
         timestamp=span.timestamp,
-        source=(said.get("user.id") or said.get("enduser.id"), span.service),
+        sender=_sender(said, span.service),
         keys=keys(span.id, said.get("gen_ai.response.id")),
         field="gen_ai.input.messages",
     )
@@ -68,8 +69,13 @@ def alone(event: Event) -> Entry | None:
         return None
     messages, response = _current(event.attributes)
     named = keys(event.span, event.attributes.get("gen_ai.response.id"))
-    source = (event.attributes.get("user.id"), event.service)
-    return Entry(messages, response, (), event.timestamp, source, named, "gen_ai.input.messages")
+    sender = _sender(event.attributes, event.service)
+    return Entry(messages, response, (), event.timestamp, sender, named, "gen_ai.input.messages")
+
+
+def _sender(said: Mapping[str, Any], service: Any) -> Sender:
+    user = said.get("user.id") or said.get("enduser.id")
+    return Sender(user=user, session=said.get("session.id") or said.get("gen_ai.conversation.id"), workload=service)
 
 
 def keys(span: str, response: Any) -> tuple[str, ...]:
@@ -95,7 +101,7 @@ def _is_message(event: Event) -> bool:
 def part(event: Event) -> Part:
     """A message's event. Its content is the body of a log record, and attributes of a span's event."""
     body = event.body if event.body is not None else event.attributes.get("gen_ai.event.content", event.attributes)
-    return Part(event.span, event.name, unpacked(body), event.timestamp, (None, event.service))
+    return Part(event.span, event.name, unpacked(body), event.timestamp, _sender(event.attributes, event.service))
 
 
 def together(parts: Sequence[Part]) -> tuple[list[dict[str, Any]], Any]:
