@@ -3,7 +3,15 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from runner.edges.plots import sweep_svg
-from tests.evidence_fixture import WEAK, set_score, sweep
+from runner.edges.report import render
+from runner.edges.report_figures import sweep_curve
+from runner.records.evidence import EvidenceFile
+from runner.records.mixture import TailCoverage
+from runner.records.score import Interval
+from runner.records.training import CurveShape, Gain, SeedRun, Sweep
+from runner.records.verdict import Reason
+from runner.rules.canonical import canonical
+from tests.evidence_fixture import WEAK, cluster, evidence, set_score, sweep
 
 
 def words(svg: bytes) -> list[str]:
@@ -42,3 +50,41 @@ def test_targeted_apart_only_where_the_scores_tell() -> None:
 def test_control_arm_can_be_the_chosen_one() -> None:
     said = words(sweep_svg(sweep().model_copy(update={"chosen": "control"})))
     assert not any(text.startswith("chosen") for text in said)
+
+
+def banded() -> Sweep:
+    """The sweep as it is made now: two seeds, intervals, gains and tails."""
+    arms = []
+    for arm in sweep().arms:
+        value = arm.dev.composite
+        more = {
+            "mean": value,
+            "interval": Interval(low=value - 0.02, high=value + 0.03),
+            "more_seeds": (SeedRun(seed=8, dev=arm.dev, training=arm.training),),
+            "tails": TailCoverage(slices=(), slices_kept=1.0, ngrams=120, ngrams_kept=0.77),
+        }
+        if arm.name not in ("control", "s0"):
+            interval = Interval(low=-0.031, high=0.042, level=0.98)
+            more["gain"] = Gain(over="s0", difference=0.005, interval=interval)
+        if arm.name == "s75":
+            more["barred"] = (Reason(step="tail coverage", problem="11% of 4 rare slices survive"),)
+        arms.append(arm.model_copy(update=more))
+    return sweep().model_copy(update={"arms": tuple(arms), "shape": CurveShape.INCONCLUSIVE})
+
+
+def test_bands_are_drawn_where_there_are_intervals() -> None:
+    assert "95% interval" in words(sweep_svg(banded()))
+    assert "95% interval" not in words(sweep_svg(sweep()))
+    old, new = sweep_curve(sweep()), sweep_curve(banded())
+    assert old.count('class="whisker"') == 0
+    assert new.count('class="whisker"') == 3 * 4, "a stem and two ends for each arm but the control"
+    arm = banded().arms[2]
+    assert arm.interval is not None
+    assert f"s25 {arm.mean:.3f} at 25% synthetic (interval {arm.interval.low:.3f} to {arm.interval.high:.3f})" in new
+
+
+def test_the_report_shows_seeds_gains_and_why_an_arm_was_barred() -> None:
+    files = {**evidence(), EvidenceFile.SWEEP: canonical(banded())}
+    page = render(files, cluster=cluster()).decode()
+    for said in ("cannot be told", "77%", "s75 could not be chosen: 11% of 4 rare slices survive", "+0.005"):
+        assert said in page

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from runner.records.funnel import Funnel
 from runner.records.score import Comparison
-from runner.records.training import Sweep
+from runner.records.training import Arm, Sweep
 from runner.records.validation import Estimate
 
 ROW = 28
@@ -121,11 +121,23 @@ def funnel_bars(funnel: Funnel) -> str:
     return "".join([*parts, "</svg>"])
 
 
+def _whisker(x: float, low: float, high: float) -> list[str]:
+    """An upright interval: its stem and its two ends, a sixtieth of the width across."""
+    ends = [_line(x - 0.8, y, x + 0.8, y, "whisker") for y in (low, high)]
+    return [_line(x, low, x, high, "whisker"), *ends]
+
+
+def _within(arm: Arm) -> str:
+    return f" (interval {arm.interval.low:.3f} to {arm.interval.high:.3f})" if arm.interval else ""
+
+
 def sweep_curve(sweep: Sweep, *, height: int = 220) -> str:
-    """Dev composite by synthetic share; the control arm is a dashed line, the chosen arm is ringed."""
+    """Dev composite by synthetic share, mean over the seeds, with intervals. The control arm is a dashed line, the
+    chosen arm is ringed."""
     control = next((arm for arm in sweep.arms if arm.name == "control"), None)
     arms = sorted((arm for arm in sweep.arms if arm is not control), key=lambda arm: (arm.synthetic_share, arm.name))
-    values = [arm.dev.composite for arm in sweep.arms]
+    mean = {arm.name: arm.dev.composite if arm.mean is None else arm.mean for arm in sweep.arms}
+    values = [*mean.values(), *(end for arm in arms if arm.interval for end in (arm.interval.low, arm.interval.high))]
     low, high = max(0.0, min(values) - 0.04), min(1.0, max(values) + 0.04)
     right = max([0.5, *(arm.synthetic_share for arm in arms)])
     bottom = height - 42
@@ -136,18 +148,22 @@ def sweep_curve(sweep: Sweep, *, height: int = 220) -> str:
     def y(value: float) -> float:
         return 12 + (bottom - 12) * (high - value) / (high - low)
 
-    says = "; ".join(f"{arm.name} {arm.dev.composite:.3f} at {arm.synthetic_share:.0%} synthetic" for arm in sweep.arms)
+    says = "; ".join(
+        f"{arm.name} {mean[arm.name]:.3f} at {arm.synthetic_share:.0%} synthetic{_within(arm)}" for arm in sweep.arms
+    )
     parts = [_open(height, f"Composite on dev by synthetic share: {says}. Chosen: {sweep.chosen}", "figure")]
     for value in ticks(low, high, most=5):
         parts += [_line(12, y(value), 96, y(value), "grid"), _text(9, y(value) + 4, f"{value:.2f}", "tick", "end")]
     if control is not None:
-        parts.append(_line(12, y(control.dev.composite), 96, y(control.dev.composite), "control-line"))
-        parts.append(_text(96, y(control.dev.composite) - 6, "control: no new data", "tick", "end"))
+        parts.append(_line(12, y(mean["control"]), 96, y(mean["control"]), "control-line"))
+        parts.append(_text(96, y(mean["control"]) - 6, "control: no new data", "tick", "end"))
     for one, two in pairwise(arms):
-        ends = (x(one.synthetic_share), y(one.dev.composite), x(two.synthetic_share), y(two.dev.composite))
+        ends = (x(one.synthetic_share), y(mean[one.name]), x(two.synthetic_share), y(mean[two.name]))
         parts.append(_line(*ends, "curve"))
     for arm in arms:
-        at = (x(arm.synthetic_share), y(arm.dev.composite))
+        at = (x(arm.synthetic_share), y(mean[arm.name]))
+        if arm.interval:
+            parts += _whisker(at[0], y(arm.interval.low), y(arm.interval.high))
         if arm.name == sweep.chosen:
             parts.append(_dot(*at, 9, "ring"))
         parts += [_dot(*at, 4, "candidate"), _text(at[0], bottom + 16, f"{arm.synthetic_share:.0%}", "tick")]
