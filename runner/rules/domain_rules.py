@@ -36,12 +36,12 @@ from runner.records.patterns import Instruction, program
 from runner.records.scenario import Scenario
 from runner.rules.grading import conforms, shorten
 from runner.rules.matching import found
+from runner.rules.redaction import TOKEN
 from runner.rules.similarity import words
 
 FEWEST_WORDS = 3
 """Words of a generated message at least, or as few as the shortest that a person wrote."""
 TOO_SHORT, PLACEHOLDER = "too-short", "unfilled-placeholder"
-_REDACTED = re.compile(r"\[(?:KEY|URL|EMAIL|IBAN|NATIONAL_ID|IP|CARD|PHONE|NAME)\]")
 _PLACEHOLDER = re.compile(
     r"(?i:lorem\s+ipsum)"
     r"|\{\{[^{}\n]{1,60}\}\}"
@@ -210,4 +210,4 @@ def _script(letter: str) -> str:
 
 
 def _unfilled(text: str) -> bool:
-    return any(not _REDACTED.fullmatch(match[0]) for match in _PLACEHOLDER.finditer(text))
+    return any(not TOKEN.fullmatch(match[0]) for match in _PLACEHOLDER.finditer(text))

@@ -73,12 +73,13 @@ def redact(text: str, *, names: NameRecogniser | None = None) -> Redacted:
     return Redacted(text, {kind: number for kind, number in sorted(counts.items()) if number})
 
 
-_TOKEN = re.compile(r"\[(?:KEY|URL|EMAIL|IBAN|NATIONAL_ID|IP|CARD|PHONE|NAME)\]")
+TOKEN = re.compile(r"\[(?:KEY|URL|EMAIL|IBAN|NATIONAL_ID|IP|CARD|PHONE|NAME)\]")
+"""What it writes in place of what it found."""
 
 
 def _mask_names(text: str, names: NameRecogniser) -> tuple[str, int]:
     """Spans that overlap are one name; what was replaced before is none."""
-    kept = [found.span() for found in _TOKEN.finditer(text)]
+    kept = [found.span() for found in TOKEN.finditer(text)]
     pieces, at, count = [], 0, 0
     for start, end in sorted(names(text)):
         if any(start < stop and begin < end for begin, stop in kept):
