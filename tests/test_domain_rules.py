@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from runner import workspace
 from runner.edges.readers import DirectoryReader
 from runner.edges.yaml_files import line_of, parse
+from runner.records.cluster import Cluster
 from runner.records.diversity import DiversityLimits
 from runner.records.domain_rules import Check, DomainRule
 from runner.rules.domain_rules import PLACEHOLDER, TOO_SHORT, binding, breach, defaults, holds
@@ -211,6 +212,17 @@ def test_the_usual_rules_reject_no_real_message(data: Path) -> None:
         shorter = sum(len(words(text)) < 3 for texts in groups.values() for text in texts)
         print(f"  a fixed floor of three words would reject {shorter}")
     assert {corpus: texts for corpus, texts in rejected.items() if texts} == {}
+
+
+def test_the_desk_s_own_rules_reject_nothing_that_people_wrote(data: Path) -> None:
+    path = Path(__file__).parent.parent / "clusters" / "support-desk" / "cluster.yaml"
+    cluster = parse(path.read_bytes(), Cluster, path="clusters/support-desk/cluster.yaml")
+    assert {rule.id for rule in cluster.domain_rules} == {"speaks-as-a-model", "no-such-queue"}
+    assert all(rule.passes and rule.fails for rule in cluster.domain_rules)
+    for answer, texts in real_messages(data)["support-desk"].items():
+        right = answer if answer != "none" else cluster.capabilities[0].id
+        bound = binding(cluster.domain_rules, right)
+        assert [text for text in texts if breach(bound, text=text, answer=right)] == []
 
 
 def documented(heading: str) -> str:
