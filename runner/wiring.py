@@ -32,6 +32,8 @@ from runner.errors import GitError
 from runner.ports import LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock
+from runner.records.collapse import Collapse
+from runner.records.dataset import Example
 from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
@@ -220,3 +222,44 @@ def flow(
         dump_yaml=dump_record,
         tell=tell,
     )
+
+
+def collapse(
+    path: Path,
+    cluster: str,
+    *,
+    generations: int,
+    rows: int,
+    steps: int,
+    seed: int | None,
+    data: Path | None,
+    plot: Path,
+    progress: Progress = silent,
+) -> Collapse:
+    """Simulate generations on the cluster's base and gold data, or on the labelled texts of the CSV file `data`, and
+    draw the picture at `plot`."""
+    from runner.edges.plots import collapse_png
+    from runner.phases.collapse import cluster_study, labelled_study, simulate
+
+    top = root(path)
+    space = workspace(top, cluster)
+    how = {
+        "most": rows,
+        "steps": steps,
+        "generations": generations,
+        "seed": space.params.seed if seed is None else seed,
+    }
+    if data is None:
+        bring_data(top, cluster)
+        home = top / "clusters" / cluster
+        artifacts = DirectoryArtifacts(home, dvc_data.recorded(home))
+        human = [
+            row for name in ("base-data", "gold") if artifacts.exists(name) for row in artifacts.rows(name, Example)
+        ]
+        study = cluster_study(space, human, **how)
+    else:
+        labelled = import_csv.read_labelled(data, import_csv.Columns())
+        study = labelled_study(space, data.name, [(row.text, row.label) for row in labelled], **how)
+    found = simulate(study, ports(top, cluster, threads=space.params.threads, progress=progress))
+    write_file(plot, collapse_png(found))
+    return found

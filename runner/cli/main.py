@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "iterate": ("iterate:iterate", "Run an iteration to the next human gate, or to its bundle."),
     "phase": ("phase:phase", "Run one phase in this work tree (what a DVC stage calls)."),
     "triage": ("triage:triage", "Decide on the candidates that wait for people."),
+    "simulate": ("simulate:simulate", "Try on a small scale what would become of a cluster's data."),
     # promotion
     "propose": ("propose:propose", "Open the promotion pull request of a finished iteration."),
     "approve": ("approve:approve", "Verify a proposed promotion and sign it."),
