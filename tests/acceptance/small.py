@@ -43,6 +43,11 @@ VALIDATION = {
     "max_exact_copies": 1.0,
     "min_utility": 0.0,
     "max_membership_auc": 1.0,
+    "max_closer_than_gold": 1.0,
+    "max_verbatim_rows": 1.0,
+    "max_c2st_auc": 1.0,
+    "max_outliers": 1.0,
+    "max_cleanliness": 1.0,
     "min_rows": 1,
 }
 Row = tuple[str, str]

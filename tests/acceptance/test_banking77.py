@@ -25,7 +25,7 @@ from tests.acceptance.conftest import hallmark
 pytestmark = pytest.mark.acceptance
 SEED = int(os.environ.get("BANKING77_SEED", "1"))
 """Chooses the weak intents and who gets which text."""
-WEAK, BASE, GOLD, TRAFFIC, DEV, CORE = 20, 5, 25, 20, 8, 5
+WEAK, BASE, GOLD, TRAFFIC, DEV, CORE, REFERENCE = 20, 5, 25, 20, 8, 5, 10
 RECIPE = {
     "base": {"steps": (2300,), "average": 0.99, "prompt_dropout": 0.1, "reversed_share": 0.25},
     "train": {
@@ -63,7 +63,8 @@ def split(train: list[tuple[str, str]], *, seed: int) -> tuple[set[str], dict[st
         texts = list(by_intent[label])
         rng.shuffle(texts)
         sizes = {"dev": DEV, "core": CORE}
-        sizes |= {"base": BASE, "gold": GOLD, "traffic": TRAFFIC} if label in weak else {"base": len(texts)}
+        weakly = {"base": BASE, "gold": GOLD, "traffic": TRAFFIC, "reference": REFERENCE}
+        sizes |= weakly if label in weak else {"base": len(texts)}
         for part, size in sizes.items():
             parts[part] += [(text, label) for text in texts[:size]]
             texts = texts[size:]
