@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from runner.records.dataset import Example
 from runner.records.params import DiagnoseKnobs
 from runner.records.scenario import SetName
 from runner.records.trace import Feedback, Trace
@@ -25,13 +24,6 @@ def test_structured_answers_belong_to_the_capability_that_their_field_names() ->
     assert book.capability(weather("Rome")) == "login"
     assert book.capability(weather("Rome", "Refund")) == "refund"
     assert book.capability("login") == book.capability("{}") == "unassigned"
-    human = [
-        Example(id=f"gold-{city}", capability="login", input=user("hi"), answer=weather(city[:4]))
-        for city in ("Oslo-1", "Rome-2", "Oslo-3")
-    ]
-    assert book.answers("login", human) == (weather("Oslo"), weather("Rome"))
-    assert book.answers("refund", human) == ()
-    assert answerbook(cluster(), [], {}).answers("login", human) == ()
 
 
 def test_wrong_objects_are_grouped_by_what_is_wrong_with_them() -> None:

@@ -23,7 +23,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.records.cluster import Cluster
-from runner.records.dataset import Example
 from runner.records.failure import Diagnosis, FailureCluster
 from runner.records.params import DiagnoseKnobs
 from runner.records.rubric import Normalisation, Rubric, RubricStatus
@@ -73,14 +72,6 @@ class Answerbook:
         named = named_in(answer, self.field) if self.field else slug(answer)
         found = named if self.field else self.capabilities.get(normalise(answer, self.normalisation), named)
         return found if found in self.known else UNASSIGNED
-
-    def answers(self, capability: str, human: Iterable[Example]) -> tuple[str, ...]:
-        """The right answers that a new message of the capability may have: its label, or, where answers are
-        structured, those that people gave for it, each once and in their order."""
-        if not self.field:
-            label = self.labels().get(capability)
-            return (label,) if label else ()
-        return tuple(dict.fromkeys(row.answer for row in human if row.capability == capability))
 
     def instead(self, given: str, right: str) -> str:
         """What a wrong answer is, so that wrong answers of one kind are equal: the label given; of a structured answer,

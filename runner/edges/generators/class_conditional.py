@@ -28,9 +28,10 @@ class ClassConditionalWriter:
         return self._made_by
 
     def parameters(self, capability: str) -> dict[str, str | int | float | bool]:
-        task = self._task
+        task, aim = self._task, self._task.aims[capability]
+        asked: dict[str, str | int] = {"label": aim.answers[0]} if aim.fixed else {"answers": len(aim.answers)}
         return {
-            "label": task.aims[capability].answers[0],
+            **asked,
             "temperature": task.temperature,
             "attempts": task.attempts,
             "tokens": LONGEST,

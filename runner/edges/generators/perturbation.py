@@ -37,8 +37,9 @@ class PerturbationWriter:
         random_ = random.Random(self._task.seed)
         sources = sorted(self._task.aims[name].human, key=lambda row: row.id)
         chosen = [sources[turn % len(sources)] for turn in range(count if sources else 0)]
+        rewritten = [rewrite(last_user_text(one.input), random_, answer=one.answer) for one in chosen]
         return [
-            Draft(name, rewrite(last_user_text(one.input), random_), one.answer, (one.id,), one.input) for one in chosen
+            Draft(name, text, one.answer, (one.id,), one.input) for text, one in zip(rewritten, chosen, strict=True)
         ]
 
     @property

@@ -66,7 +66,7 @@ def _aims(
             continue
         own = [scenario for scenario in core if scenario.capability == name]
         rubrics = [space.rubrics[key] for key in sorted({one.rubric for one in own}) if key in space.rubrics]
-        fixed = sum(found == name for found in book.capabilities.values()) == 1
+        fixed = not book.field and sum(found == name for found in book.capabilities.values()) == 1
         human = (*gold[name], *logged[name])
         aims[name] = Aim(
             target=target.id,
