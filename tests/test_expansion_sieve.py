@@ -19,7 +19,8 @@ from runner.records.funnel import FunnelStep
 from runner.records.scenario import SetName
 from runner.rules.expansion import Sieve, sieve
 from runner.rules.leakage import FrozenTexts
-from runner.rules.novelty import Novelty
+from runner.rules.novelty import SIZE, Novelty
+from runner.rules.similarity import jaccard, shingles
 from tests.flywheel_fixture import scenario, user
 
 TRACES = Path(__file__).parent.parent / "examples" / "support-desk" / "traces.jsonl"
@@ -154,6 +155,29 @@ def test_no_row_appears_or_vanishes(texts: list[str], consistent: list[bool], wa
 @pytest.mark.parametrize("text", ["", "   ", "?!"])
 def test_what_says_nothing_is_too_short(text: str) -> None:
     assert not made(gold(GOLD), wanted=5).admits(text)
+
+
+MESSAGES = st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=8).map(" ".join), max_size=12)
+
+
+@given(known=MESSAGES, offered=MESSAGES, threshold=st.sampled_from([0.3, 0.5, 0.8, 1.0]))
+def test_near_is_what_true_jaccard_says(known: list[str], offered: list[str], threshold: float) -> None:
+    novelty, admitted = Novelty(gold(*known), threshold=threshold), list[str]()
+
+    def close(text: str, others: Sequence[str]) -> bool:
+        return any(jaccard(shingles(text, SIZE), shingles(one, SIZE)) >= threshold - 1e-9 for one in others)
+
+    for text in offered:
+        found = novelty.likeness(text)
+        cause = found.cause if found else None
+        if text in known or text in admitted:
+            assert cause == ("copy" if text in known else "duplicate")
+        elif close(text, known) or close(text, admitted):
+            assert cause == ("near-gold" if close(text, known) else "near-candidate")
+        else:
+            assert cause is None
+            novelty.admit(text)
+            admitted.append(text)
 
 
 def near(known: Sequence[str], offered: Sequence[str]) -> Counter[str]:
