@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -380,3 +381,9 @@ def test_the_approver_is_told_which_batches_were_refused_and_which_not_judged() 
     }
     old = [one.model_copy(update={"judgement": None}) for one in judged.values()]
     assert [one.judged for one in old] == [Judgement.PASS, Judgement.REFUSE, Judgement.REFUSE]
+
+
+def test_the_page_gives_the_limits_and_defaults_of_the_code() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "validation.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", page, re.MULTILINE))
+    assert {name: float(value) for name, value in said.items()} == Validation().model_dump()
