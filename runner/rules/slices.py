@@ -15,6 +15,7 @@ from runner.records.mixture import SliceCaps
 from runner.records.trace import UniqueSignal
 from runner.records.training import TrainingRow, Use
 from runner.records.verdict import Reason
+from runner.rules.sources import submitter
 
 EPSILON = 1e-9
 
@@ -36,7 +37,7 @@ def origins(
 ) -> dict[str, RowOrigin]:
     """Accepted rows by example id. A source is a row's where all of its parents, and theirs, are that one's."""
     generator = {batch.id: batch.provenance.generator.name for batch in batches}
-    sender = {one.signal.id: one.signal.trace.source for one in signals}
+    sender = {one.signal.id: submitter(one.signal.trace.source) for one in signals}
     parents = {one.example.id: one.parents for one in accepted}
     return {
         one.example.id: RowOrigin(one.batch, generator.get(one.batch, ""), _source(one.example.id, parents, sender))
