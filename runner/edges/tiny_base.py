@@ -16,12 +16,14 @@ from runner.ports import Pretrained, Progress, Tree
 from runner.records.conversation import Conversation
 from runner.records.dataset import Example
 from runner.records.params import BaseRecipe
-from runner.rules.conversations import reversed_example, with_instruction
+from runner.rules.conversations import chat_form, reversed_example, with_instruction
 
 PAD, END, USER, ASSISTANT, SYSTEM = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"
 SPECIAL = (PAD, END, USER, ASSISTANT, SYSTEM)
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] }}"
+    "{% for call in message['tool_calls'] or [] %}{{ call['function']['name'] + ' ' + call['function']['arguments']"
+    " | tojson }}{% endfor %}"
     "{% if message['role'] == 'assistant' %}{{ '<|end|>' }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
@@ -70,9 +72,7 @@ def encode(tokenizer: Any, rows: Sequence[tuple[Conversation, str]], *, max_leng
     if not rows:
         return []
     prompts = [
-        tokenizer.apply_chat_template(
-            [message.model_dump(mode="json") for message in conversation], tokenize=False, add_generation_prompt=True
-        )
+        tokenizer.apply_chat_template(chat_form(conversation), tokenize=False, add_generation_prompt=True)
         for conversation, _ in rows
     ]
     end = tokenizer.eos_token or ""

@@ -22,7 +22,7 @@ from runner.records.dataset import Example
 from runner.records.params import BaseRecipe, TrainRecipe
 from runner.records.training import TrainingRow
 from runner.rules.canonical import digest, tree_digest
-from runner.rules.conversations import with_instruction
+from runner.rules.conversations import chat_form, with_instruction
 
 BATCH = 128
 DEV_NEW_TOKENS = 16
@@ -256,9 +256,7 @@ def _generate(
 
     started = time.monotonic()
     rendered = [
-        tokenizer.apply_chat_template(
-            [message.model_dump(mode="json") for message in prompt], tokenize=False, add_generation_prompt=True
-        )
+        tokenizer.apply_chat_template(chat_form(prompt), tokenize=False, add_generation_prompt=True)
         for prompt in prompts
     ]
     ids = tokenizer(rendered, add_special_tokens=False)["input_ids"] if rendered else []

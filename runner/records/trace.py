@@ -57,7 +57,7 @@ class Signal(Record):
     id: Text
     """`signal-` and the first 16 hex digits of the fingerprint."""
     fingerprint: Sha256
-    """sha256 of the normalised last user text, the response and the tools it asks for."""
+    """sha256 of the normalised last user text, what tools have said since, the response and the tools it asks for."""
     trace: Trace
     failed: bool
 

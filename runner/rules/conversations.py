@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from runner.records.conversation import Conversation, Message, Role, last_user_text
+import json
+from typing import Any
+
+from runner.records.conversation import Conversation, Message, Role, ToolCall, last_user_text
 from runner.records.dataset import Example
 from runner.records.scenario import Scenario
 
@@ -17,6 +20,42 @@ def with_instruction(conversation: Conversation, instruction: str) -> Conversati
 def without_system(conversation: Conversation) -> Conversation:
     """`conversation` without its system messages, as training rows carry it."""
     return tuple(message for message in conversation if message.role is not Role.SYSTEM)
+
+
+def said(conversation: Conversation) -> list[Any]:
+    """What tells a conversation from another, for ids: the contents, and the tools asked for beside theirs."""
+    return [
+        [message.content, [[call.name, call.arguments] for call in message.tool_calls]]
+        if message.tool_calls
+        else message.content
+        for message in conversation
+    ]
+
+
+def chat_form(conversation: Conversation) -> list[dict[str, Any]]:
+    """The messages as chat templates and servers take them: OpenAI's form, a call's arguments as an object where they
+    are one."""
+    found = []
+    for message in conversation:
+        shown: dict[str, Any] = {"role": message.role.value, "content": message.content}
+        if message.tool_calls:
+            shown["tool_calls"] = [
+                {"type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
+                | ({"id": call.id} if call.id else {})
+                for call in message.tool_calls
+            ]
+        if message.tool_call_id:
+            shown["tool_call_id"] = message.tool_call_id
+        found.append(shown)
+    return found
+
+
+def _arguments(call: ToolCall) -> Any:
+    try:
+        found = json.loads(call.arguments)
+    except (ValueError, RecursionError):
+        return call.arguments
+    return found if isinstance(found, dict) else call.arguments
 
 
 def user_texts(conversation: Conversation) -> tuple[str, ...]:

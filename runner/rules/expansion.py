@@ -12,7 +12,7 @@ from runner.records.dataset import Batch, Candidate, Channel, Example, Generator
 from runner.records.domain_rules import DomainRule
 from runner.records.funnel import Funnel, FunnelStep
 from runner.records.scenario import Origin
-from runner.rules.conversations import with_last_user_text
+from runner.rules.conversations import said, with_last_user_text
 from runner.rules.domain_rules import binding, breach, defaults
 from runner.rules.funnel import expanded
 from runner.rules.naming import LONGEST, content_id
@@ -130,7 +130,7 @@ def candidate(
     """A synthetic candidate; its id follows from channel, text and answer. `context` is the conversation it ends."""
     whole = with_last_user_text(context, text) if context else (Message(role=Role.USER, content=text),)
     example = Example(
-        id=content_id("cand", [channel, [message.content for message in whole], answer]),
+        id=content_id("cand", [channel, said(whole), answer]),
         capability=capability,
         input=whole,
         answer=answer,

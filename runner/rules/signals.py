@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
+from itertools import takewhile
 
-from runner.records.conversation import last_user_text
+from runner.records.conversation import Conversation, Role, last_user_text
 from runner.records.rubric import Normalisation
 from runner.records.trace import Rating, Signal, Trace, UniqueSignal
 from runner.rules.canonical import digest
@@ -37,9 +38,16 @@ def signal(trace: Trace, normalisation: Sequence[Normalisation]) -> Signal:
 
 
 def fingerprint_of(trace: Trace) -> str:
-    """sha256 of the normalised last user text, the response and the tools it asks for."""
+    """sha256 of the normalised last user text, what tools have said since, the response and the tools it asks for."""
     calls = [[[call.name, call.arguments] for call in trace.tool_calls]] if trace.tool_calls else []
-    return digest([normal_text(last_user_text(trace.input)), trace.response.strip(), *calls])
+    results = [{"tools": found}] if (found := _results(trace.input)) else []
+    return digest([normal_text(last_user_text(trace.input)), trace.response.strip(), *calls, *results])
+
+
+def _results(conversation: Conversation) -> list[str]:
+    """What tools said after the last message of the user."""
+    after = takewhile(lambda message: message.role is not Role.USER, reversed(conversation))
+    return [message.content for message in after if message.role is Role.TOOL]
 
 
 def signal_id(fingerprint: str) -> str:
@@ -52,9 +60,9 @@ def unique_signals(
     """The unique signals, sorted by id, and how many signals were exact duplicates of one another.
 
     Exact duplicates share a fingerprint; the one that says most stands for them (failed, with a person's answer,
-    seen first). Near-duplicates share the response, the tools it asks for and the person's answer, and their texts are
-    at least `threshold` similar (Jaccard of word 3-shingles): the same words with another answer are another signal.
-    Only the texts that `suspects` names by their positions are compared.
+    seen first). Near-duplicates share the response, the tools it asks for, what tools said and the person's answer, and
+    their texts are at least `threshold` similar (Jaccard of word 3-shingles): the same words with another answer are
+    another signal. Only the texts that `suspects` names by their positions are compared.
     """
     exact: dict[str, list[Signal]] = defaultdict(list)
     for one in signals:
@@ -65,7 +73,9 @@ def unique_signals(
     for one in heads:
         trace = one.trace
         right = normal_text(trace.feedback.correct_answer)
-        kinds[one.failed, normal_text(trace.response), trace.tool_calls, right].append(one)
+        kinds[one.failed, normal_text(trace.response), trace.tool_calls, tuple(_results(trace.input)), right].append(
+            one
+        )
     groups: dict[str, list[Signal]] = defaultdict(list)
     for kind in kinds.values():
         texts = [last_user_text(one.trace.input) for one in kind]

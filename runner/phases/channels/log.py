@@ -10,7 +10,7 @@ from runner.records.failure import FailureCluster
 from runner.records.funnel import FunnelStep
 from runner.records.scenario import Origin
 from runner.records.trace import UniqueSignal
-from runner.rules.conversations import without_system
+from runner.rules.conversations import said, without_system
 from runner.rules.diagnosis import Answerbook
 from runner.rules.domain_rules import binding, breach
 from runner.rules.expansion import Dropped, Made, batch, batch_id
@@ -47,7 +47,7 @@ def _batch(
             dropped.append(Dropped(text, "unanswered"))
             continue
         right = book.canonical(answer)
-        key = content_id("cand", [Channel.LOG, [message.content for message in found], right])
+        key = content_id("cand", [Channel.LOG, said(found), right])
         if broken := breach(rules, text=text, answer=right):
             dropped.append(Dropped(text, broken.rule, broken.reason, FunnelStep.RULED))
         elif key in seen or key in rows:
