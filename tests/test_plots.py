@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
+from runner.edges.artifacts import record_bytes
+from runner.edges.new_workspace import initialise
 from runner.edges.plots import sweep_svg
 from runner.edges.report import render
 from runner.edges.report_figures import sweep_curve
@@ -11,6 +17,7 @@ from runner.records.score import Interval
 from runner.records.training import CurveShape, Gain, SeedRun, Sweep
 from runner.records.verdict import Reason
 from runner.rules.canonical import canonical
+from runner.rules.sweep import curve
 from tests.evidence_fixture import WEAK, cluster, evidence, set_score, sweep
 
 
@@ -88,3 +95,21 @@ def test_the_report_shows_seeds_gains_and_why_an_arm_was_barred() -> None:
     page = render(files, cluster=cluster()).decode()
     for said in ("cannot be told", "77%", "s75 could not be chosen: 11% of 4 rare slices survive", "+0.005"):
         assert said in page
+
+
+def test_dvc_draws_the_bands_of_a_new_workspace(tmp_path: Path) -> None:
+    """The curve as phase 10 writes it, through the template that `hallmark init` brings."""
+    initialise(tmp_path, remote="../store")
+    (tmp_path / "params.yaml").write_text("clusters:\n  desk: {}\n")
+    run = tmp_path / "clusters" / "desk" / "run"
+    run.mkdir(parents=True)
+    (run / "curve.json").write_bytes(record_bytes(curve(banded().arms, WEAK)))
+    command = [str(Path(sys.executable).parent / "dvc"), "plots", "show", "clusters/desk/run/curve.json", "--show-vega"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    band = found["layer"][0]["encoding"]
+    assert (band["y"]["field"], band["y2"]["field"]) == ("low", "high")
+    points = {point["arm"]: point for point in found["data"]["values"]}
+    assert points["s25"]["seeds"] == 2
+    assert points["s25"]["low"] < points["s25"][found["layer"][1]["encoding"]["y"]["field"]] < points["s25"]["high"]
