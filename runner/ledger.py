@@ -17,14 +17,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from runner.errors import LedgerRace, PhaseOrderError, VerificationError
-from runner.ports import LedgerStore
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.promotion import ServingStage
 from runner.records.verdict import Outcome
 from runner.rules.canonical import digest
 from runner.rules.trust.receipts import receipt_stage
+
+if TYPE_CHECKING:  # the gate starts without the ports of training
+    from runner.ports import LedgerStore
 
 PHASES = (
     "intake",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runner.rules.canonical import tree_digest
+from runner.rules.tree import Tree as Tree
 
 if TYPE_CHECKING:  # the gate starts without the records of training
     from runner.records.cluster import Base
@@ -24,18 +23,6 @@ Progress = Callable[[str, float], None]
 
 def silent(message: str, share: float) -> None:
     """A `Progress` that says nothing."""
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A directory of small files as a value: relative POSIX path to bytes."""
-
-    files: Mapping[str, bytes]
-
-    @cached_property
-    def digest(self) -> str:
-        """sha256 over the canonical list of [path, sha256], sorted by path."""
-        return tree_digest(self.files)
 
 
 @dataclass(frozen=True)

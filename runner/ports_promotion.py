@@ -42,6 +42,9 @@ class Verifier(Protocol):
     def open(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> bytes:
         """The payload that `person` signed. Raises `VerificationError` with why it does not hold."""
 
+    def begin(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> None:
+        """Begin on what `open` will be asked, and do not wait."""
+
     def peek(self, data: bytes) -> bytes:
         """An envelope's payload, unverified."""
 
@@ -50,6 +53,10 @@ class Verifier(Protocol):
 
     def check(self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str) -> None:
         """The same for a bare signature."""
+
+    def begin_check(
+        self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str
+    ) -> None: ...
 
 
 class AdapterStore(Protocol):
@@ -84,6 +91,9 @@ class Objects(Protocol):
 
     def names(self, commit: str, directory: str) -> tuple[str, ...]:
         """What a directory holds itself."""
+
+    def tree_at(self, commit: str, directory: str) -> str:
+        """The directory's object; empty where there is none."""
 
     def diff(self, old: str | None, new: str) -> tuple[PathChange, ...]: ...
 

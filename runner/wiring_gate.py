@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from runner.edges import hook_files
 from runner.edges.adapter_store import DvcAdapterStore
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.git_write import GitRepository
@@ -16,16 +14,15 @@ from runner.edges.ledger_store import LEDGER, GitLedgerStore
 from runner.edges.signing import SshVerifier
 from runner.edges.yaml_files import parse
 from runner.errors import GitError
-from runner.promotion.decide import MAIN
-from runner.promotion.receipt import Registry
+from runner.promotion.governed import Ahead
 from runner.promotion.sources import Sources
+from runner.promotion.updates import MAIN
 from runner.records.ledger import Entry
-
-FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+from runner.rules.times import written
 
 
 def now() -> str:
-    return datetime.now(UTC).strftime(FORMAT)
+    return written(datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -43,15 +40,20 @@ class Room:
 
     @cached_property
     def ledger(self) -> GitLedgerStore:
-        return GitLedgerStore(self.path, remote=self.remote)
+        return GitLedgerStore(self.path, remote=self.remote, repository=self.repository)
 
     @cached_property
     def verifier(self) -> SshVerifier:
         return SshVerifier()
 
-    def sources(self) -> Sources:
-        """Fresh: the ledger is read as it now stands."""
-        return Sources(self.repository, parse, self.verifier, self.ledger.read, self.store)
+    def close(self) -> None:
+        """End git's process and remove what ssh-keygen read, as the end of this one would."""
+        self.repository.close()
+        self.verifier.close()
+
+    def sources(self, ahead: Ahead = dict) -> Sources:
+        """Fresh: the ledger is read as it now stands. `ahead` is what another process reads of scenarios meanwhile."""
+        return Sources(self.repository, parse, self.verifier, self.ledger.read, self.store, ahead)
 
     def offline(self) -> Sources:
         """The ledger as this clone has it; nothing is fetched, and adapters' bytes are left out."""
@@ -60,10 +62,10 @@ class Room:
     def _local_ledger(self, cluster: str) -> tuple[Entry, ...]:
         return self.ledger.read_at(self.tip(LEDGER), cluster)
 
-    def pushed(self, ref: str, new: str) -> Sources:
+    def pushed(self, ref: str, new: str, ahead: Ahead = dict) -> Sources:
         """What a hook reads: the ledger is the one that the push would make of it."""
         if ref != LEDGER:
-            return self.sources()
+            return self.sources(ahead)
         return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
 
     @property
@@ -88,8 +90,10 @@ class Room:
             raise GitError(f"{self.path} has no main")
         return found
 
-    def registry(self) -> Registry:
-        return Registry(self.repository, self.ledger.commit, self.remote)
+
+def bare(path: Path, *, store: Path | None = None) -> Room:
+    """The bare repository at `path`, which is its own truth: what a hook guards."""
+    return Room(path, None, _adapters(path, store))
 
 
 def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:
@@ -98,11 +102,8 @@ def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> R
         bare = git.run("rev-parse", "--is-bare-repository").strip() == b"true"
         top = path if bare else Path(git.run("rev-parse", "--show-toplevel").decode().strip())
         remotes = [] if bare else git.run("remote").decode().split()
-    adapters = None
-    if with_bytes:
-        adapters = DvcAdapterStore(DvcObjects.in_folder(store) if store else DvcObjects.of_work_tree(top))
-    return Room(top, "origin" if "origin" in remotes else None, adapters)
+    return Room(top, "origin" if "origin" in remotes else None, _adapters(top, store) if with_bytes else None)
 
 
-def install_hooks(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:
-    return hook_files.install(path, python=python, root=root, key=key, store=store)
+def _adapters(top: Path, store: Path | None) -> DvcAdapterStore:
+    return DvcAdapterStore(DvcObjects.in_folder(store) if store else DvcObjects.of_work_tree(top))

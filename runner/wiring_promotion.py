@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from runner.edges import adapter_store
+from runner.edges import adapter_store, hook_files
 from runner.edges.files import write_file
 from runner.edges.run_outputs import REMAKE, RunOutputs
 from runner.edges.scratch import new_signer, scratch_repository
@@ -21,6 +21,7 @@ from runner.promotion.drill import Scratch, with_drill
 from runner.promotion.gather import read_before
 from runner.promotion.later import WHEN
 from runner.promotion.propose import Staging, adapter_record, bundle_point
+from runner.promotion.receipt import Registry
 from runner.promotion.rollback import on_call
 from runner.records.cluster import Cluster, HubBase
 from runner.records.evidence import EvidenceFile, Operations, RollbackContract
@@ -38,6 +39,14 @@ from runner.wiring_gate import room as room
 
 def signer(key: Path) -> Signer:
     return SshSigner(key)
+
+
+def registry(room: Room) -> Registry:
+    return Registry(room.repository, room.ledger.commit, room.remote)
+
+
+def install_hooks(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:
+    return hook_files.install(path, python=python, root=root, key=key, store=store)
 
 
 def read_policy(top: Path) -> dict[str, bytes]:

@@ -20,8 +20,9 @@ from runner.edges.yaml_dump import dump
 from runner.ledger import PHASES, History
 from runner.promotion.decide import decide
 from runner.promotion.propose import Staging, stage
-from runner.promotion.receipt import receipt_subjects, resource_uri, tag_name
+from runner.promotion.receipt import receipt_subjects, resource_uri
 from runner.promotion.sources import Chain, Sources
+from runner.promotion.tags import tag_name
 from runner.records.change import ChangeClass, Operation, PathChange
 from runner.records.cluster import Cluster
 from runner.records.evidence import DrillSeconds, EvidenceFile, RollbackDrill

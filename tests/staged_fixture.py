@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from runner.records.evidence import EvidenceFile
 from runner.records.params import ClusterParams, Params
 from runner.records.promotion import ServingStage
 from runner.rules.canonical import canonical
-from runner.rules.trust.traffic import FORMAT
+from runner.rules.times import moment, written
 from tests.promotion_fixture import CAPABILITIES, CLUSTER, World
 
 STAGES: dict[str, Any] = {
@@ -81,7 +81,7 @@ class StagedWorld(World):
 
 
 def later(at: str, **delta: float) -> str:
-    return (datetime.strptime(at, FORMAT) + timedelta(**delta)).strftime(FORMAT)
+    return written(moment(at) + timedelta(**delta))
 
 
 def lines(adapter: str, incumbent: str | None, *, start: str, count: int = 60, minutes: float = 3.0) -> list[Line]:

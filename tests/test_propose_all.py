@@ -13,7 +13,7 @@ import pytest
 from runner.edges.git_write import GitRepository
 from runner.edges.signing import SshVerifier
 from runner.errors import ExitCode
-from runner.promotion.decide import MAIN
+from runner.promotion.updates import MAIN
 from tests.governed_desk import GovernedDesk
 
 BRANCH = "refs/heads/promote/support-desk/1"

@@ -25,7 +25,8 @@ from runner.records.stages import Stages
 from runner.records.traffic import Traffic
 from runner.rules.statistics import mcnemar
 from runner.rules.trust.stages import deprecated, holder, incumbent, standings, way_back
-from runner.rules.trust.traffic import agreement_below, grade_traffic, paired_interval, read_results, traffic
+from runner.rules.trust.traffic import paired_interval, traffic
+from runner.rules.trust.traffic_results import agreement_below, grade_traffic, read_results
 from tests.promotion_fixture import CLUSTER
 from tests.staged_fixture import Line, jsonl, lines
 

@@ -9,9 +9,9 @@ import click
 from runner import wiring_promotion as wiring
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
-from runner.promotion.decide import MAIN
 from runner.promotion.fetch import Target
 from runner.promotion.fetch import fetch as bring
+from runner.promotion.updates import MAIN
 
 
 @click.command()

@@ -14,7 +14,7 @@ from runner import wiring, wiring_gate
 from runner.errors import GitError, RecordError
 from runner.ledger import PHASES, History
 from runner.ports import Reader
-from runner.promotion.decide import MAIN
+from runner.promotion.updates import MAIN
 from runner.promotion.withdrawn import withdrawn
 from runner.records.base import Record
 from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_gate as wiring
-from runner.cli.verdicts import lines
+from runner import wiring_promotion as wiring
 from runner.errors import ExitCode
-from runner.promotion.hook import read_updates, refuse_or_pass
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -44,21 +42,3 @@ def install(repository: Path, root: str, key: Path | None, store: Path | None, a
     for path in () if as_json else written.values():
         click.echo(f"wrote {path}")
     return ExitCode.DONE
-
-
-@hook.command("pre-receive")
-@click.argument("repository", type=FOLDER)
-@click.option("--root", required=True, metavar="SHA256")
-@click.option("--store", type=FOLDER)
-def pre_receive(repository: Path, root: str, store: Path | None) -> ExitCode:
-    """Judge the ref updates on standard input; what git calls. Refuses all of them if one is refused.
-
-    Example: echo "$old $new refs/heads/main" | hallmark hook pre-receive origin.git --root 3f0c…
-    """
-    room, now, code = wiring.room(repository, store=store), wiring.now(), ExitCode.DONE
-    for update in read_updates(sys.stdin.read()):
-        verdict = refuse_or_pass(room.pushed(update.ref, update.new), update, root=root, now=now, clock=now)
-        if not verdict.passed:
-            code = ExitCode.REFUSED
-            click.echo("\n".join([f"hallmark refuses {update.ref}:", *lines(verdict)]), err=True)
-    return code

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
-from runner.errors import EdgeError, ExitCode, HallmarkError, RecordError, VerificationError, exit_code
-from runner.rules.shown import shown
+from runner.cli.said import TOLD, told, undisturbed
+from runner.errors import ExitCode
 
 VERBS: dict[str, tuple[str, str]] = {
     # everyday
@@ -80,6 +81,7 @@ RARELY = 50_000
 
 def main() -> None:
     """The `hallmark` command."""
+    undisturbed()
     gc.set_threshold(RARELY)
     try:
         result = group.main(standalone_mode=False)
@@ -88,13 +90,14 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(ExitCode.USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: run the same command again to go on", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
-    except (RecordError, VerificationError, EdgeError, OSError) as error:
-        click.echo(shown(f"hallmark: {error}"), err=True)
-        sys.exit(exit_code(error))
-    except HallmarkError as error:
-        click.echo(f"hallmark: this is a bug in Hallmark, please report it: {error}", err=True)
-        sys.exit(exit_code(error))
+    except click.Abort:
+        _end(KeyboardInterrupt())
+    except TOLD as error:
+        _end(error)
     sys.exit(result if isinstance(result, int) else ExitCode.DONE)
+
+
+def _end(error: BaseException) -> NoReturn:
+    message, code = told(error)
+    click.echo(message, err=True)
+    sys.exit(code)

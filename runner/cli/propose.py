@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from runner import wiring_promotion as wiring
+from runner.cli.said import reasons
 from runner.cli.signers import signers
-from runner.cli.verdicts import lines, worst
+from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
 from runner.ports_promotion import Signer
 from runner.promotion import propose as room_of
@@ -173,7 +174,7 @@ def _told(done: Proposal) -> dict[str, object]:
 
 def _words(done: Proposal) -> str:
     told = _told(done)
-    return "\n".join([f"proposed {told['target']} on branch {told['branch']}", *lines(done.judgement.verdict)])
+    return "\n".join([f"proposed {told['target']} on branch {told['branch']}", *reasons(done.judgement.verdict)])
 
 
 def _show(done: Proposal, as_json: bool) -> None:

@@ -26,7 +26,7 @@ def reconcile(key: Path, store: Path | None, directory: Path, as_json: bool) -> 
     Example: hallmark reconcile --key keys/gate
     """
     room = wiring.room(directory, store=store)
-    made = write(room.sources, room.registry(), wiring.signer(key), main=room.main(), now=wiring.now)
+    made = write(room.sources, wiring.registry(room), wiring.signer(key), main=room.main(), now=wiring.now)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in made], indent=1))
     for one in () if as_json else made:

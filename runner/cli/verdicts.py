@@ -8,17 +8,9 @@ from typing import Any
 
 import click
 
+from runner.cli.said import reasons
 from runner.errors import ExitCode
 from runner.records.verdict import Verdict
-from runner.rules.shown import shown
-
-
-def lines(verdict: Verdict) -> list[str]:
-    """A line a reason, with what to do about it."""
-    return [
-        shown(f"  {reason.step}: {reason.problem}" + (f"\n      → {reason.hint}" if reason.hint else ""))
-        for reason in verdict.reasons
-    ]
 
 
 def show(verdict: Verdict, *, headline: str, as_json: bool, **more: Any) -> ExitCode:
@@ -26,7 +18,7 @@ def show(verdict: Verdict, *, headline: str, as_json: bool, **more: Any) -> Exit
     if as_json:
         click.echo(json.dumps({**more, **verdict.model_dump(mode="json")}, indent=1, ensure_ascii=False))
     else:
-        click.echo("\n".join([f"{headline}: {verdict.outcome}", *lines(verdict)]))
+        click.echo("\n".join([f"{headline}: {verdict.outcome}", *reasons(verdict)]))
     return ExitCode.DONE if verdict.passed else ExitCode.REFUSED
 
 

@@ -9,7 +9,7 @@ import click
 from runner import wiring_gate as wiring
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
-from runner.promotion.decide import MAIN
+from runner.promotion.updates import MAIN
 from runner.promotion.verify import verify as walk
 
 

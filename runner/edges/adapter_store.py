@@ -8,9 +8,9 @@ from pathlib import Path
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.files import write_directory
 from runner.errors import DataError, RecordError
-from runner.ports import Tree
 from runner.records.promotion import PromotionRecord
 from runner.rules.canonical import sha256
+from runner.rules.tree import Tree
 
 
 class DvcAdapterStore:

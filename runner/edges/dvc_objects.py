@@ -7,7 +7,6 @@ the remote is no directory), its md5 says whether the transport was whole, and i
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import os
 import re
@@ -15,14 +14,17 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.edges.files import write_file
 from runner.errors import DataError
-from runner.ports import Tree
 from runner.records.pointer import PointerOut
 from runner.rules.canonical import sha256
+from runner.rules.tree import Tree
 from runner.rules.trust.dvc_listing import read_listing
+
+if TYPE_CHECKING:
+    from configparser import ConfigParser
 
 MAX_BYTES = 2**31
 _OBJECT = re.compile(r"[0-9a-f]{32}(?:\.dir)?\Z")
@@ -131,7 +133,9 @@ def _part(md5: str) -> str:
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
-def _parsed(config: bytes) -> configparser.ConfigParser:
+def _parsed(config: bytes) -> ConfigParser:
+    import configparser  # the gate of a server names its storage, and starts that much sooner
+
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         parser.read_string(config.decode())

@@ -209,24 +209,30 @@ class GitObjects:
             self._trees[oid] = read_tree(oid, content)
         return self._trees[oid]
 
-    def names(self, commit: str, directory: str) -> tuple[str, ...]:
-        """What a directory (the root, where it is empty) holds itself, sorted; nothing where there is none."""
+    def tree_at(self, commit: str, directory: str) -> str:
+        """The directory's object (the root's, where it is empty); empty where there is none."""
+        at = self._at(commit, directory)
+        return at.blob if at is not None and at.mode == TREE else ""
+
+    def _at(self, commit: str, path: str) -> File | None:
         at = File(TREE, self.commit(commit).tree)
-        for name in directory.strip("/").split("/") if directory else ():
+        for name in path.strip("/").split("/") if path else ():
             found = self.tree(at.blob).get(name) if at.mode == TREE else None
             if found is None:
-                return ()
+                return None
             at = found
-        return tuple(sorted(self.tree(at.blob))) if at.mode == TREE else ()
+        return at
+
+    def names(self, commit: str, directory: str) -> tuple[str, ...]:
+        """What a directory (the root, where it is empty) holds itself, sorted; nothing where there is none."""
+        tree = self.tree_at(commit, directory)
+        return tuple(sorted(self.tree(tree))) if tree else ()
 
     def files(self, commit: str, prefix: str = "") -> dict[str, File]:
         """Every file below the directory `prefix` (or the one file it names) at `commit`, by path."""
-        at = File(TREE, self.commit(commit).tree)
-        for name in prefix.strip("/").split("/") if prefix else ():
-            found = self.tree(at.blob).get(name) if at.mode == TREE else None
-            if found is None:
-                return {}
-            at = found
+        at = self._at(commit, prefix)
+        if at is None:
+            return {}
         if at.mode != TREE:
             return {prefix: at}
         key = (at.blob, prefix.strip("/"))

@@ -14,14 +14,14 @@ from runner.errors import GitError
 PRE = """#!/bin/sh
 # Asks hallmark whether these refs may move. Written by `hallmark hook install`.
 unset PYTHONPATH PYTHONHOME
-exec {python} -I -c 'from runner.cli.main import main; main()' hook pre-receive {path} --root {root}{store}
+exec {python} -I -c 'from runner.cli.pre_receive import main; main()' {path} {root} {store}
 """
 POST = """#!/bin/sh
 # Writes the receipt and the tag of what was merged. Written by `hallmark hook install`.
 unset PYTHONPATH PYTHONHOME
 while read -r old new ref; do
     if [ "$ref" = refs/heads/main ]; then
-        exec {python} -I -c 'from runner.cli.main import main; main()' reconcile --directory {path} --key {key}{store}
+        exec {python} -I -c 'from runner.cli.main import main; main()' reconcile --directory {path} --key {key} {named}
     fi
 done
 """
@@ -43,12 +43,13 @@ def install(path: Path, *, python: str, root: str, key: Path | None, store: Path
         for name, value in SETTINGS.items():
             git.run("config", name, value)
     reach(WritePoint.HOOK_SETTINGS, path)
-    where = f" --store {shlex.quote(str(store.resolve()))}" if store else ""
+    where = shlex.quote(str(store.resolve())) if store else ""
     fields = {
         "python": shlex.quote(python),
         "path": shlex.quote(str(path.resolve())),
         "root": shlex.quote(root),
         "store": where,
+        "named": f"--store {where}" if where else "",
     }
     written = {"pre-receive": _write(path, "pre-receive", PRE.format(**fields))}
     if key is not None:

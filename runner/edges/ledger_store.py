@@ -62,11 +62,13 @@ class GitLedgerStore:
         *,
         remote: str | None = "origin",
         name: str = "hallmark",
+        repository: GitRepository | None = None,
         attempts: int = 40,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`attempts` bounds how often one entry may lose the race for the branch."""
-        self._git = GitRepository(path, name=name)
+        """`attempts` bounds how often one entry may lose the race for the branch. A `repository` at `path` that is open
+        already is used."""
+        self._git = repository or GitRepository(path, name=name)
         self._remote = remote
         self._attempts, self._sleep = attempts, sleep
         self._entries: dict[tuple[str, str], Entry] = {}

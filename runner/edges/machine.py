@@ -9,11 +9,12 @@ import time
 from datetime import UTC, datetime
 
 from runner.ports import MachineFacts
+from runner.rules.times import written
 
 
 class SystemClock:
     def now(self) -> str:
-        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return written(datetime.now(UTC))
 
     def monotonic(self) -> float:
         return time.monotonic()

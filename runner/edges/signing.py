@@ -11,11 +11,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 from runner.edges import dsse, sshsig
 from runner.errors import SigningError, VerificationError
@@ -41,6 +39,15 @@ def _run(*arguments: str, data: bytes, agent: bool = False) -> subprocess.Comple
     try:
         return subprocess.run(
             [ssh_keygen(), *arguments], input=data, capture_output=True, check=False, env={**ENVIRONMENT, **kept}
+        )
+    except OSError as error:
+        raise SigningError(f"ssh-keygen cannot be run: {error}") from error
+
+
+def _start(*arguments: str, stdin: IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [ssh_keygen(), *arguments], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
         )
     except OSError as error:
         raise SigningError(f"ssh-keygen cannot be run: {error}") from error
@@ -87,30 +94,56 @@ class SshSigner:
         return canonical(document) + b"\n"
 
 
+class _Question(NamedTuple):
+    """Whether `person` signed the message with a key that counts at that time."""
+
+    message: bytes
+    signature: bytes
+    """Armored."""
+    namespace: str
+    person: str
+    keys: Keys
+    at: str
+
+    @property
+    def name(self) -> str:
+        parts = (sha256(self.message), sha256(self.signature), self.namespace, self.person, self.keys.digest, self.at)
+        return sha256("\n".join(parts).encode())
+
+
 class SshVerifier:
-    """Verifies envelopes and bare signatures against a policy's keys, from any thread. A question is asked once."""
+    """Verifies envelopes and bare signatures against a policy's keys. A question is asked once, and `begin` lets
+    ssh-keygen work on it while this process goes on."""
 
     def __init__(self) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="hallmark-keys-")
-        self._known: dict[tuple[str, ...], Future[str]] = {}
-        self._lock = Lock()
+        self._begun: dict[str, subprocess.Popen[bytes]] = {}
+        self._answers: dict[str, str] = {}
+
+    def close(self) -> None:
+        """End what was begun and never asked, and remove the files that ssh-keygen read."""
+        for process in self._begun.values():
+            process.kill()
+            process.communicate()
+        self._begun.clear()
+        self._scratch.cleanup()
 
     def open(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> bytes:
         """The payload that `person` signed. Raises `VerificationError` with why it does not hold.
 
         `at` is the time (ISO 8601, UTC) at which the key must be valid.
         """
-        envelope = dsse.read(data)
-        if envelope.payload_type != payload_type:
-            raise VerificationError(f"its payload is {envelope.payload_type}, not {payload_type}")
-        found = sshsig.parse(envelope.signature)
-        if found.fingerprint != envelope.keyid:
-            raise VerificationError("the key id is not the signing key's")
-        if found.namespace != namespace:
-            raise VerificationError(f"was signed for {found.namespace}, not for {namespace}")
-        armored = sshsig.armor(envelope.signature)
+        envelope, armored = _signed(data, payload_type, namespace)
         self.check(envelope.pae, armored, namespace=namespace, person=person, keys=keys, at=at)
         return envelope.payload
+
+    def begin(self, data: bytes, *, payload_type: str, namespace: str, person: str, keys: Keys, at: str) -> None:
+        """Begin on what `open` will be asked. What is wrong with the envelope is said there."""
+        try:
+            envelope, armored = _signed(data, payload_type, namespace)
+        except VerificationError:
+            return
+        self.begin_check(envelope.pae, armored, namespace=namespace, person=person, keys=keys, at=at)
 
     def peek(self, data: bytes) -> bytes:
         """An envelope's payload, unverified."""
@@ -130,43 +163,66 @@ class SshVerifier:
         """Raises `VerificationError` unless `person` signed `message` with a key that counts at that time."""
         if not PERSON.match(person):
             raise VerificationError(f"{person!r} is no person's name")
-        question = (sha256(message), sha256(signature), namespace, person, keys.digest, at)
-        with self._lock:
-            answer, first = self._known.get(question), question not in self._known
-            if answer is None:
-                answer = self._known[question] = Future()
-        if first:
-            try:
-                answer.set_result(self._verify(message, signature, namespace, person, keys, at))
-            except BaseException as error:
-                answer.set_exception(error)
-                raise
-        if problem := answer.result():
+        question = _Question(message, sshsig.armor(sshsig.dearmor(signature)), namespace, person, keys, at)
+        name = question.name
+        if name not in self._answers:
+            begun = self._begun.pop(name) if name in self._begun else self._ask(question)
+            self._answers[name] = self._answer(question, begun)
+        if problem := self._answers[name]:
             raise VerificationError(problem)
 
-    def _verify(self, message: bytes, signature: bytes, namespace: str, person: str, keys: Keys, at: str) -> str:
+    def begin_check(
+        self, message: bytes, signature: bytes, *, namespace: str, person: str, keys: Keys, at: str
+    ) -> None:
+        """Begin on what `check` will be asked."""
+        try:
+            question = _Question(message, sshsig.armor(sshsig.dearmor(signature)), namespace, person, keys, at)
+        except VerificationError:
+            return
+        name = question.name
+        if PERSON.match(person) and name not in self._answers and name not in self._begun:
+            self._begun[name] = self._ask(question)
+
+    def _ask(self, question: _Question) -> subprocess.Popen[bytes]:
+        allowed, revoked = self._file(question.keys.allowed_signers), self._file(question.keys.revoked)
+        moment = question.at.translate({ord(sign): None for sign in "-:TZ"})
+        arguments = ["-f", allowed, "-r", revoked, "-I", question.person, "-n", question.namespace]
+        arguments += ["-s", self._file(question.signature), "-O", f"verify-time={moment}"]
+        with open(self._file(question.message), "rb") as message:
+            return _start("-Y", "verify", *arguments, stdin=message)
+
+    def _answer(self, question: _Question, process: subprocess.Popen[bytes]) -> str:
         """Why the signature does not hold; empty where it does."""
-        allowed = self._file(keys.allowed_signers)
-        revoked = self._file(keys.revoked)
-        moment = at.translate({ord(sign): None for sign in "-:TZ"})
-        with tempfile.NamedTemporaryFile(dir=self._scratch.name, suffix=".sig") as file:
-            file.write(sshsig.armor(sshsig.dearmor(signature)))
-            file.flush()
-            arguments = ["-Y", "verify", "-f", allowed, "-r", revoked, "-I", person, "-n", namespace, "-s", file.name]
-            done = _run(*arguments, "-O", f"verify-time={moment}", data=message)
-        told = _said(done).replace(allowed, "policy/allowed_signers").replace(revoked, "policy/revoked")
-        return f"is not signed by {person}: {told}" if done.returncode else ""
+        out, err = process.communicate()
+        told = _last_line(err or out, process.returncode)
+        for data, path in ((question.keys.allowed_signers, "allowed_signers"), (question.keys.revoked, "revoked")):
+            told = told.replace(self._file(data), f"policy/{path}")
+        return f"is not signed by {question.person}: {told}" if process.returncode else ""
 
     def _file(self, data: bytes) -> str:
         path = Path(self._scratch.name) / sha256(data)
         if not path.exists():
-            handle, part = tempfile.mkstemp(dir=self._scratch.name)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(part, path)
+            path.write_bytes(data)
         return str(path)
 
 
+def _signed(data: bytes, payload_type: str, namespace: str) -> tuple[dsse.Envelope, bytes]:
+    """An envelope of that type for that purpose, and its armored signature. Raises `VerificationError`."""
+    envelope = dsse.read(data)
+    if envelope.payload_type != payload_type:
+        raise VerificationError(f"its payload is {envelope.payload_type}, not {payload_type}")
+    found = sshsig.parse(envelope.signature)
+    if found.fingerprint != envelope.keyid:
+        raise VerificationError("the key id is not the signing key's")
+    if found.namespace != namespace:
+        raise VerificationError(f"was signed for {found.namespace}, not for {namespace}")
+    return envelope, sshsig.armor(envelope.signature)
+
+
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"exit {done.returncode}"
+    return _last_line(done.stderr or done.stdout, done.returncode)
+
+
+def _last_line(said: bytes, code: int) -> str:
+    lines = said.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit {code}"

@@ -5,22 +5,17 @@ Nothing is decided here: the verifier keeps each answer, and the judgement asks 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Mapping
 
 from runner.errors import HallmarkError
-from runner.promotion.gather import attestation, decision
 from runner.promotion.history import Link
-from runner.promotion.sources import Policy, Sources
-from runner.records.ledger import Entry
-from runner.records.statement import ReceiptStatement
-from runner.rules.canonical import canonical
-from runner.rules.trust.statements import statement
-
-OpenReceipt = Callable[[Sources, Policy, Entry], ReceiptStatement]
+from runner.promotion.receipt import begin_receipt
+from runner.promotion.signed import ATTESTATION, begin
+from runner.promotion.sources import Sources
+from runner.promotion.tags import TAGS, begin_tag
 
 
-def ask_ahead(sources: Sources, link: Link, pool: Executor, open_receipt: OpenReceipt) -> None:
+def ask_ahead(sources: Sources, link: Link, tags: Mapping[str, str]) -> None:
     """Begin on every signature of the promotion that `link` adds. What is wrong with it the judgement will say."""
     try:
         place = link.place(sources.objects) if link.parent else None
@@ -31,18 +26,15 @@ def ask_ahead(sources: Sources, link: Link, pool: Executor, open_receipt: OpenRe
         if entry is None:
             return
         policy = sources.policy(link.parent)
-        claimed = statement(ReceiptStatement, sources.verifier.peek(canonical(entry.receipt) + b"\n"))
+        now = begin_receipt(sources, policy, entry)
         changes = [
             c for c in sources.objects.diff(link.parent, link.commit) if c.path.endswith(".dsse.json") and c.blob
         ]
         read = sources.objects.blobs([change.blob for change in changes])
+        begin_tag(sources, policy, tags.get(f"{TAGS}{place[0]}/{place[1]}", ""), at=now)
     except HallmarkError:
         return
-    now = claimed.predicate.time_verified
-    pool.submit(open_receipt, sources, policy, entry)
-    for change in changes:
-        name = change.path.rpartition("/")[2]
-        if name == "attestation.dsse.json":
-            pool.submit(attestation, sources, {name: read[change.blob]}, policy, now)
-        else:
-            pool.submit(decision, sources, change.path, read[change.blob], policy.keys, now)
+    files = {change.path: read[change.blob] for change in changes}
+    words = [path for path in files if path.endswith(f"/{ATTESTATION}")]
+    attested = files.pop(words[0]) if words else None
+    begin(sources, files, attested, policy, now)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 
 from runner.errors import RecordError, VerificationError
 from runner.ports_promotion import Repository, Signer
 from runner.promotion.gather import Step, gather
 from runner.promotion.judge import Judgement
 from runner.promotion.sources import Sources
+from runner.promotion.updates import MAIN
 from runner.records.change import ChangeClass, File
 from runner.records.policy import Trust
 from runner.records.statement import (
@@ -24,16 +24,15 @@ from runner.records.statement import (
     subjects,
 )
 from runner.rules.canonical import canonical
+from runner.rules.times import later
 from runner.rules.trust.approvals import subject_digests
 from runner.rules.trust.change import APPROVALS
 from runner.rules.trust.facts import Facts
 from runner.rules.trust.signers import read_signers
 from runner.rules.trust.verification import verify
 
-MAIN = "refs/heads/main"
 _TARGET = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*/[1-9][0-9]{0,5}\Z")
 _BRANCH = re.compile(r"(?!refs/)(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*\Z")
-FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,9 @@ def _without(facts: Facts, person: str) -> Facts:
     """The facts without a person's decision, under the policy and under the next one."""
     following = facts.next_policy
     if following is not None:
-        following = replace(following, approvals=tuple(one for one in following.approvals if one.person != person))
+        following = following._replace(approvals=tuple(one for one in following.approvals if one.person != person))
     approvals = tuple(one for one in facts.approvals if one.person != person)
-    return replace(facts, approvals=approvals, next_policy=following)
+    return facts._replace(approvals=approvals, next_policy=following)
 
 
 def draft_merge(repository: Repository, *, main: str, tip: str) -> str:
@@ -118,11 +117,6 @@ def person_of(signer: Signer, allowed_signers: bytes) -> str:
         if line.public_key == own:
             return line.principal
     raise VerificationError("this key is nobody's in policy/allowed_signers of main: ask for it to be added")
-
-
-def until(now: str, days: int) -> str:
-    """`now` plus so many days."""
-    return (datetime.strptime(now, FORMAT) + timedelta(days=days)).strftime(FORMAT)
 
 
 def decide(
@@ -165,7 +159,7 @@ def decide(
 
 def _expires(trust: Trust, change: ChangeClass, now: str) -> str:
     """No decision outlives the policy, but those on what follows it: an expired policy can still be renewed."""
-    end = until(now, trust.approval_days)
+    end = later(now, days=trust.approval_days)
     return end if change in (ChangeClass.POLICY, ChangeClass.REVOCATION) else min(end, trust.expires)
 
 

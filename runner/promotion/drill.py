@@ -15,12 +15,12 @@ from itertools import pairwise
 from runner.errors import VerificationError
 from runner.ports_promotion import Repository, Signer
 from runner.promotion import approve, decide
-from runner.promotion.decide import MAIN
-from runner.promotion.hook import Update, refuse_or_pass
+from runner.promotion.hook import refuse_or_pass
 from runner.promotion.policy import Member, signer_line
 from runner.promotion.propose import Dump, Staging, propose, stage
 from runner.promotion.rollback import rollback_to
 from runner.promotion.sources import Sources
+from runner.promotion.updates import MAIN, Update
 from runner.records.change import ChangeClass
 from runner.records.evidence import DrillSeconds, EvidenceFile, RollbackDrill
 from runner.records.policy import Trust

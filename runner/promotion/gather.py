@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from runner.errors import HallmarkError, RecordError, VerificationError
-from runner.ports_promotion import Keys
+from runner.errors import HallmarkError, RecordError
 from runner.promotion.adapters import adapter_problem
 from runner.promotion.benchmarks import benchmark_steps
 from runner.promotion.reviews import triage_step
+from runner.promotion.signed import ATTESTATION, attestation, begin, proposal_and_approvals, read_decisions
 from runner.promotion.sources import Policy, Sources
 from runner.promotion.standing import standing
 from runner.promotion.told import told_by
@@ -18,21 +17,15 @@ from runner.promotion.twins import twins
 from runner.records.change import ChangeClass, Operation, PathChange
 from runner.records.cluster import BenchmarkLock, Cluster
 from runner.records.promotion import PromotionKind, PromotionRecord
-from runner.records.statement import PAYLOAD_TYPE, DecisionStatement, EvidenceStatement, Namespace
 from runner.records.verdict import Reason
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256
 from runner.rules.trust.change import NAMES, approvals_prefix, classes, manifest, promotion_place
-from runner.rules.trust.facts import Before, Facts, NextPolicy, Promotion, Signed, SignedEvidence
+from runner.rules.trust.facts import Before, Facts, NextPolicy, Promotion
 from runner.rules.trust.policy import FILES, GATE_STEP, NEXT, following_traps, numbered, revoked_digests
-from runner.rules.trust.statements import statement
-
-PROPOSAL = "proposal.dsse.json"
-WORKERS = 4
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of main and when it is judged."""
 
     old: str
@@ -71,17 +64,19 @@ def gather(sources: Sources, step: Step) -> Facts:
     decisions = {c.path: contents[c.path] for c in changes if c.path.startswith(prefix) and c.path in contents}
     if not place[0]:
         decisions = {path: data for path, data in decisions.items() if path.startswith(f"{prefix}{digest}/")}
-    evidence = _evidence(place, contents)
-    proposal, approvals, attestation = _signatures(sources, decisions, evidence, policy, step.now)
-    promotion, unreadable = _promotion(sources, step, place, contents, attestation)
+    word = _evidence(place, contents).get(ATTESTATION)
+    begin(sources, decisions, word, policy, step.now)
+    promotion, unreadable = _promotion(sources, step, place, contents, policy)
+    proposal, approvals = proposal_and_approvals(sources, decisions, policy.keys, step.now)
     change = _change(changes, following, promotion)
     home = prefix if place[0] else f"{prefix}{digest}/"
     on_branch = standing(sources, step.heads, old=step.old, place=place, home=home) if step.heads and change else ()
     next_policy = None
     if following is not None and following[0] is not None:
-        theirs = _signatures(sources, decisions, {}, following[0], step.now)[:2]
+        begin(sources, decisions, None, following[0], step.now)
+        theirs = proposal_and_approvals(sources, decisions, following[0].keys, step.now)
         problems = (*following[0].problems, *following[1])
-        read_again = _read(sources, on_branch, following[0].keys, step.now)
+        read_again = read_decisions(sources, on_branch, following[0].keys, step.now)
         next_policy = NextPolicy(following[0].trust, problems, *theirs, read_again, revocation_only=following[2])
     elif following is not None:
         next_policy = NextPolicy(None, following[1])
@@ -103,7 +98,7 @@ def gather(sources: Sources, step: Step) -> Facts:
         context=sources.context(step.old, place[0] if sources.exists(step.old, _cluster_file(place[0])) else ""),
         proposal=proposal,
         approvals=approvals,
-        standing=_read(sources, on_branch, policy.keys, step.now),
+        standing=read_decisions(sources, on_branch, policy.keys, step.now),
         promotion=promotion,
         unreadable=unreadable,
         next_policy=next_policy,
@@ -185,50 +180,8 @@ def _evidence(place: tuple[str, int], contents: Mapping[str, bytes]) -> dict[str
     return {path.removeprefix(start): data for path, data in contents.items() if path.startswith(start)}
 
 
-def _signatures(
-    sources: Sources, files: Mapping[str, bytes], evidence: Mapping[str, bytes], policy: Policy, now: str
-) -> tuple[Signed | None, tuple[Signed, ...], SignedEvidence]:
-    """The proposal and the approvals among `files`, and CI's attestation, verified in parallel: ssh-keygen is a
-    process each."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        word = pool.submit(attestation, sources, evidence, policy, now)
-        items = sorted(files.items())
-        read = list(pool.map(lambda item: decision(sources, item[0], item[1], policy.keys, now), items))
-    proposals = [signed for signed in read if signed.path.endswith(f"/{PROPOSAL}")]
-    approvals = tuple(signed for signed in read if signed not in proposals)
-    return (proposals[0] if proposals else None), approvals, word.result()
-
-
-def _read(sources: Sources, files: Iterable[tuple[str, bytes]], keys: Keys, now: str) -> tuple[Signed, ...]:
-    return tuple(decision(sources, path, data, keys, now) for path, data in files)
-
-
-def decision(sources: Sources, path: str, data: bytes, keys: Keys, now: str) -> Signed:
-    """One envelope. An approval is its file name's; a proposal says who signed it, and then has to be theirs."""
-    person = path.rpartition("/")[2].removesuffix(".dsse.json")
-    proposes = path.endswith(f"/{PROPOSAL}")
-    try:
-        if proposes:
-            person = sources.verifier.claimed(data)
-        payload = sources.verifier.open(
-            data,
-            payload_type=PAYLOAD_TYPE,
-            namespace=Namespace.PROPOSAL if proposes else Namespace.APPROVAL,
-            person=person,
-            keys=keys,
-            at=now,
-        )
-        return Signed(path, person, statement(DecisionStatement, payload))
-    except VerificationError as error:
-        return Signed(path, person, None, str(error))
-
-
 def _promotion(
-    sources: Sources,
-    step: Step,
-    place: tuple[str, int],
-    contents: Mapping[str, bytes],
-    attestation: SignedEvidence,
+    sources: Sources, step: Step, place: tuple[str, int], contents: Mapping[str, bytes], policy: Policy
 ) -> tuple[Promotion | None, tuple[Reason, ...]]:
     """The promotion in the step, if it can be read, and why not."""
     cluster, sequence = place
@@ -246,28 +199,9 @@ def _promotion(
         )
     except RecordError as error:
         return None, (Reason(step=said, problem=f"{rule}: {error}", hint="propose again"),)
-    problem = adapter_problem(sources, record)
-    return Promotion(record, sha256(data), _evidence(place, contents), attestation, before, problem), ()
-
-
-def attestation(sources: Sources, evidence: Mapping[str, bytes], policy: Policy, now: str) -> SignedEvidence:
-    data = evidence.get("attestation.dsse.json")
-    if data is None:
-        return SignedEvidence(None, "is missing")
-    try:
-        payload = sources.verifier.open(
-            data,
-            payload_type=PAYLOAD_TYPE,
-            namespace=Namespace.EVIDENCE,
-            person=policy.trust.ci,
-            keys=policy.keys,
-            at=now,
-        )
-        word = statement(EvidenceStatement, payload)
-        ours = word.predicate.repository == policy.trust.repository
-        return SignedEvidence(word) if ours else SignedEvidence(None, "is for another repository")
-    except VerificationError as error:
-        return SignedEvidence(None, str(error))
+    evidence, problem = _evidence(place, contents), adapter_problem(sources, record)
+    word = attestation(sources, evidence.get(ATTESTATION), policy, step.now)
+    return Promotion(record, sha256(data), evidence, word, before, problem), ()
 
 
 def read_before(sources: Sources, commit: str, cluster: str) -> Before:

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
-from runner.errors import HallmarkError, VerificationError
-from runner.promotion.decide import MAIN
+from runner.errors import HallmarkError
 from runner.promotion.gather import Step
 from runner.promotion.judge import judge, judge_root
 from runner.promotion.sources import LEDGER, Sources
+from runner.promotion.updates import MAIN, Update
 from runner.records.verdict import Outcome, Reason, Verdict
 
-ABSENT = "0" * 40
 DECIDED = ("refs/heads/promote/", "refs/heads/rollback/")
 """Branches that hold signed decisions."""
 HEADS, TAGS = "refs/heads/", "refs/tags/promotions/"
 STEP = "refs"
-
-
-class Update(NamedTuple):
-    """One line of a pre-receive hook's input."""
-
-    old: str
-    new: str
-    ref: str
-
-    @property
-    def creates(self) -> bool:
-        return self.old == ABSENT
-
-    @property
-    def deletes(self) -> bool:
-        return self.new == ABSENT
-
-
-def read_updates(text: str) -> tuple[Update, ...]:
-    """Raises `VerificationError` for a line that is no ref update."""
-    updates = []
-    for line in text.splitlines():
-        parts = line.split(" ", 2)
-        if len(parts) != 3:
-            raise VerificationError(f"not a ref update: {line!r}")
-        updates.append(Update(*parts))
-    return tuple(updates)
 
 
 def refuse_or_pass(sources: Sources, update: Update, *, root: str, now: str, clock: str = "") -> Verdict:

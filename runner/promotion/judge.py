@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.errors import RecordError
 from runner.promotion.gather import Step, gather
@@ -13,8 +13,7 @@ from runner.rules.trust.facts import Facts
 from runner.rules.trust.verification import verify
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(NamedTuple):
     verdict: Verdict
     facts: Facts
 

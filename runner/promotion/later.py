@@ -12,7 +12,8 @@ from runner.records.promotion import PromotionRecord, ServingStage
 from runner.rules.canonical import canonical
 from runner.rules.trust.facts import Before
 from runner.rules.trust.stages import PREVIOUS, holder, standings
-from runner.rules.trust.traffic import grade_traffic, read_results, traffic
+from runner.rules.trust.traffic import traffic
+from runner.rules.trust.traffic_results import grade_traffic, read_results
 
 WHEN = "results on traffic or a later evaluation fall under a threshold, or a person on call says so"
 

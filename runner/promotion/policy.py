@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from runner.errors import RecordError, RecordErrors
 from runner.ports import FieldLocator, RecordParser
-from runner.promotion.decide import until
 from runner.records.change import ChangeClass
 from runner.records.policy import Requirement, Trust
 from runner.records.statement import Namespace
 from runner.records.verdict import Outcome, Verdict
 from runner.rules.canonical import sha256
 from runner.rules.problems import explain
+from runner.rules.times import later
 from runner.rules.trust.change import POLICY_FILES
 from runner.rules.trust.policy import CI, GATE, LONGEST_DAYS, PERSON, reason, traps, usage_traps
 from runner.rules.trust.signers import TRUST
@@ -93,7 +93,7 @@ def first_policy(
     said = {
         "version": 1,
         "repository": repository,
-        "expires": until(now, days),
+        "expires": later(now, days=days),
         "allowed_signers": sha256(allowed),
         "revoked": sha256(revoked),
         "people": roles,

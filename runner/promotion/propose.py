@@ -9,9 +9,10 @@ from typing import Any
 from runner.errors import RecordError, VerificationError
 from runner.ports_promotion import Repository, Signer
 from runner.promotion import decide
-from runner.promotion.decide import MAIN, Proposal
-from runner.promotion.gather import PROPOSAL
+from runner.promotion.decide import Proposal
+from runner.promotion.signed import PROPOSAL
 from runner.promotion.sources import Chain, Sources
+from runner.promotion.updates import MAIN
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
 from runner.records.ledger import EntryKind

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import TypedDict
 
 from runner.errors import LedgerRace, RefMovedError, VerificationError
-from runner.ports_promotion import Repository, Signer
+from runner.ports_promotion import Keys, Repository, Signer
 from runner.promotion.gather import Step
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge
 from runner.promotion.sources import LEDGER, Policy, Sources
+from runner.promotion.tags import tag_name, write_tag
 from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import PromotionRecord
 from runner.records.statement import (
@@ -25,12 +26,6 @@ from runner.records.statement import (
 )
 from runner.rules.canonical import canonical
 from runner.rules.trust.statements import statement
-
-FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-
-
-def tag_name(cluster: str, sequence: int) -> str:
-    return f"promotions/{cluster}/{sequence}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ def _one(sources: Sources, registry: Registry, gate: Signer, link: Link, now: st
         chain.history.append(entry)
         updates[LEDGER] = (registry.entry_commit(entry, ledger_tip), ledger_tip)
     if registry.tip(tag_ref) is None:
-        updates[tag_ref] = (_tag(registry.repository, gate, link.commit, tag_name(cluster, sequence), now), None)
+        updates[tag_ref] = (write_tag(registry.repository, gate, link.commit, tag_name(cluster, sequence), now), None)
     if not updates:
         return None
     registry.publish(updates)
@@ -165,17 +160,35 @@ def open_receipt(sources: Sources, policy: Policy, entry: Entry) -> ReceiptState
     The key must have been valid at the time that the receipt itself states, so the statement is read twice: once to
     learn that time, and once, verified, to believe it.
     """
-    envelope = canonical(entry.receipt) + b"\n"
-    claimed = statement(ReceiptStatement, sources.verifier.peek(envelope))
-    payload = sources.verifier.open(
-        envelope,
-        payload_type=PAYLOAD_TYPE,
-        namespace=Namespace.RECEIPT,
-        person=policy.trust.gate,
-        keys=policy.keys,
-        at=claimed.predicate.time_verified,
-    )
+    envelope, at = _claimed(sources, entry)
+    payload = sources.verifier.open(envelope, **_by_the_gate(policy, at))
     return statement(ReceiptStatement, payload)
+
+
+def begin_receipt(sources: Sources, policy: Policy, entry: Entry) -> str:
+    """Begin on the receipt's signature, and say the time that it claims. Raises `VerificationError`."""
+    envelope, at = _claimed(sources, entry)
+    sources.verifier.begin(envelope, **_by_the_gate(policy, at))
+    return at
+
+
+def _claimed(sources: Sources, entry: Entry) -> tuple[bytes, str]:
+    envelope = canonical(entry.receipt) + b"\n"
+    return envelope, statement(ReceiptStatement, sources.verifier.peek(envelope)).predicate.time_verified
+
+
+class _Signing(TypedDict):
+    payload_type: str
+    namespace: str
+    person: str
+    keys: Keys
+    at: str
+
+
+def _by_the_gate(policy: Policy, at: str) -> _Signing:
+    return _Signing(
+        payload_type=PAYLOAD_TYPE, namespace=Namespace.RECEIPT, person=policy.trust.gate, keys=policy.keys, at=at
+    )
 
 
 def receipt_subjects(record: PromotionRecord, record_sha256: str) -> dict[str, str]:
@@ -184,25 +197,3 @@ def receipt_subjects(record: PromotionRecord, record_sha256: str) -> dict[str, s
 
 def resource_uri(repository: str, ref: str) -> str:
     return f"{repository}@{ref}"
-
-
-def _tag(repository: Repository, gate: Signer, commit: str, name: str, now: str) -> str:
-    """A signed tag object, as `git tag -s` with an ssh key makes it; `git verify-tag` reads it."""
-    seconds = int(datetime.strptime(now, FORMAT).replace(tzinfo=UTC).timestamp())
-    tagger = f"tagger hallmark <hallmark@localhost> {seconds} +0000"
-    body = f"object {commit}\ntype commit\ntag {name}\n{tagger}\n\nPromoted: {name}\n".encode()
-    return repository.write("tag", body + gate.signature(body, namespace=Namespace.TAG))
-
-
-def read_tag(data: bytes) -> tuple[str, str, bytes, bytes]:
-    """A tag object's commit, name, signed bytes and signature. Raises `VerificationError` where it has no such form."""
-    mark = data.find(b"-----BEGIN SSH SIGNATURE-----")
-    lines = data.split(b"\n")
-    if mark < 0 or len(lines) < 4 or not lines[0].startswith(b"object ") or lines[1] != b"type commit":
-        raise VerificationError("is no signed tag of a commit")
-    return (
-        lines[0][7:].decode(errors="replace"),
-        lines[2].removeprefix(b"tag ").decode(errors="replace"),
-        data[:mark],
-        data[mark:],
-    )

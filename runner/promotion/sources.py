@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from runner.ledger import History, entry_digest
-from runner.ports import RecordParser
 from runner.ports_promotion import AdapterStore, Keys, Objects, Verifier
+from runner.promotion.governed import Ahead, Governed, Said, governed
 from runner.records.base import Record
-from runner.records.change import File
 from runner.records.ledger import Entry
 from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
-from runner.records.scenario import Scenario, SetName
+from runner.records.terms import SetName
 from runner.records.verdict import Reason
 from runner.rules.canonical import digest, sha256
 from runner.rules.trust.change import POLICY_FILES
 from runner.rules.trust.policy import lint
 
+if TYPE_CHECKING:  # the gate starts without the ports of training
+    from runner.ports import RecordParser
+
 R = TypeVar("R", bound=Record)
 LEDGER = "refs/heads/ledger"
 SETS = {name.value: name for name in SetName}
-_FIELD = {
-    name: re.compile(rf"^{name}: *[\"']?([a-z0-9-]+)[\"']?[ ]*\r?$".encode(), re.MULTILINE)
-    for name in ("capability", "rubric")
-}
-_PLAIN, _ODD_KEY = re.compile(rb"(?:#.*\n|\n)*[a-z]"), re.compile(rb"^[\"'?]", re.MULTILINE)
-"""Top-level keys stand at the line's start, and none is quoted or complex: a line of some quoted text that looks like a
-field is not the only one that the search finds."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +66,13 @@ class Sources:
     """The entries of a cluster, as the ledger now stands."""
     adapters: AdapterStore | None = None
     """None leaves the adapters' bytes out (offline verification)."""
+    ahead: Ahead = dict
+    """Asked once; what it lacks is read here."""
     _policies: dict[tuple[str, ...], Policy] = field(default_factory=dict)
     _chains: dict[str, Chain] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
-    _scenarios: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _said: dict[str, Said] = field(default_factory=dict)
+    _governed: dict[str, tuple[Governed, ...]] = field(default_factory=dict)
     _parsed: dict[tuple[str, type[Record]], Record] = field(default_factory=dict)
     _contexts: dict[tuple[object, ...], str] = field(default_factory=dict)
 
@@ -102,51 +99,49 @@ class Sources:
             self._chains[cluster] = Chain(History.from_entries(cluster, self.ledger(cluster)))
         return self._chains[cluster]
 
+    def governed(self, commit: str, cluster: str) -> tuple[Governed, ...]:
+        """The files below the cluster's scenarios, by path. Raises `RecordError` for one that cannot be read."""
+        tree = self.objects.tree_at(commit, f"scenarios/{cluster}")
+        if not self._governed:
+            self._governed.update(self.ahead())
+        if tree not in self._governed:
+            self._governed[tree] = governed(self.objects, commit, cluster, known=self._said, parse=self._scenario)
+        return self._governed[tree]
+
+    def _scenario(self, data: bytes, path: str) -> tuple[str, str]:
+        from runner.records.scenario import Scenario  # few are parsed, and the gate starts sooner without it
+
+        scenario = self.parse(data, Scenario, path=path)
+        return scenario.capability, scenario.rubric
+
     def scenarios(self, commit: str, cluster: str) -> Mapping[tuple[SetName, str], str]:
         """Every governed scenario of the cluster, by set and id, with its capability."""
-        files = self.objects.files(commit, f"scenarios/{cluster}")
-        self._read_scenarios(files)
         found = {}
-        for path, file in files.items():
-            name, _, stem = path.removeprefix(f"scenarios/{cluster}/").partition("/")
-            if name in SETS and stem.endswith(".yaml"):
-                found[(SETS[name], stem.removesuffix(".yaml"))] = self._scenarios[file.blob][0]
+        for one in self.governed(commit, cluster):
+            _, _, name, *rest = one.path.split("/")
+            if name in SETS and one.path.endswith(".yaml"):
+                found[(SETS[name], "/".join(rest).removesuffix(".yaml"))] = one.capability
         return found
-
-    def _read_scenarios(self, files: Mapping[str, File]) -> None:
-        """Each scenario's sha256, capability and rubric. A top-level field of block YAML is found without parsing,
-        unless a key could be written in a way that the search passes over."""
-        fresh = {f.blob: path for path, f in files.items() if path.endswith(".yaml") and f.blob not in self._scenarios}
-        for blob, data in self.objects.blobs(list(fresh)).items():
-            self._digests[blob] = sha256(data)
-            named = [pattern.findall(data) for pattern in _FIELD.values()]
-            if all(len(matches) == 1 for matches in named) and _PLAIN.match(data) and not _ODD_KEY.search(data):
-                self._scenarios[blob] = (named[0][0].decode(), named[1][0].decode())
-            else:
-                scenario = self.parse(data, Scenario, path=fresh[blob])
-                self._scenarios[blob] = (scenario.capability, scenario.rubric)
 
     def context(self, commit: str, cluster: str) -> str:
         """The context digest (PROTOCOL.md): sha256 over the canonical list of [path, mode, sha256] of the policy's
         three files and, with a cluster, of its cluster.yaml, problem.md, benchmark.lock, scenarios, and the rubrics
         that these name, at `commit`."""
         chosen = {path: file for path, file in self.objects.files(commit, "policy").items() if path in POLICY_FILES}
+        scenarios: tuple[Governed, ...] = ()
         if cluster:
             for name in ("cluster.yaml", "problem.md", "benchmark.lock"):
                 chosen |= self.objects.files(commit, f"clusters/{cluster}/{name}")
-            scenarios = self.objects.files(commit, f"scenarios/{cluster}")
-            key = (id(scenarios), id(self.objects.files(commit, "rubrics")), tuple(sorted(chosen.items())))
-            if key in self._contexts:
-                return self._contexts[key]
-            chosen |= scenarios
-            self._read_scenarios(scenarios)
-            named = {self._scenarios[file.blob][1] for path, file in scenarios.items() if path.endswith(".yaml")}
-            rubrics = self.objects.files(commit, "rubrics")
-            chosen |= {path: file for path, file in rubrics.items() if path[8:].removesuffix(".yaml") in named}
-        made = digest([[path, file.mode, self.sha256(file.blob)] for path, file in sorted(chosen.items())])
-        if cluster:
-            self._contexts[key] = made
-        return made
+            scenarios = self.governed(commit, cluster)
+        rubrics = self.objects.files(commit, "rubrics") if cluster else {}
+        key = (id(scenarios), id(rubrics), tuple(sorted(chosen.items())))
+        if key not in self._contexts:
+            named = {f"rubrics/{one.rubric}.yaml" for one in scenarios if one.rubric}
+            chosen |= {path: file for path, file in rubrics.items() if path in named}
+            rows = [[path, file.mode, self.sha256(file.blob)] for path, file in chosen.items()]
+            rows += [[one.path, one.mode, one.sha256] for one in scenarios]
+            self._contexts[key] = digest(sorted(rows))
+        return self._contexts[key]
 
     def promotions(self, commit: str, cluster: str) -> Mapping[int, PromotionRecord]:
         """The cluster's promotions at `commit`, by sequence, oldest first. Raises `RecordError`."""

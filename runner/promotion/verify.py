@@ -8,27 +8,25 @@ not fall, and never earlier than the last receipt before it, whatever the commit
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from runner.errors import HallmarkError, VerificationError
+from runner.errors import HallmarkError
 from runner.promotion.ahead import ask_ahead
 from runner.promotion.gather import Step
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge, judge_root
-from runner.promotion.receipt import open_receipt, read_tag, receipt_subjects, resource_uri, tag_name
+from runner.promotion.receipt import open_receipt, receipt_subjects, resource_uri
 from runner.promotion.sources import Policy, Sources
+from runner.promotion.tags import TAGS, begin_tag, tag_name, tag_problems
 from runner.promotion.withdrawn import withdrawn
 from runner.records.ledger import Entry
-from runner.records.statement import LedgerPoint, Namespace, Receipt, ReceiptStatement
+from runner.records.statement import LedgerPoint, Receipt, ReceiptStatement
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.trust.dates import written
 from runner.rules.trust.facts import Promotion
 
-TAGS = "refs/tags/promotions/"
-WORKERS, AHEAD = 4, 4
-"""Signatures checked at once, and how many steps before theirs is judged."""
+AHEAD = 4
+"""How many steps before theirs is judged the signatures of a promotion are begun on."""
 
 
 @dataclass
@@ -51,20 +49,18 @@ def verify(sources: Sources, *, tip: str, root: str) -> Verified:
     found = Verified()
     links = first_parents(sources.objects, tip)
     tags = dict(sources.objects.refs(TAGS))
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for at, link in enumerate(links):
-            for coming in links[at + AHEAD : at + AHEAD + 1] if at else links[: AHEAD + 1]:
-                ask_ahead(sources, coming, pool, open_receipt)
-            try:
-                reasons = _link(sources, link, root, tags, found)
-            except HallmarkError as error:
-                reasons = (Reason(step="verify", problem=str(error)),)
-            if reasons:
-                pool.shutdown(cancel_futures=True)
-                found.commit = link.commit
-                found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
-                return found
-            found.commits += 1
+    for at, link in enumerate(links):
+        for coming in links[at + AHEAD : at + AHEAD + 1] if at else links[: AHEAD + 1]:
+            ask_ahead(sources, coming, tags)
+        try:
+            reasons = _link(sources, link, root, tags, found)
+        except HallmarkError as error:
+            reasons = (Reason(step="verify", problem=str(error)),)
+        if reasons:
+            found.commit = link.commit
+            found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
+            return found
+        found.commits += 1
     leftover = [*_orphans(sources, found), *(f"tag {name} is of no promotion on main" for name in sorted(tags))]
     if leftover:
         found.commit = tip
@@ -102,12 +98,11 @@ def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: 
         return (Reason(step="receipt", problem=f"{cluster}/{sequence} has no receipt in the ledger", hint=hint),)
     receipt = open_receipt(sources, policy, entry)
     step = Step(link.parent, link.commit, receipt.predicate.time_verified, incoming=link.incoming)
-    tag = _Tag.read(sources, tags.pop(f"{TAGS}{cluster}/{sequence}", ""))
-    with ThreadPoolExecutor(1) as pool:
-        checked = pool.submit(_tag_problems, sources, policy, link.commit, tag, place, receipt)
-        judgement = judge(sources, step)
+    tag, at = tags.pop(f"{TAGS}{cluster}/{sequence}", ""), receipt.predicate.time_verified
+    begin_tag(sources, policy, tag, at=at)
+    judgement = judge(sources, step)
     problems = _receipt_problems(policy, entry, receipt, link, judgement.facts.promotion)
-    problems += checked.result()
+    problems += tag_problems(sources, policy, tag, commit=link.commit, name=tag_name(cluster, sequence), at=at)
     found.promotions.append(f"{cluster}/{sequence}")
     found.receipted = max(found.receipted, receipt.predicate.time_verified)
     reasons = tuple(Reason(step="receipt", problem=problem) for problem in problems)
@@ -149,34 +144,3 @@ def _receipt_problems(
         if entry.iteration != promotion.record.run.iteration:
             problems.append("the receipt's entry is of another iteration")
     return problems
-
-
-class _Tag(NamedTuple):
-    """A tag object as git stores it; no kind where there is no tag."""
-
-    kind: str
-    data: bytes
-
-    @classmethod
-    def read(cls, sources: Sources, oid: str) -> _Tag:
-        return cls(*sources.objects.object(oid)) if oid else cls("", b"")
-
-
-def _tag_problems(
-    sources: Sources, policy: Policy, commit: str, tag: _Tag, place: tuple[str, int], receipt: ReceiptStatement
-) -> list[str]:
-    """The signed tag is there, names this commit, and the gate signed it. Reads no object: it runs beside the gate."""
-    name = tag_name(*place)
-    if tag.kind != "tag":
-        return [f"tag {name} is not signed" if tag.kind else f"there is no tag {name}"]
-    try:
-        target, said, body, signature = read_tag(tag.data)
-        if (target, said) != (commit, name):
-            return [f"tag {name} names {said} at {target[:12]}"]
-        at = receipt.predicate.time_verified
-        sources.verifier.check(
-            body, signature, namespace=Namespace.TAG, person=policy.trust.gate, keys=policy.keys, at=at
-        )
-    except VerificationError as error:
-        return [f"tag {name}: {error}"]
-    return []

@@ -21,7 +21,7 @@ from runner.records.score import Baseline, ModelScores, Scorecard
 from runner.records.traffic import TrafficResult
 from runner.rules.canonical import sha256
 from runner.rules.trust.facts import Before
-from runner.rules.trust.traffic import agreement_below, read_results
+from runner.rules.trust.traffic_results import agreement_below, read_results
 
 KINDS: tuple[type[Baseline | Scorecard], ...] = (Baseline, Scorecard)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -100,7 +100,7 @@ class Candidate(Record):
     parents: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
-    def _log_is_human(self) -> Candidate:
+    def _log_is_human(self) -> Self:
         if self.example.origin is Origin.SYNTHETIC and not self.parents:
             raise ValueError("a synthetic candidate names its parents")
         return self

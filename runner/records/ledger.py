@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -55,7 +55,7 @@ class Entry(Record):
 
     _as_read: bool = PrivateAttr(default=False)
 
-    def as_read(self) -> Entry:
+    def as_read(self) -> Self:
         """The entry as a file says it that leaves fields out: those that a later release gave a default are in no entry
         of an earlier one, nor in its digest."""
         entry = self.model_copy()

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Text
-from runner.records.scenario import OutcomeType, SetName
+from runner.records.terms import OutcomeType, SetName
 
 
 class Answer(Record):

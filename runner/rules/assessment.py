@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple
 
 from runner.records.cluster import Cluster
-from runner.records.scenario import SetName
 from runner.records.score import Comparison, ModelScores, Regressions, Scorecard, ScoredScenario
+from runner.records.terms import SetName
 from runner.rules.scoring import capability_weights, compare, composite, regressions, set_score
 from runner.rules.statistics import holm
 
@@ -49,16 +50,19 @@ def assessed(
     *,
     subject: Subject,
     adapters: Mapping[str, str | None],
+    graded_as: Mapping[str, str] = MappingProxyType({}),
     resamples: int = 0,
     seed: int = 0,
 ) -> Scorecard:
-    """The scorecard that follows from `rows`, over the models that `adapters` names.
+    """The scorecard that follows from `rows`, over the models that `adapters` names; one in `graded_as` has the grades
+    of the model it stands for, whatever the rows say of it.
 
     A model that lacks a held-out scenario of the candidate's is not compared with, which `limits` refuses. Without
     `resamples`, intervals are (0, 0). Raises `RecordError` for a capability that the cluster does not weigh.
     """
-    judged = [row for row in rows if row.set in ASSESSED]
-    marks = {name: _marks(judged, name) for name in adapters}
+    judged = _by_set(rows)
+    read = {name: _marks(judged, name) for name in {graded_as.get(name, name) for name in adapters}}
+    marks = {name: read[graded_as.get(name, name)] for name in adapters}
     own, alpha = marks.get(CANDIDATE, {}), cluster.gate.capability_alpha
 
     def paired(mine: Sequence[Mark], theirs: Sequence[Mark], against: str) -> Iterator[Comparison]:
@@ -107,13 +111,25 @@ def worse(each: Mapping[str, Comparison], *, alpha: float) -> tuple[str, ...]:
     return tuple(sorted(name for name in found if each[name].lost > each[name].gained))
 
 
-def _marks(rows: Iterable[ScoredScenario], model: str) -> Marks:
-    found: dict[SetName, list[Mark]] = {}
+def _by_set(rows: Iterable[ScoredScenario]) -> Mapping[SetName, Sequence[ScoredScenario]]:
+    """The rows of each set that judges."""
+    found: dict[SetName, list[ScoredScenario]] = {name: [] for name in ASSESSED}
     for row in rows:
-        if model in row.scores and model in row.passed:
-            mark = Mark(row.scenario, row.capability, row.scores[model], row.passed[model])
-            found.setdefault(row.set, []).append(mark)
+        if row.set in ASSESSED:
+            found[row.set].append(row)
     return found
+
+
+def _marks(judged: Mapping[SetName, Sequence[ScoredScenario]], model: str) -> Marks:
+    marks = {
+        name: [
+            Mark(row.scenario, row.capability, row.scores[model], row.passed[model])
+            for row in rows
+            if model in row.scores and model in row.passed
+        ]
+        for name, rows in judged.items()
+    }
+    return {name: found for name, found in marks.items() if found}
 
 
 def _flat(marks: Marks) -> list[Mark]:
@@ -125,14 +141,14 @@ def _of(marks: Iterable[Mark], capability: str) -> list[Mark]:
 
 
 def _scores(
-    rows: Sequence[ScoredScenario], marks: Marks, model: str, cluster: Cluster, adapter: str | None
+    judged: Mapping[SetName, Sequence[ScoredScenario]], marks: Marks, model: str, cluster: Cluster, adapter: str | None
 ) -> ModelScores:
     """The model on each set, and on core under each perturbation that it was run under."""
     weights = capability_weights(cluster)
     under: dict[str, list[tuple[str, float]]] = {}
-    for row in rows:
+    for row in judged[SetName.CORE]:
         for kind, scores in row.perturbed.items():
-            if row.set is SetName.CORE and model in scores:
+            if model in scores:
                 under.setdefault(kind, []).append((row.capability, scores[model]))
     return ModelScores(
         adapter=adapter,

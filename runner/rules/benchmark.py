@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from runner.errors import RecordError
 from runner.records.cluster import BenchmarkLock, Cluster, FrozenSet
-from runner.records.scenario import Scenario, SetName
+from runner.records.terms import SetName
 from runner.records.verdict import Reason
 from runner.rules.canonical import digest
+
+if TYPE_CHECKING:  # the gate needs the lock alone
+    from runner.records.scenario import Scenario
 
 FROZEN_BY_DEFAULT = (SetName.HELDOUT,)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from runner.records.cluster import Cluster, GateLimits
 from runner.records.evidence import CandidateSummary
-from runner.records.scenario import SetName
 from runner.records.score import Comparison, ModelScores, Scorecard
+from runner.records.terms import SetName
 from runner.records.verdict import Reason
 
 COMPARED = ("incumbent", "control")

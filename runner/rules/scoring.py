@@ -9,8 +9,8 @@ from typing import Protocol
 
 from runner.errors import RecordError
 from runner.records.cluster import Cluster
-from runner.records.scenario import SetName
 from runner.records.score import Comparison, Grade, GradedAnswer, Interval, Regressions, SetScore
+from runner.records.terms import SetName
 from runner.rules.statistics import bootstrap_interval, mcnemar
 
 DIGITS = 9
@@ -85,7 +85,7 @@ def compare(
     theirs = {grade.scenario: grade.passed for grade in other}
     if {grade.scenario for grade in candidate} != set(theirs):
         raise RecordError(f"the candidate and {against} were not run on the same scenarios")
-    ordered = sorted(candidate, key=lambda grade: grade.scenario)
+    ordered = sorted(candidate, key=lambda grade: grade.scenario) if resamples else candidate
     differences = [int(grade.passed) - int(theirs[grade.scenario]) for grade in ordered]
     gained, lost = differences.count(1), differences.count(-1)
     low, high = bootstrap_interval(differences, resamples=resamples, seed=seed) if resamples else (0.0, 0.0)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from runner.records.change import ChangeClass
 from runner.records.policy import Trust
 from runner.records.statement import Choice, Decision, LedgerPoint
 from runner.records.verdict import Reason
+from runner.rules.times import later
 from runner.rules.trust.facts import Facts, Signed
 from runner.rules.trust.policy import eligible, quorum
 
 STEP = "7 approvals"
 SIGNATURE, BINDING, IN_TIME, SUBJECTS = "7.1 signature", "7.2 binding", "7.3 time", "7.4 subjects"
 ELIGIBLE, REJECTION = "7.5 eligible", "7.6 rejection"
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 QUORUM = "7 quorum"
 """Only that too few have approved yet: what the next approver is there to mend."""
 
@@ -177,7 +176,7 @@ def decision_problems(facts: Facts, signed: Signed) -> list[tuple[str, str]]:
 def latest(start: str, days: int) -> str:
     """The time so many days after `start`; `start` itself where the calendar has no such day."""
     try:
-        return (datetime.strptime(start, TIME) + timedelta(days=days)).strftime(TIME)
+        return later(start, days=days)
     except ValueError:
         return start
 

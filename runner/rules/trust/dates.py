@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from runner.records.verdict import Reason
+from runner.rules import times
 from runner.rules.trust.facts import Facts
 
-FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 SKEW = 600
 """Seconds that the clock of whoever merges may be ahead."""
 HINT = "make the merge again, on a machine whose clock is right"
@@ -19,7 +19,7 @@ HINT = "make the merge again, on a machine whose clock is right"
 
 def written(seconds: int) -> str:
     """A commit's time, in seconds since 1970, as records write it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime(FORMAT)
+    return times.written(datetime.fromtimestamp(seconds, UTC))
 
 
 def date_problems(facts: Facts, *, step: str) -> list[Reason]:
@@ -28,6 +28,6 @@ def date_problems(facts: Facts, *, step: str) -> list[Reason]:
     found = []
     if new < old:
         found.append(f"{said}, before {facts.old[:12]} of {written(old)}")
-    if facts.clock and new > datetime.strptime(f"{facts.clock}+0000", f"{FORMAT}%z").timestamp() + SKEW:
+    if facts.clock and new > times.moment(facts.clock).timestamp() + SKEW:
         found.append(f"{said}, and it is {facts.clock}")
     return [Reason(step=step, problem=f"1.2 date: {problem}", hint=HINT) for problem in found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from runner.records.evidence import EvidenceFile
 from runner.records.ledger import Entry, EntryKind
@@ -35,7 +35,12 @@ WANTED_ALWAYS = frozenset({EvidenceFile.ROLLBACK, EvidenceFile.RUNS})
 def evidence_problems(promotion: Promotion, figures: Figures | None) -> list[Reason]:
     """Everything that does not hold of the evidence itself; a rollback has no figures. Thresholds are step 8."""
     found: dict[str, Iterable[str]] = dict.fromkeys(RULES, ())
-    found |= {"6.1 files": _files(promotion), "6.2 attestation": _attested(promotion), "6.3 runs": _listed(promotion)}
+    read = {EvidenceFile.GRADES} if figures is not None and figures.named_once else set()
+    found |= {
+        "6.1 files": _files(promotion, read),
+        "6.2 attestation": _attested(promotion),
+        "6.3 runs": _listed(promotion),
+    }
     if figures is not None:
         stated = (*figures.stated, *_benchmark(promotion))
         found |= {"6.4 ledger": _recorded(promotion), "6.5 grades": figures.grades, "6.6 scorecard": stated}
@@ -43,8 +48,8 @@ def evidence_problems(promotion: Promotion, figures: Figures | None) -> list[Rea
     return [Reason(step=STEP, problem=f"{rule}: {problem}", hint=hint) for rule in RULES for problem in found[rule]]
 
 
-def _files(promotion: Promotion) -> Iterable[str]:
-    """The record names exactly the files that are there, by sha256."""
+def _files(promotion: Promotion, read: Collection[str]) -> Iterable[str]:
+    """The record names exactly the files that are there, by sha256. Those in `read` are known to be readable."""
     listed, there = promotion.record.evidence, promotion.evidence
     for name in sorted({*listed, *there}):
         if name not in there:
@@ -53,7 +58,7 @@ def _files(promotion: Promotion) -> Iterable[str]:
             yield f"evidence/{name} is there and not recorded"
         elif sha256(there[name]) != listed[name]:
             yield f"evidence/{name} is not the recorded bytes"
-        else:
+        elif name not in read:
             yield from _readable(name, there[name])
     wanted = WANTED_ALWAYS | (WANTED if promotion.record.assessed else frozenset())
     yield from (f"evidence/{name} is missing" for name in sorted(wanted - set(there)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.records.change import ChangeClass, PathChange
 from runner.records.cluster import BenchmarkLock, Cluster
@@ -12,15 +14,16 @@ from runner.records.intake import Incumbent
 from runner.records.ledger import Entry
 from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
-from runner.records.scenario import SetName
 from runner.records.statement import DecisionStatement, EvidenceStatement, ReviewStatement
-from runner.records.triage import Review, Triage, TriageFile
+from runner.records.terms import SetName
 from runner.records.verdict import Reason
 from runner.rules.trust import stages
 
+if TYPE_CHECKING:  # most steps say nothing of triage
+    from runner.records.triage import Review, Triage, TriageFile
 
-@dataclass(frozen=True)
-class Signed:
+
+class Signed(NamedTuple):
     """A decision found in the tree: whose it must be, and what ssh-keygen and the parser said of it."""
 
     path: str
@@ -29,8 +32,7 @@ class Signed:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class SignedEvidence:
+class SignedEvidence(NamedTuple):
     statement: EvidenceStatement | None
     problem: str = ""
 
@@ -62,8 +64,7 @@ class Before:
         return max(self.records, default=0)
 
 
-@dataclass(frozen=True)
-class Promotion:
+class Promotion(NamedTuple):
     """The promotion that the step adds."""
 
     record: PromotionRecord
@@ -75,8 +76,7 @@ class Promotion:
     """What fetching and re-hashing the adapter's bytes found; empty where they are the recorded ones."""
 
 
-@dataclass(frozen=True)
-class NextPolicy:
+class NextPolicy(NamedTuple):
     """The policy that the step would put in place, with the decisions read again under its keys."""
 
     trust: Trust | None
@@ -88,8 +88,7 @@ class NextPolicy:
     """Nothing changes but lines added to `policy/revoked`, its pin and the version."""
 
 
-@dataclass(frozen=True)
-class BenchmarkStep:
+class BenchmarkStep(NamedTuple):
     """A cluster whose benchmark the step touches: its cluster.yaml and lock before and after; None where there is
     none."""
 
@@ -108,8 +107,7 @@ class BenchmarkStep:
     """Where cluster.yaml goes: whether the cluster has promotions."""
 
 
-@dataclass(frozen=True)
-class SignedReview:
+class SignedReview(NamedTuple):
     """A review as it stands in the tree, and what its envelope was found to say."""
 
     path: str
@@ -129,33 +127,30 @@ class SignedReview:
     """Why there is no statement; empty where there is no envelope at all."""
 
 
-@dataclass(frozen=True)
-class Decided:
+class Decided(NamedTuple):
     """A review that is on main already."""
 
     review: Review
     sha256: str
 
 
-@dataclass(frozen=True)
-class TriageStep:
+class TriageStep(NamedTuple):
     """What a step says of triage."""
 
-    policies: Mapping[str, Triage] = field(default_factory=dict)
+    policies: Mapping[str, Triage] = MappingProxyType({})
     """What each cluster asks for at the base, of those whose triage the step touches."""
     reviews: tuple[SignedReview, ...] = ()
-    lists: Mapping[str, TriageFile] = field(default_factory=dict)
+    lists: Mapping[str, TriageFile] = MappingProxyType({})
     """The lists that the step brings to clusters which ask for signatures, by path."""
     unreadable: tuple[Reason, ...] = ()
-    decided: Mapping[str, Decided] = field(default_factory=dict)
+    decided: Mapping[str, Decided] = MappingProxyType({})
     """Of a promotion: the reviews of its iteration at the base, by person."""
 
 
 NO_TRIAGE = TriageStep()
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     old: str
     new: str
     parents: tuple[str, ...]
@@ -185,8 +180,8 @@ class Facts:
     """Why parts of a promotion could not be read as records."""
     next_policy: NextPolicy | None = None
     benchmarks: tuple[BenchmarkStep, ...] = ()
-    twins: Mapping[str, str] = field(default_factory=dict)
+    twins: Mapping[str, str] = MappingProxyType({})
     """Added paths, and what stands beside each of them under a name that differs only in case."""
-    place: tuple[str, int] = field(default=("", 0))
+    place: tuple[str, int] = ("", 0)
     """Cluster and sequence; empty for what is no promotion."""
     triage: TriageStep = NO_TRIAGE

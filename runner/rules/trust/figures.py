@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from runner.records.base import Record
 from runner.records.evidence import EvidenceFile
-from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
+from runner.records.terms import SetName
 from runner.rules.assessment import BASE, CANDIDATE, CONTROL, INCUMBENT, Subject, assessed, differences, gaps
 from runner.rules.perturbation import ROBUSTNESS
 from runner.rules.scoring import capability_weights
@@ -24,8 +23,7 @@ SHOWN = 20
 """Faults of one kind that are listed before the rest is only counted."""
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(NamedTuple):
     """What the grades say, and everything that is wrong with them."""
 
     card: Scorecard
@@ -34,6 +32,8 @@ class Figures:
     """Why the grades are not those of the governed scenarios."""
     stated: tuple[str, ...]
     """Where the scorecard that approvers read says something else."""
+    named_once: bool
+    """No row of the grades names anything twice: that was seen while they were read."""
 
 
 def parse(evidence: Mapping[str, bytes], name: EvidenceFile, kind: type[R]) -> R | str:
@@ -48,18 +48,19 @@ def parse(evidence: Mapping[str, bytes], name: EvidenceFile, kind: type[R]) -> R
 
 def figures(promotion: Promotion) -> Figures:
     """Judge the grades against the governed scenarios of the base tip, and the scorecard against the grades."""
-    rows, wrong = _rows(promotion.evidence.get(EvidenceFile.GRADES, b""))
+    rows, wrong, named_once = _rows(promotion.evidence.get(EvidenceFile.GRADES, b""))
     before, record = promotion.before, promotion.record
+    graded_as = {}
     if before.incumbent.adapter is None:
         wrong += _few(f"{r.set}/{r.scenario}: the incumbent is not the base" for r in rows if not _base_alone(r))
-        rows = [_with_base_as_incumbent(row) for row in rows]
+        graded_as[INCUMBENT] = BASE
     adapters = {
         BASE: None,
         INCUMBENT: before.incumbent.adapter,
         CONTROL: None,
         CANDIDATE: record.adapter.sha256 if record.adapter else None,
     }
-    wrong += [*_ungoverned(rows, before.scenarios), *_few(gaps(rows, adapters, kinds=ROBUSTNESS))]
+    wrong += [*_ungoverned(rows, before.scenarios), *_few(gaps(rows, adapters.keys() - graded_as, kinds=ROBUSTNESS))]
     card = parse(promotion.evidence, EvidenceFile.SCORECARD, Scorecard)
     if not isinstance(card, str) and CONTROL in card.models:
         adapters[CONTROL] = card.models[CONTROL].adapter  # the arm that nobody promotes: its digest is CI's word
@@ -69,38 +70,43 @@ def figures(promotion: Promotion) -> Figures:
         before.cluster,
         subject=Subject(record.run.iteration, record.benchmark.version, record.benchmark.sha256),
         adapters=adapters,
+        graded_as=graded_as,
     )
     stated = [card] if isinstance(card, str) else list(differences(card, found))
-    return Figures(found, tuple(wrong), tuple(stated))
+    return Figures(found, tuple(wrong), tuple(stated), named_once)
 
 
-def _rows(data: bytes) -> tuple[list[ScoredScenario], list[str]]:
-    """The rows of grades.jsonl, and the lines that are none."""
+def _rows(data: bytes) -> tuple[list[ScoredScenario], list[str], bool]:
+    """The rows of grades.jsonl, the lines that are none, and whether no row names anything twice."""
     rows, wrong = [], []
     for number, line in enumerate(data.splitlines(), 1):
         try:
             rows.append(ScoredScenario.model_validate_json(line, strict=True))
         except ValidationError as error:
             wrong.append(f"grades.jsonl line {number}: {error.errors()[0]['msg']}")
-    return rows, list(_few(wrong))
+    named_once = not wrong and b"\\" not in data and data.count(b'":') == sum(map(_names, rows))
+    return rows, list(_few(wrong)), named_once
+
+
+def _names(row: ScoredScenario) -> int:
+    """How many names a row has; its text has more where one stands in it twice, and never fewer. Names and values are
+    slugs, so that no other text has a quote before a colon."""
+    perturbed = row.perturbed
+    return (
+        len(row.model_fields_set)
+        + len(row.scores)
+        + len(row.passed)
+        + len(perturbed)
+        + sum(map(len, perturbed.values()))
+    )
 
 
 def _base_alone(row: ScoredScenario) -> bool:
     """Whether the incumbent, where it is graded, fared as the base did: nothing is promoted yet."""
-    if INCUMBENT not in row.scores and INCUMBENT not in row.passed:
+    scores, passed = row.scores, row.passed
+    if INCUMBENT not in scores and INCUMBENT not in passed:
         return True
-    mine, theirs = ((row.scores.get(name), row.passed.get(name)) for name in (INCUMBENT, BASE))
-    return mine == theirs
-
-
-def _with_base_as_incumbent(row: ScoredScenario) -> ScoredScenario:
-    """Whatever the row says of an incumbent: the candidate is compared with the base."""
-    both = {
-        name: {**values, INCUMBENT: values[BASE]}
-        for name, values in (("scores", row.scores), ("passed", row.passed))
-        if BASE in values
-    }
-    return row.model_copy(update=both)
+    return scores.get(INCUMBENT) == scores.get(BASE) and passed.get(INCUMBENT) == passed.get(BASE)
 
 
 def _ungoverned(rows: Iterable[ScoredScenario], governed: Mapping[tuple[SetName, str], str]) -> Iterator[str]:

@@ -8,13 +8,13 @@ file passes everywhere. All of these are refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
 
 from runner.records.change import ChangeClass
 from runner.records.policy import Requirement, Trust
 from runner.records.statement import Namespace
 from runner.records.verdict import Reason
 from runner.rules.canonical import sha256
+from runner.rules.times import later
 from runner.rules.trust.signers import (
     ALLOWED_SIGNERS,
     REVOKED,
@@ -44,7 +44,6 @@ REFUSED_OPTIONS = {
     "valid-after": "the gate knows a key by who it is, not by dates: remove it, and merge the key when it shall count",
     "valid-before": "commits choose their dates: remove it, and end a key by a line in policy/revoked",
 }
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def lint(trust: Trust, allowed_signers: bytes, revoked: bytes) -> tuple[Reason, ...]:
@@ -115,7 +114,7 @@ def following_traps(old_signers: bytes, trust: Trust, allowed_signers: bytes, *,
 
 def expiry_traps(trust: Trust, now: str) -> Iterable[Trap]:
     """A policy that has expired, or that would hold for longer than anybody looks ahead."""
-    furthest = (datetime.strptime(now, _TIME) + timedelta(days=LONGEST_DAYS)).strftime(_TIME)
+    furthest = later(now, days=LONGEST_DAYS)
     if trust.expires < now:
         yield _trust(
             "expires", f"the policy expired at {trust.expires}", "renew it: a later date, and version plus one"

@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import ServingStage
+from runner.rules.times import moment
 
 
 def receipt_time(entry: Entry) -> str | None:
     """When the gate verified; none where the entry does not say."""
     said = _said(entry).get("time_verified")
     try:
-        datetime.strptime(str(said), "%Y-%m-%dT%H:%M:%SZ")
+        moment(str(said))
     except ValueError:
         return None
     return str(said)

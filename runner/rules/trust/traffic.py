@@ -1,4 +1,4 @@
-"""Results on traffic: graded as they come in, figured from the grades alone, and held against the stage's limits.
+"""The figures of a stage's traffic: made of the grades alone, and held against the stage's limits.
 
 `hallmark propose --traffic` makes the figures with the functions that the gate makes them again with.
 """
@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -15,91 +14,15 @@ from pydantic import ValidationError
 from runner.errors import RecordError
 from runner.records.cluster import Cluster, GateLimits
 from runner.records.promotion import ServingStage
-from runner.records.rubric import Normalisation
 from runner.records.score import Comparison, Interval
 from runner.records.stages import TrafficLimits
-from runner.records.traffic import ModelResult, ModelTraffic, Traffic, TrafficGrade, TrafficResult, TrafficSource
-from runner.rules.canonical import sha256
-from runner.rules.grading import normalise
+from runner.records.traffic import ModelTraffic, Traffic, TrafficGrade, TrafficSource
 from runner.rules.statistics import holm, mcnemar
+from runner.rules.times import moment
 
 CANDIDATE, INCUMBENT = "candidate", "incumbent"
 MODELS = (CANDIDATE, INCUMBENT)
-FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-HINT = "docs/staging.md describes a line"
-AGREES = (
-    Normalisation.UNICODE_NFKC,
-    Normalisation.STRIP,
-    Normalisation.LOWERCASE,
-    Normalisation.COLLAPSE_SPACES,
-)
-"""What is done to an answer and its reference before they are compared."""
 Z95 = 1.959963984540054
-
-
-def read_results(data: bytes, *, path: str) -> tuple[TrafficResult, ...]:
-    """The lines of a results file. Raises `RecordError` that names the first line that is none, or a repeated id."""
-    found: dict[str, TrafficResult] = {}
-    for number, line in enumerate(data.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            one = TrafficResult.model_validate_json(line)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise RecordError(first["msg"], path=path, line=number, field=field, hint=HINT) from error
-        if one.id in found:
-            raise RecordError(f"request {one.id!r} stands twice", path=path, line=number, hint="one line a request")
-        found[one.id] = one
-    if not found:
-        raise RecordError("it holds no results", path=path, hint=HINT)
-    return tuple(found.values())
-
-
-def grade_traffic(
-    results: Iterable[TrafficResult], *, adapter: str, incumbent: str | None, path: str
-) -> tuple[TrafficGrade, ...]:
-    """A row for each request, by time: did each of the two agree with the reference?
-
-    Raises `RecordError` where a request lacks one of the two, or has nothing to judge an answer by.
-    """
-    rows = []
-    for one in sorted(results, key=lambda result: (result.at, result.id)):
-        both = {CANDIDATE: _of(one, adapter, path=path), INCUMBENT: _of(one, incumbent, path=path)}
-        rows.append(
-            TrafficGrade(
-                request=sha256(f"{adapter}:{one.id}".encode()),
-                at=one.at,
-                source=one.source,
-                capability=one.capability,
-                passed={name: passed(one, result, path=path) for name, result in both.items()},
-                errors=tuple(name for name, result in both.items() if result.error),
-                latency_ms={name: result.latency_ms for name, result in both.items()},
-            )
-        )
-    return tuple(rows)
-
-
-def _of(one: TrafficResult, adapter: str | None, *, path: str) -> ModelResult:
-    """The result of one adapter on a request."""
-    found = [result for result in one.results if result.adapter == adapter]
-    if len(found) != 1:
-        said = f"adapter {adapter[:12]}…" if adapter else "the base alone (adapter null)"
-        problem = f"request {one.id!r} has {len(found)} results of {said}"
-        raise RecordError(problem, path=path, hint="both adapters answer every request, once each")
-    return found[0]
-
-
-def passed(one: TrafficResult, result: ModelResult, *, path: str) -> bool:
-    """Whether an answer was right: by a person's word, else by the reference. An error never passes."""
-    if result.error:
-        return False
-    if result.passed is not None:
-        return result.passed
-    if not one.reference:
-        raise RecordError(f"request {one.id!r} has neither a reference nor `passed`", path=path, hint=HINT)
-    return normalise(result.answer, AGREES) == normalise(one.reference, AGREES)
 
 
 def traffic(
@@ -123,7 +46,7 @@ def traffic(
         first=min(row.at for row in rows),
         last=max(row.at for row in rows),
         models={
-            name: _model([_Mark(row.passed[name], name in row.errors, row.latency_ms[name]) for row in rows])
+            name: model_traffic([Mark(row.passed[name], name in row.errors, row.latency_ms[name]) for row in rows])
             for name in MODELS
         },
         comparison=_paired(rows),
@@ -132,7 +55,7 @@ def traffic(
     )
 
 
-class _Mark(NamedTuple):
+class Mark(NamedTuple):
     """One answer of one model."""
 
     passed: bool
@@ -140,7 +63,8 @@ class _Mark(NamedTuple):
     latency_ms: float
 
 
-def _model(marks: Sequence[_Mark]) -> ModelTraffic:
+def model_traffic(marks: Sequence[Mark]) -> ModelTraffic:
+    """The figures of at least one answer."""
     right, times = sum(one.passed for one in marks), sorted(one.latency_ms for one in marks)
     return ModelTraffic(
         passed=right,
@@ -182,7 +106,7 @@ def paired_interval(gained: int, lost: int, pairs: int) -> tuple[float, float]:
 
 def below(found: Traffic, gate: GateLimits, limits: TrafficLimits) -> Iterator[str]:
     """Every limit on how the adapter fared that does not hold. How much traffic there was is `thin`'s."""
-    yield from _below(found.models[CANDIDATE], found.requests, gate, limits)
+    yield from floors(found.models[CANDIDATE], found.requests, gate, limits)
     against = found.comparison
     if against.interval.low < -limits.max_drop:
         said = f"{against.gained} gained, {against.lost} lost of {against.scenarios}, p = {against.p_value:.2g}"
@@ -191,22 +115,8 @@ def below(found: Traffic, gate: GateLimits, limits: TrafficLimits) -> Iterator[s
         yield f"{capability} is significantly worse than with the incumbent"
 
 
-def agreement_below(
-    results: Iterable[TrafficResult], gate: GateLimits, limits: TrafficLimits, *, adapter: str, path: str
-) -> tuple[str, ...]:
-    """Every limit that an adapter, alone, does not hold on the requests that it answered.
-
-    Raises `RecordError` where these are fewer than the limits ask for: nothing is proposed on a few.
-    """
-    own = [(one, result) for one in results for result in one.results if result.adapter == adapter]
-    if len(own) < limits.min_requests:
-        problem = f"{len(own)} requests were answered by {adapter[:12]}…, too few to judge it by"
-        raise RecordError(problem, path=path, hint=f"cluster.yaml asks for {limits.min_requests}")
-    marks = [_Mark(passed(one, result, path=path), bool(result.error), result.latency_ms) for one, result in own]
-    return tuple(_below(_model(marks), len(marks), gate, limits))
-
-
-def _below(mine: ModelTraffic, requests: int, gate: GateLimits, limits: TrafficLimits) -> Iterator[str]:
+def floors(mine: ModelTraffic, requests: int, gate: GateLimits, limits: TrafficLimits) -> Iterator[str]:
+    """Every limit on a model alone that does not hold."""
     floor = gate.thresholds.composite if limits.min_agreement is None else limits.min_agreement
     if mine.agreement < floor:
         yield f"agreement {mine.agreement:.4f} is below {floor:.4f}"
@@ -222,12 +132,12 @@ def thin(found: Traffic, limits: TrafficLimits, *, since: str | None, now: str) 
     stage, up to `now`."""
     if found.requests < limits.min_requests:
         yield f"{found.requests} requests, and {limits.min_requests} are asked for"
-    hours = (_time(found.last) - _time(found.first)).total_seconds() / 3600
+    hours = (moment(found.last) - moment(found.first)).total_seconds() / 3600
     if hours < limits.min_hours:
         yield f"{hours:.1f} hours of traffic, and {limits.min_hours:g} are asked for"
-    if _time(found.last) > _time(now):
+    if moment(found.last) > moment(now):
         yield f"the last request is of {found.last}, and it is {now}"
-    elif (_time(now) - _time(found.last)).total_seconds() > limits.max_age_days * 86_400:
+    elif (moment(now) - moment(found.last)).total_seconds() > limits.max_age_days * 86_400:
         yield f"the last request is of {found.last}, more than {limits.max_age_days:g} days ago"
     if limits.source == "live":
         if found.replayed:
@@ -264,7 +174,3 @@ def differences(stated: Traffic, found: Traffic) -> Iterator[str]:
     for name, value in found.model_dump().items():
         if mine[name] != value:
             yield f"traffic.json states another {name.replace('_', ' ')} than its grades give"
-
-
-def _time(text: str) -> datetime:
-    return datetime.strptime(text, FORMAT)
