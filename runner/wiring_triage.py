@@ -14,8 +14,9 @@ from runner.edges.triage_branch import Place
 from runner.edges.triage_store import ReviewFiles
 from runner.edges.yaml_files import parse
 from runner.errors import DataError, HallmarkError, RecordError, VerificationError
-from runner.promotion.decide import MAIN, person_of
+from runner.promotion.decide import person_of
 from runner.promotion.sources import Policy
+from runner.promotion.updates import MAIN
 from runner.records.triage import Review, Triage
 from runner.reviews import envelope_path, review_path, sign
 from runner.rules import triage_session
