@@ -218,7 +218,7 @@ PHASES: tuple[Phase, ...] = (
                 "scorecard",
             ),
             ("bundle",),
-            reviewed=("promotions",),
+            reviewed=("triage", "promotions"),
         ),
         gate="the signed merge",
     ),

@@ -457,7 +457,7 @@ def test_the_bundle_explains_the_adapter_without_prompts_or_answers(done: Any) -
     files = values["bundle"].files
     assert set(files) == {
         "scorecard.json", "grades.jsonl", "lineage.json", "sweep.json", "validation.json", "diagnosis.json",
-        "provenance.json", "funnel.json", "risks.json", "training.json",
+        "provenance.json", "funnel.json", "risks.json", "training.json", "triage.json",
     }  # fmt: skip
     everything = b"".join(files.values()).decode()
     for found in space.scenarios.values():

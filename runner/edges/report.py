@@ -23,6 +23,7 @@ from runner.records.funnel import FunnelReport
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.training import Sweep, Training
+from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
 from runner.rules.canonical import sha256
 from runner.rules.limits import limits
@@ -113,6 +114,7 @@ def _evidence(
         "diagnosis": diagnosis,
         "batches": view.batch_rows(batches, validation),
         "funnel": _record(files, EvidenceFile.FUNNEL, FunnelReport),
+        "triage": _record(files, EvidenceFile.TRIAGE, TriageResult),
         "validation": validation,
         "training": _record(files, EvidenceFile.TRAINING, Training),
         "operations": operations,

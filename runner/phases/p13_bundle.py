@@ -14,6 +14,7 @@ from runner.records.base import Record
 from runner.records.dataset import Batch, Candidate
 from runner.records.evidence import EvidenceFile
 from runner.records.failure import Diagnosis
+from runner.records.intake import Intake
 from runner.records.score import GradedAnswer, Scorecard
 from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow
@@ -22,6 +23,7 @@ from runner.records.validation import ValidationReport
 from runner.rules.assessment import ASSESSED
 from runner.rules.bundle import lineage, risks, scored_scenarios
 from runner.rules.canonical import canonical
+from runner.rules.settlement import spoken
 from runner.workspace import Inputs
 
 
@@ -37,6 +39,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         row for name in ("core-answers", "baseline-answers", "answers") for row in artifacts.rows(name, GradedAnswer)
     ]
     grades = scored_scenarios(answered, sets=ASSESSED)
+    triage = artifacts.record("triage", TriageResult)
     files: dict[EvidenceFile, Record | Sequence[Record]] = {
         EvidenceFile.SCORECARD: scorecard,
         EvidenceFile.LINEAGE: lineage(
@@ -46,6 +49,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
             accepted=artifacts.rows("accepted", Candidate),
             mixture=mixture,
             training=training,
+            checked=_checked(inputs, triage),
         ),
         EvidenceFile.SWEEP: sweep,
         EvidenceFile.VALIDATION: validation,
@@ -61,13 +65,22 @@ def run(inputs: Inputs, ports: Ports) -> Output:
             mixture=mixture,
         ),
         EvidenceFile.TRAINING: training,
+        EvidenceFile.TRIAGE: triage.model_copy(update={"funnel": None}),
     }
-    funnel = artifacts.record("triage", TriageResult).funnel
-    if funnel is not None:
-        files[EvidenceFile.FUNNEL] = funnel
+    if triage.funnel is not None:
+        files[EvidenceFile.FUNNEL] = triage.funnel
     tree = {str(name): canonical(_plain(value)) + b"\n" for name, value in files.items()}
     tree[str(EvidenceFile.GRADES)] = b"".join(canonical(row) + b"\n" for row in grades)
     return Output({"bundle": Tree(dict(sorted(tree.items())))}, measured={"compute_s": 0.0})
+
+
+def _checked(inputs: Inputs, triage: TriageResult) -> dict[str, tuple[str, ...]]:
+    """Who decided each example at triage: of this iteration, and of those before it that are in the pool."""
+    space = inputs.workspace
+    earlier = inputs.artifacts.record("intake", Intake).earlier_triage
+    files = [(space.triage[name], space.reviews.get(name, ())) for name in earlier if name in space.triage]
+    before = {name: tuple(words) for file, reviews in files for name, words in spoken(file, reviews).items() if words}
+    return {**before, **triage.checked}
 
 
 def _plain(value: Record | Sequence[Record]) -> Any:

@@ -18,6 +18,7 @@ from runner.records.validation import Judgement, ValidationReport
 from runner.rules.mixture import mixture_digest
 from runner.rules.scoring import AS_WRITTEN
 
+NOBODY: Mapping[str, Sequence[str]] = {}
 SMALL = 10
 """Held-out scenarios of a capability below which its score says little."""
 NOTICEABLE_DROP = 0.1
@@ -32,8 +33,10 @@ def lineage(
     accepted: Sequence[Candidate],
     mixture: Sequence[TrainingRow],
     training: Training,
+    checked: Mapping[str, Sequence[str]] = NOBODY,
 ) -> Lineage:
-    """From signal to adapter; every node names its parents, and every parent is a node.
+    """From signal to adapter; every node names its parents, and every parent is a node. `checked` has the people who
+    decided an example at triage, by its id.
 
     signal -> failure -> batch -> example -> mixture -> adapter. A new row of the mixture that came from no batch of
     this iteration (gold, base data, an earlier iteration) is an example without parents. Replay is counted in the
@@ -56,7 +59,9 @@ def lineage(
         one = by_id.get(name)
         origin = one.example.origin if one else new[name].origin if name in new else Origin.HUMAN
         parents = (one.batch, *one.parents) if one else ()
-        nodes.append(LineageNode(id=name, kind="example", parents=parents, label=str(origin)))
+        let_in = name in by_id or name in new
+        people = f", accepted by {' and '.join(checked[name])}" if let_in and name in checked else ""
+        nodes.append(LineageNode(id=name, kind="example", parents=parents, label=f"{origin}{people}"))
     replay = sum(row.use is Use.REPLAY for row in mixture)
     label = f"{len(new)} new examples, {replay} replayed"
     nodes.append(LineageNode(id=trained, kind="mixture", parents=tuple(sorted(new)), label=label))
