@@ -29,6 +29,7 @@ from runner.rules.fidelity import fidelity, spread
 from runner.rules.naming import slug
 from runner.rules.perturbation import rewrite
 from runner.rules.statistics import auc, auc_interval
+from runner.rules.validation import fidelity_shortfalls
 from runner.workspace import Inputs
 from tests.flywheel_fixture import fixture, scenario, user
 
@@ -75,18 +76,19 @@ def validated(
     seed: int = 1,
     channel: Channel = Channel.LLM,
     limits: Mapping[str, Any] | None = None,
+    others: int = OTHERS,
     **sizes: int,
 ) -> BatchValidation:
     """What phase 8 says of one batch that `make` wrote, between other intents of the same data."""
     parts = split(intents[intent], seed, **sizes)
     random_ = random.Random(seed)
-    others = random_.sample(sorted(set(intents) - {intent}), OTHERS)
+    beside = random_.sample(sorted(set(intents) - {intent}), others)
     base, dev = examples("base", intent, parts["base"]), [(intent, text) for text in parts["dev"]]
-    for other in others:
+    for other in beside:
         base += examples("base", other, intents[other][:25])
         dev += [(other, text) for text in intents[other][25:30]]
     gold = examples("gold", intent, parts["gold"])
-    texts = make({**parts, "other": [text for name in others for text in intents[name][30:60]]}, random_)
+    texts = make({**parts, "other": [text for name in beside for text in intents[name][30:60]]}, random_)
     of_text = {text: (row.id,) for row in gold for text in [row.input[-1].content]}
     everyone = tuple(row.id for row in gold)
     rows = [
@@ -252,6 +254,11 @@ def test_too_little_data_is_a_judgement_that_says_what_it_takes(
     assert "insufficient data" in found.verdict.reasons[0].problem
 
 
+def test_a_cluster_of_one_capability_has_nothing_to_tell_apart(intents: dict[str, list[str]]) -> None:
+    found = validated(intents, INTENT, real, others=0)
+    assert (found.judged, found.utility) == (Judgement.PASS, None)
+
+
 def test_a_limit_that_nothing_breaks_switches_its_measure_off(intents: dict[str, list[str]]) -> None:
     off = {"max_membership_auc": 1.0, "max_closer_than_gold": 1.0, "max_verbatim_rows": 1.0, "max_exact_copies": 1.0}
     assert validated(intents, INTENT, real, limits=off, reference=0).judged is Judgement.PASS
@@ -355,6 +362,10 @@ def test_tidied_rows_are_too_clean() -> None:
     counted = {name for name, one in found.traits.items() if one.tail <= 0.025}
     assert counted >= {"casing", "punctuation", "contractions", "variety"}
     assert found.score == pytest.approx(len(counted) / 6)
+    like = fidelity([tidy() for _ in range(40)], real, parents=()).model_copy(update={"cleanliness": found})
+    loose = Validation(max_length_distance=1.0, max_vocabulary_distance=1.0, max_ngram_distance=1.0)
+    (reason,) = fidelity_shortfalls(like, loose)
+    assert reason.problem.startswith("the batch is tidier than what people write: more regular capitals")
     assert cleanliness([typed() for _ in range(40)], real, slips=Slips(real), seed=1).score <= 1 / 6
     assert cleanliness([], real, slips=Slips(real), seed=1) is None
 

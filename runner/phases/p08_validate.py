@@ -226,7 +226,8 @@ def _utility(
     capability: str, rows: Sequence[Example], ground: Ground, ports: Ports
 ) -> tuple[Utility | None, tuple[Reason, ...]]:
     """One capability against the rest: a classifier trained on the batch, and one trained on as many real rows, each
-    beside the same real rows of other capabilities; both tested on dev and on base rows held back."""
+    beside the same real rows of other capabilities; both tested on dev and on base rows held back. Where there is one
+    capability alone there is nothing to tell apart, and nothing is asked."""
     space, limits = ground.inputs.workspace, ground.limits
     random_ = random.Random(f"{ground.seed}/{capability}")
     base = list(ground.base.get(capability, ()))
@@ -236,11 +237,13 @@ def _utility(
     yes = [last_user_text(one.input) for one in dev if one.capability == capability] + texts(held)
     no = [last_user_text(one.input) for one in dev if one.capability != capability]
     no = random_.sample(no, min(len(no), len(yes)))
-    tests = min(len(yes), len(no))
-    if tests < limits.min_records or not kept:
-        return None, tuple(lacks_tests(capability, tests if kept else 0, limits))
-    test = [*((text, capability) for text in yes), *((text, "other") for text in no)]
     pool = [row for name, found in ground.everything.items() if name != capability for row in found]
+    if not no and not pool:
+        return None, ()
+    tests, fewer = min((len(yes), capability), (len(no), "other capabilities"))
+    if tests < limits.min_records or not kept:
+        return None, tuple(lacks_tests(fewer, tests if kept else 0, limits))
+    test = [*((text, capability) for text in yes), *((text, "other") for text in no)]
     rest = [(text, "other") for text in texts(random_.sample(pool, min(OTHERS, len(pool))))]
     size = min(len(rows), len(kept))
 

@@ -164,7 +164,7 @@ def lacks_tests(capability: str, tests: int, limits: Validation) -> Iterator[Rea
     """Too few real tests of the capability to measure what the batch teaches."""
     if tests < limits.min_records and limits.min_utility > 0:
         problem = f"insufficient data: {tests} real tests of {capability}, fewer than {limits.min_records}"
-        hint = f"{limits.min_records - tests} more dev scenarios of it"
+        hint = f"{limits.min_records - tests} more dev scenarios of {capability}"
         yield Reason(step="utility", problem=problem, hint=hint)
 
 
