@@ -122,6 +122,18 @@ def test_the_incumbent_is_the_last_promotion(top):
         assert load(top).incumbent.adapter == (held["adapter"] and "a" * 64)
 
 
+def test_the_sweeps_of_promotions_are_loaded_and_pinned(top):
+    assert "promoted" not in load(top).digests, "before the first promotion nothing changes"
+    home = "clusters/desk/promotions"
+    put(top, f"{home}/10/evidence/sweep.json", b'{"human_share": 1.0}')
+    put(top, f"{home}/9/evidence/sweep.json", b"{}")
+    put(top, f"{home}/9/evidence/risks.json", b"{}")
+    found = load(top)
+    assert list(found.promoted.items()) == [(9, b"{}"), (10, b'{"human_share": 1.0}')]
+    put(top, f"{home}/9/evidence/sweep.json", b"{ }")
+    assert load(top).digests["promoted"] != found.digests["promoted"]
+
+
 def test_symbolic_links_are_refused(top, tmp_path):
     (tmp_path / "elsewhere.yaml").write_bytes((top / CORE).read_bytes())
     (top / CORE).unlink()
