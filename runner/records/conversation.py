@@ -6,8 +6,7 @@ from enum import StrEnum
 
 from pydantic import ValidationInfo, field_validator
 
-from runner.records.base import Sparse as Sparse
-from runner.records.base import Text
+from runner.records.base import Sparse, Text
 
 
 class Role(StrEnum):

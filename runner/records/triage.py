@@ -20,8 +20,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from runner.records.base import Record, Sha256, Share, Slug, Text
-from runner.records.conversation import Conversation, Sparse
+from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.conversation import Conversation
 from runner.records.funnel import FunnelReport
 from runner.records.policy import Timestamp
 from runner.records.scenario import Origin
