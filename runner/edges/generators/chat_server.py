@@ -1,8 +1,8 @@
 """An OpenAI-compatible server, asked for many answers at once.
 
 - A request's id is the sha256 of its address and its bytes: model, messages, sampling, seed and schema.
-- A reply is on the disk before its worker sends the next request, and a request whose reply is there is not sent. So
-  a kill repeats at most as many requests as may be under way at once, and no row.
+- A reply is journalled as soon as it has come, and a request whose reply is journalled is not sent. At most as many
+  replies as requests may be under way wait for the disk: so many of each a kill may repeat, and it loses none.
 - A server that is busy (429), failing (5xx) or out of reach is asked again, after what it asks for (`Retry-After`) or
   twice as long as before, with jitter. One that goes on so, or that refuses the key or the address, ends it with a
   `ModelError`; the same command then takes up what is missing.
@@ -111,7 +111,8 @@ class ChatServer:
     async def _answer(self, requests: Sequence[Request], journal: Journal, progress: Progress) -> None:
         import aiohttp
 
-        choice, waiting, desk = self._choice, iter(requests), _Desk(journal)
+        choice, waiting = self._choice, iter(requests)
+        desk = _Desk(journal, room=choice.concurrency)
         limits = _Limits(choice, largest=max(one.tokens for one in requests))
         headers = {"Content-Type": "application/json"}
         if self._key:
@@ -135,7 +136,6 @@ class ChatServer:
         progress(f"{self._server.id} writes {total} rows", kept / total)
 
     async def _work(self, session: ClientSession, limits: _Limits, waiting: Iterator[Request], desk: _Desk) -> None:
-        """Send one request after the other; the next when the last one's reply is on the disk."""
         retrying = self._retrying()
         for request in waiting:
             try:
@@ -223,40 +223,41 @@ class ChatServer:
 
 
 class _Desk:
-    """Where workers leave their replies: all that have come by a turn of the loop are journalled with one fsync."""
+    """Where workers leave their replies: what has come while the last was being written is journalled with one fsync.
 
-    def __init__(self, journal: Journal) -> None:
+    `room` is how many may lie here; a worker whose reply finds none waits.
+    """
+
+    def __init__(self, journal: Journal, *, room: int) -> None:
         self._journal = journal
-        self._fresh: list[tuple[Reply, asyncio.Future[None]]] = []
+        self._room = asyncio.Semaphore(room)
+        self._fresh: list[Reply] = []
         self._any = asyncio.Event()
 
     async def put(self, reply: Reply) -> None:
-        """Returns when the reply is on the disk."""
-        kept = asyncio.get_running_loop().create_future()
-        self._fresh.append((reply, kept))
+        await self._room.acquire()
+        self._fresh.append(reply)
         self._any.set()
-        await kept
 
     async def keep(self, tell: Callable[[int], None]) -> None:
-        """Until cancelled; `tell` hears how many are kept."""
-        count = 0
+        """Until cancelled, when it keeps what is left. `tell` hears how many are kept."""
+        count, found = 0, list[Reply]()
         try:
             while True:
                 await self._any.wait()
-                count += self._flush()
+                found = self._take()
+                await asyncio.to_thread(self._journal.keep, found)  # cancelled, it may have run or not
+                for _ in found:
+                    self._room.release()
+                count += len(found)
                 tell(count)
         finally:
-            self._flush()
+            self._journal.keep([*found, *self._take()])
 
-    def _flush(self) -> int:
+    def _take(self) -> list[Reply]:
         found, self._fresh = self._fresh, []
         self._any.clear()
-        if found:
-            self._journal.keep([reply for reply, _ in found])
-        for _, kept in found:
-            if not kept.done():
-                kept.set_result(None)
-        return len(found)
+        return found
 
 
 class _Limits:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +39,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Self:
         with naming(self._path):
@@ -62,14 +64,14 @@ class Journal:
         return self._replies
 
     def keep(self, replies: Iterable[Reply]) -> None:
-        """Add replies; they are on the disk when this returns."""
-        found = list(replies)
-        lines = b"".join(json.dumps(one, separators=(",", ":")).encode() + b"\n" for one in found)
-        with naming(self._path):
-            self._file.write(lines)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._replies.update((one.id, one) for one in found)
+        """Add those replies that are not there; all are on the disk when this returns. Any thread may call it."""
+        with self._one_at_a_time, naming(self._path):
+            found = [one for one in replies if one.id not in self._replies]
+            if found:
+                self._file.write(b"".join(json.dumps(one, separators=(",", ":")).encode() + b"\n" for one in found))
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._replies.update((one.id, one) for one in found)
 
     def _read(self) -> Iterable[tuple[str, Reply]]:
         self._file.seek(0)
