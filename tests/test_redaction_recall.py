@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import json
 import random
 import re
+import string
 from collections import Counter
 from collections.abc import Callable
 
-from runner.rules.redaction import redact
+from runner.rules.redaction import KINDS, redact
 
 TEXTS = 500
 
@@ -116,6 +119,86 @@ def test_what_is_planted_is_found(capsys, data):
         print(f"\nrecall on {TEXTS} texts of {len(templates)} templates: {said}")
     assert set(recall) == {kind for kind, _ in FILLERS.values()}
     assert min(recall.values()) >= 0.95
+
+
+LETTERS = string.ascii_letters + string.digits
+
+
+def drawn(rng: random.Random, number: int, letters: str = LETTERS) -> str:
+    """With a digit in it, as a key has."""
+    return "".join(rng.choice(letters) for _ in range(number - 1)) + rng.choice("123456789")
+
+
+def token(rng: random.Random) -> str:
+    """A JSON web token: two objects in base64, and a signature."""
+    head, body = (base64.urlsafe_b64encode(json.dumps({name: drawn(rng, 20)}).encode()) for name in ("alg", "sub"))
+    return b".".join([head.rstrip(b"="), body.rstrip(b"="), drawn(rng, 43).encode()]).decode()
+
+
+SECRETS: dict[str, Callable[[random.Random], str]] = {
+    "cloud access key": lambda rng: "AKIA" + drawn(rng, 16, string.ascii_uppercase + string.digits),
+    "maps key": lambda rng: "AIza" + drawn(rng, 35),
+    "forge token": lambda rng: rng.choice(["ghp_", "gho_", "ghs_"]) + drawn(rng, 36),
+    "fine-grained forge token": lambda rng: "github_pat_" + drawn(rng, 40),
+    "model API key": lambda rng: rng.choice(["sk-", "sk-proj-", "sk-ant-"]) + drawn(rng, 40),
+    "payment key": lambda rng: rng.choice(["sk_live_", "rk_live_", "pk_test_"]) + drawn(rng, 24),
+    "chat token": lambda rng: f"xoxb-{digits(rng, 11)}-{drawn(rng, 24)}",
+    "hub token": lambda rng: "hf_" + drawn(rng, 34),
+    "package token": lambda rng: "npm_" + drawn(rng, 36),
+    "mail key": lambda rng: f"SG.{drawn(rng, 22)}.{drawn(rng, 43)}",
+    "web token": token,
+    "bearer token": lambda rng: "Bearer " + drawn(rng, 32),
+    "private key": lambda rng: f"-----BEGIN RSA PRIVATE KEY-----\n{drawn(rng, 64)}\n-----END RSA PRIVATE KEY-----",
+    "password in a setting": lambda rng: "password=" + drawn(rng, 12),
+    "URL with a user": lambda rng: f"postgres://admin:{drawn(rng, 12)}@db.example.com:5432/shop",
+    "URL with a token": lambda rng: f"https://api.example.com/v1/items?api_key={drawn(rng, 24)}",
+}
+FRAMES = [
+    "{}",
+    "my key is {}, it stopped working today",
+    "I get 401 with {}",
+    "curl fails: -H 'Authorization: {}'",
+    "here it is:\n{}\nplease check",
+    'config = "{}"',
+    "({}) is what your docs told me to use.",
+]
+
+
+def test_secrets_of_every_shape_are_found(capsys) -> None:
+    """What must go is the last word of each: the secret itself, whatever stands before it."""
+    rng = random.Random(11)
+    recall = {}
+    for shape, make in SECRETS.items():
+        texts = [(secret, FRAMES[index % len(FRAMES)].format(secret)) for index, secret in enumerate(made(make, rng))]
+        recall[shape] = sum(core(secret) not in redact(text).text for secret, text in texts) / len(texts)
+    with capsys.disabled():
+        print(f"\nrecall of secrets: {', '.join(f'{shape} {share:.3f}' for shape, share in recall.items())}")
+    assert min(recall.values()) >= 0.95
+
+
+def made(make: Callable[[random.Random], str], rng: random.Random) -> list[str]:
+    return [make(rng) for _ in range(42)]
+
+
+def core(secret: str) -> str:
+    """The part that opens something."""
+    return max(re.split(r"[\n ]|://|password=|api_key=|@", secret), key=len)
+
+
+def test_what_a_text_needs_before_a_kind_is_looked_for_hides_nothing(data) -> None:
+    """Looking for every kind in every text finds the same."""
+    rng = random.Random(3)
+    lines = (data / "pii_templates/templates.txt").read_text(errors="replace").splitlines()
+    texts = [filled(line, rng)[0] for line in lines]
+    texts += [frame.format(make(rng)) for make in SECRETS.values() for frame in FRAMES]
+    with (data / "banking77/train.csv").open(newline="") as file:
+        texts += [row["text"] for row in csv.DictReader(file)][:2000]
+    texts += ["::1", "1.2.3.4", "token=abcdefgh", "a [at] example.org", "Bearer " + "x" * 20, "RSSMRA85T10A562S", ""]
+    for text in texts:
+        whole = text
+        for mask in KINDS.values():
+            whole, _ = mask(whole)
+        assert redact(text).text == whole
 
 
 def test_real_queries_are_left_alone(capsys, data):

@@ -21,8 +21,8 @@ sends.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from runner.rules.identifiers import mask_addresses, mask_ibans, mask_ids
@@ -34,6 +34,9 @@ _EMAIL = re.compile(
     r"(?:[^\W_][\w-]*+\.)+(?:xn--[\w-]+|[^\W\d_]{2,})",
     re.IGNORECASE,
 )
+
+
+_DIGIT = re.compile(r"\d")
 
 
 class Redacted(NamedTuple):
@@ -62,15 +65,48 @@ KINDS: dict[str, Callable[[str], tuple[str, int]]] = {
 }
 """In this order: a URL's password is no e-mail address, and an IBAN's digits are no card."""
 
+_RUN = re.compile(r"\S{20}|[-_=:]\S{7}")
+FEWEST_DIGITS = 7
+"""Of the numbers that are looked for, those with the fewest digits have so many."""
+NEEDED: dict[str, Callable[[str], bool]] = {
+    "key": lambda text: _RUN.search(text) is not None,
+    "url": lambda text: "://" in text,
+    "email": lambda text: "@" in text or "(" in text or "[" in text,
+    "iban": lambda text: _has_digits(text, FEWEST_DIGITS),
+    "national_id": lambda text: _has_digits(text, FEWEST_DIGITS),
+    "ip": lambda text: _has_digits(text, 1),
+    "card": lambda text: _has_digits(text, FEWEST_DIGITS),
+    "phone": lambda text: _has_digits(text, FEWEST_DIGITS),
+}
+"""What a text must have before a kind is looked for in it at all: most texts have little, and pass in a moment."""
+REMEMBERED = 2_000
+"""Characters of the longest text whose redaction is kept at hand: logs repeat their prompts."""
+
 
 def redact(text: str, *, names: NameRecogniser | None = None) -> Redacted:
     """`text` without what may not pass the door. Redacting twice changes nothing more, as far as `names` agrees."""
-    counts: Counter[str] = Counter()
-    for kind, mask in KINDS.items():
-        text, counts[kind] = mask(text)
+    text, found = _remembered(text) if len(text) <= REMEMBERED else _masked(text)
+    counts = dict(found)
     if names:
-        text, counts["name"] = _mask_names(text, names)
-    return Redacted(text, {kind: number for kind, number in sorted(counts.items()) if number})
+        text, number = _mask_names(text, names)
+        counts |= {"name": number} if number else {}
+    return Redacted(text, counts)
+
+
+def _masked(text: str) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """The text without what patterns find, and the count of each kind, sorted."""
+    counts: dict[str, int] = {}
+    for kind, mask in KINDS.items():
+        if NEEDED[kind](text):
+            text, counts[kind] = mask(text)
+    return text, tuple((kind, number) for kind, number in sorted(counts.items()) if number)
+
+
+_remembered = lru_cache(maxsize=4096)(_masked)
+
+
+def _has_digits(text: str, fewest: int) -> bool:
+    return len(_DIGIT.findall(text)) >= fewest
 
 
 TOKEN = re.compile(r"\[(?:KEY|URL|EMAIL|IBAN|NATIONAL_ID|IP|CARD|PHONE|NAME)\]")

@@ -116,6 +116,8 @@ class Door:
         return dict(sorted(self._counts.items()))
 
     def through(self, text: str) -> str:
+        if not text:
+            return text
         text.encode()  # half a surrogate pair cannot be written
         redacted = redact(text, names=self._names)
         for kind, number in redacted.counts.items():
