@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.records.conversation import Conversation, Message, Role
 from runner.records.dataset import Example
 from runner.records.domain_rules import DomainRule
 from runner.records.funnel import FunnelStep
@@ -118,6 +119,24 @@ def test_a_rewrite_is_compared_with_everything_but_its_kin() -> None:
     assert found.admits(GOLD + " now", kin=("gold-0", "gold-1"))
     assert found.admits(GOLD + " again", kin=("gold-0", "gold-1")), "another rewrite of the same rows"
     assert not found.admits(GOLD + " again", kin=("gold-0", "gold-1"))
+
+
+def test_the_same_words_in_another_conversation_are_new() -> None:
+    def ends(question: str, answer: str = "to be replaced") -> Conversation:
+        return (*user("hello"), Message(role=Role.ASSISTANT, content=question), *user(answer))
+
+    question, other, reply = "Is the card lost?", "Was the fee taken twice?", "yes it is since last week"
+    human = Example(id="gold-0", capability="login", input=ends(question, reply), answer="login")
+    found = made((human,), wanted=9)
+    assert not found.admits(reply, context=ends(question))
+    assert not found.admits(reply + " only", context=ends(question.upper()))
+    assert found.admits(reply, context=ends(other)), "what was said before is another thing"
+    assert not found.admits(reply, context=ends(other))
+    assert not found.admits(reply + " only", context=ends(other))
+    assert found.keep(reply, context=ends(other))
+    assert found.admits(reply), "no conversation before it"
+    found.keep(reply, consistent=False)
+    assert [one.cause for one in found.dropped] == ["copy", "near-gold", "duplicate", "near-candidate", "inconsistent"]
 
 
 def test_no_message_is_too_short_that_is_as_long_as_a_person_s() -> None:

@@ -74,25 +74,42 @@ class Sieve:
     def missing(self) -> int:
         return self.wanted - len(self.kept)
 
-    def admits(self, text: str, *, answer: str = "", kin: Collection[str] = (), request: str = "") -> bool:
+    def admits(
+        self,
+        text: str,
+        *,
+        answer: str = "",
+        context: Conversation = (),
+        kin: Collection[str] = (),
+        request: str = "",
+    ) -> bool:
         """Whether `text` may go on; if not, it is dropped with its cause. What was admitted once is a duplicate
-        afterwards. `answer` is its own where the capability has several right ones, `kin` are the ids of the rows
-        that it rewrites (`Novelty`), and `request` is the one that a server answered with it."""
+        afterwards. `answer` is its own where the capability has several right ones, `context` the conversation that it
+        ends, `kin` are the ids of the rows that it rewrites (`Novelty`), and `request` is the one that a server
+        answered with it."""
         if broken := breach(self.rules, text=text, answer=answer or self.answer):
             self.drop(text, broken.rule, broken.reason, step=FunnelStep.RULED, request=request)
-        elif like := self.novelty.likeness(text, kin=kin):
+        elif like := self.novelty.likeness(text, context=context, kin=kin):
             self.drop(text, like.cause, like.detail, step=FunnelStep.NOVEL, request=request)
         else:
-            self.novelty.admit(text, kin=kin)
+            self.novelty.admit(text, context=context, kin=kin)
             return True
         return False
 
-    def keep(self, text: str, *, consistent: bool = True, detail: str = "", request: str = "") -> bool:
+    def keep(
+        self,
+        text: str,
+        *,
+        context: Conversation = (),
+        consistent: bool = True,
+        detail: str = "",
+        request: str = "",
+    ) -> bool:
         """Keep an admitted text, unless enough are kept (`surplus`) or its label does not hold (`inconsistent`)."""
         if consistent and self.missing > 0:
             self.kept.append(text)
             return True
-        self.novelty.drop(text)
+        self.novelty.drop(text, context=context)
         cause = "surplus" if consistent else "inconsistent"
         self.drop(text, cause, detail, step=FunnelStep.CONSISTENT, request=request)
         return False

@@ -69,14 +69,15 @@ def _admits(found: Sieve, draft: Draft, kin: Collection[str] = ()) -> bool:
     if draft.cause:
         found.drop(draft.text, draft.cause, draft.detail, request=draft.request)
         return False
-    return found.admits(draft.text, answer=draft.answer, kin=kin, request=draft.request)
+    return found.admits(draft.text, answer=draft.answer, context=draft.context, kin=kin, request=draft.request)
 
 
 def _take(bench: Bench, drafts: Sequence[Draft], sieves: Mapping[str, Sieve], kept: Mapping[str, list[Draft]]) -> None:
     """Read on until enough are kept: a rewrite says what its row says, and costs nothing that is not read."""
     for draft in drafts:
         found = sieves[draft.capability]
-        if found.missing > 0 and _admits(found, draft, kin=draft.parents) and found.keep(draft.text):
+        if found.missing > 0 and _admits(found, draft, kin=draft.parents):
+            found.keep(draft.text, context=draft.context)
             kept[draft.capability].append(draft)
 
 
@@ -95,7 +96,8 @@ def _take_consistent(
     for draft, answer in zip(admitted, answers, strict=True):
         consistent = normalise(answer, steps) == normalise(draft.answer, steps)
         said = "" if consistent else f"the model answers {shorten(answer)!r}"
-        if sieves[draft.capability].keep(draft.text, consistent=consistent, detail=said, request=draft.request):
+        found = sieves[draft.capability]
+        if found.keep(draft.text, context=draft.context, consistent=consistent, detail=said, request=draft.request):
             kept[draft.capability].append(draft)
 
 
