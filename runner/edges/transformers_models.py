@@ -26,6 +26,7 @@ from runner.rules.conversations import chat_form, with_instruction
 
 BATCH = 128
 DEV_NEW_TOKENS = 16
+"""Tokens of an answer on dev while a base is pre-trained, unless a right answer is longer."""
 
 
 class TransformersModels:
@@ -61,7 +62,9 @@ class TransformersModels:
 
         def accuracy(model: Any, tokenizer: Any, rows: Sequence[Example]) -> float:
             prompts = [with_instruction(row.input, instruction) for row in rows]
-            answers = _generate(model, tokenizer, prompts, max_new_tokens=DEV_NEW_TOKENS, progress=silent)
+            longest = max((len(tokenizer(row.answer)["input_ids"]) + 1 for row in rows), default=0)
+            most = max(DEV_NEW_TOKENS, longest)
+            answers = _generate(model, tokenizer, prompts, max_new_tokens=most, progress=silent)
             right = sum(text == row.answer for text, row in zip(answers.texts, rows, strict=True))
             return right / len(rows) if rows else 0.0
 
