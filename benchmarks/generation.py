@@ -33,7 +33,7 @@ from runner.ports import GenerationTask, Model, Tree
 from runner.records.cluster import Capability, TinyBase
 from runner.records.conversation import Message, Role
 from runner.records.dataset import Example, Generator
-from runner.records.generation import Output, Served, Server, Shown
+from runner.records.generation import Served, Server, Shown
 from runner.rules.generation import Aim, Draft
 from runner.rules.prompts import Prompter
 
@@ -148,7 +148,6 @@ def requests(work: GenerationTask, choice: Served, rows: int) -> list[Request]:
         work.aims,
         title=work.title,
         choice=choice,
-        output=Output.JSON,
         sources=server.sends,
         redacted=True,
         seed=work.seed,

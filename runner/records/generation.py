@@ -60,6 +60,7 @@ class Prompting(Record):
     """Human rows shown in a prompt at most, drawn anew for each."""
     failures: Whole = 2
     """Failed core scenarios shown in a prompt at most."""
+    output: Output = Output.JSON
     max_new_tokens: Positive = 256
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
 
@@ -80,7 +81,6 @@ class FewShot(Prompting):
     """The cluster's base, prompted with the capability's definition, criteria, rules and examples."""
 
     kind: Literal["few-shot"]
-    output: Output = Output.JSON
 
 
 class Served(Prompting):

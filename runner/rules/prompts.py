@@ -89,12 +89,11 @@ class Prompter:
         *,
         title: str,
         choice: Prompting,
-        output: Output,
         sources: Sequence[Shown],
         redacted: bool,
         seed: int,
     ) -> None:
-        self._aims, self._title, self._choice, self._output, self._seed = aims, title, choice, output, seed
+        self._aims, self._title, self._choice, self._seed = aims, title, choice, seed
         self._pages = {name: _Page.of(aim, sources, redacted) for name, aim in aims.items()}
 
     def prompt(self, name: str, number: int) -> Prompt:
@@ -106,14 +105,14 @@ class Prompter:
         missed = random_.sample(page.missed, min(len(page.missed), self._choice.failures))
         answer, way = aim.answer(number), random_.choice(WAYS)
         parents = tuple(sorted(one.id for one in examples)) or UNTAUGHT
-        if self._output is Output.TEXT:
+        if self._choice.output is Output.TEXT:
             return Prompt(name, _turns(aim, self._title, examples, answer), answer, parents, seed)
         said = answer if aim.fixed else ""
         return Prompt(name, _fenced(aim, self._title, page, examples, missed, said, way), said, parents, seed)
 
-    def schema(self, name: str) -> JsonObject:
-        """The JSON schema of an answer for a capability."""
-        return _schema(self._aims[name].fixed)
+    def schema(self, name: str) -> JsonObject | None:
+        """The JSON schema of an answer for a capability; None where the message alone is asked for."""
+        return None if self._choice.output is Output.TEXT else _schema(self._aims[name].fixed)
 
     @property
     def digest(self) -> str:
@@ -130,7 +129,7 @@ class Prompter:
         """The row that a model's words are, or why they are none."""
         if not said.strip():
             return Reading("", "", "empty")
-        if self._output is Output.TEXT:
+        if self._choice.output is Output.TEXT:
             return Reading(said.strip(), prompt.answer)
         try:
             value = strict_json(_unfenced(said).encode())
@@ -162,8 +161,7 @@ def template_digest() -> str:
             prompter = Prompter(
                 {"specimen": aim},
                 title="Task",
-                choice=Prompting(),
-                output=output,
+                choice=Prompting(output=output),
                 sources=tuple(Shown),
                 redacted=False,
                 seed=1,

@@ -25,7 +25,6 @@ class FewShotWriter:
             task.aims,
             title=task.title,
             choice=choice,
-            output=choice.output,
             sources=tuple(Shown),
             redacted=False,
             seed=task.seed,

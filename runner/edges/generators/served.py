@@ -12,7 +12,7 @@ from runner.edges.generators.journal import Journal
 from runner.errors import ModelError
 from runner.ports import GenerationTask, Progress, silent
 from runner.records.dataset import Channel, Generator
-from runner.records.generation import Output, Served, Server
+from runner.records.generation import Served, Server
 from runner.rules.canonical import digest
 from runner.rules.generation import Draft, Numbering
 from runner.rules.prompts import Prompter, template_digest
@@ -31,7 +31,6 @@ class ServedWriter:
             task.aims,
             title=task.title,
             choice=choice,
-            output=Output.JSON,
             sources=self._server.sends,
             redacted=True,
             seed=task.seed,
@@ -53,7 +52,7 @@ class ServedWriter:
             choice.top_p,
             choice.max_new_tokens,
         ]
-        shown = [choice.examples, choice.failures, sorted(server.sends)]
+        shown = [choice.examples, choice.failures, choice.output, sorted(server.sends)]
         return Generator(name=f"server-{server.id}", version=server.model, sha256=digest([what, shown]))
 
     def parameters(self, capability: str) -> dict[str, str | int | float | bool]:
@@ -64,7 +63,7 @@ class ServedWriter:
             "shows": ", ".join(sorted(self._server.sends)),
             "examples": choice.examples,
             "failures": choice.failures,
-            "schema": digest(self._prompter.schema(capability)),
+            "output": choice.output.value,
             "temperature": self._task.temperature,
             "top_p": choice.top_p,
             "attempts": self._task.attempts,
