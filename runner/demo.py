@@ -27,6 +27,8 @@ from runner.records.ledger import Entry, EntryKind
 from runner.records.scenario import Origin
 from runner.records.score import Scorecard
 from runner.records.triage import Choice, Decision, TriageFile
+from runner.reviews import review_path
+from runner.rules.decisions import begin, decide
 from runner.rules.limits import summary
 
 CLUSTER = "support-desk"
@@ -181,7 +183,7 @@ class Demo:
         self.wall += time.monotonic() - started
 
     def _triage(self, owner: Path) -> None:
-        """Play the domain owner: read the prefilled file on CI's branch, decide, merge, push through the gate."""
+        """Play the domain owner: read the list on CI's branch, decide, sign, merge, push through the gate."""
         listed = self.git(
             owner, "branch", "--remotes", "--list", f"origin/triage/{CLUSTER}/*", "--format=%(refname:short)"
         )
@@ -189,13 +191,21 @@ class Demo:
         self.git(owner, "switch", "--quiet", branch, show=True)
         path = f"clusters/{CLUSTER}/triage/{branch.rpartition('/')[2]}.yaml"
         file = wiring.parse_record((owner / path).read_bytes(), TriageFile, path=path)
-        decisions = tuple(_decide(one, _vocabulary(file)) for one in file.decisions)
-        decided = file.model_copy(update={"reviewer": owner.name, "decisions": decisions})
-        (owner / path).write_bytes(wiring.dump_record(decided))
-        chosen = [one.decision for one in decisions]
+        known, review, now = (
+            _vocabulary(file),
+            begin(file, owner.name),
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )
+        for one in file.decisions:
+            choice, reason = _decide(one, known)
+            review = decide(file, review, one.candidate, choice, at=now, reason=reason)
+        written = owner / review_path(CLUSTER, file.iteration, owner.name)
+        written.parent.mkdir(exist_ok=True)
+        written.write_bytes(wiring.dump_record(review))
+        chosen = [one.decision for one in review.decisions]
         counts = ", ".join(f"{chosen.count(choice)} {choice}" for choice in (Choice.ACCEPT, Choice.REJECT))
-        self.say(f"  {len(decisions)} candidates: {counts}")
-        self.git(owner, "commit", "--quiet", "--all", "--message", f"Decide on the candidates: {counts}")
+        self.say(f"  {len(chosen)} candidates: {counts}")
+        self.hallmark(owner, "triage", CLUSTER, "--key", str(self.keys / owner.name), "--finish")
         self.git(owner, "switch", "--quiet", "main")
         self._merge(owner, branch, "Take over the decided candidates", local=True)
 
@@ -270,9 +280,10 @@ def _vocabulary(file: TriageFile) -> set[str]:
     return {word for one in human for message in one.input for word in WORD.findall(message.content.lower())}
 
 
-def _decide(decision: Decision, known: set[str]) -> Decision:
+def _decide(decision: Decision, known: set[str]) -> tuple[Choice, str]:
+    """The choice and its reason."""
     words = [word for message in decision.input for word in WORD.findall(message.content.lower())]
     share = sum(word in known for word in words) / len(words) if words else 0.0
     if decision.origin is Origin.HUMAN or share >= READS_LIKE_ENGLISH:
-        return decision.model_copy(update={"decision": Choice.ACCEPT})
-    return decision.model_copy(update={"decision": Choice.REJECT, "reason": "does not read like a customer's message"})
+        return Choice.ACCEPT, ""
+    return Choice.REJECT, "does not read like a customer's message"

@@ -43,7 +43,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     file, reviews = space.triage.get(iteration), space.reviews.get(iteration, ())
     path = f"clusters/{space.cluster.id}/triage/{iteration}.yaml"
     if file is None and valid:
-        hint = f"decide on every candidate in {path} with `hallmark triage`, and merge it"
+        hint = f"decide on every candidate in {path} and merge it"
         reason = Reason(step="triage", problem=f"{len(valid)} candidates wait for people", hint=hint)
         return _output({}, Verdict(outcome=Outcome.WAIT, reasons=(reason,)))
     file = file or expected

@@ -65,7 +65,7 @@ class Triage(Sparse):
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Triage:
-        if (self.required == "sample") != (self.sample is not None and self.max_error_rate is not None):
+        if len({self.required == "sample", self.sample is not None, self.max_error_rate is not None}) > 1:
             raise ValueError("`required: sample` goes with `sample` and `max_error_rate`, and they with it")
         if (self.disagreements == "adjudicate") != (self.adjudicator is not None):
             raise ValueError("`disagreements: adjudicate` goes with `adjudicator`, and it with that")

@@ -15,12 +15,14 @@ from runner.records.cluster import BenchmarkLock, Cluster, Problem, ProblemKind
 from runner.records.conversation import Role
 from runner.records.generation import GeneratorChoice, Served, suffix
 from runner.records.params import Params
+from runner.records.policy import Trust
 from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Scenario, SetName
-from runner.records.triage import Choice, TriageFile
+from runner.records.triage import Review, TriageFile
 from runner.rules.benchmark import set_digest
 from runner.rules.domain_rules import contradictions, misfits
 from runner.rules.layout import PARAMS, place
+from runner.rules.triage_files import beside_findings, list_findings, policy_findings, review_findings
 
 R = TypeVar("R", bound=Record)
 
@@ -85,7 +87,9 @@ def names(records: Mapping[str, Record]) -> Iterator[Finding]:
             problem = "the last message is neither the user's nor a tool's"
             yield Finding(path, last, problem, "end the input with what the model must answer")
         if isinstance(record, TriageFile):
-            yield from _triage(path, record, where.cluster, where.stem)
+            yield from (Finding(path, *found) for found in list_findings(record, where))
+        if isinstance(record, Review):
+            yield from (Finding(path, *found) for found in review_findings(record, where))
 
 
 def _cluster(tree: Records, name: str, rubrics: Mapping[str, Rubric]) -> Iterator[Finding]:
@@ -110,6 +114,9 @@ def _cluster(tree: Records, name: str, rubrics: Mapping[str, Rubric]) -> Iterato
     elif tree.lacks(f"{home}/benchmark.lock"):
         hint = f"hallmark benchmark lock {name}"
         yield Finding(f"{home}/cluster.yaml", "benchmark_version", "the benchmark has no lock", hint)
+    yield from _reviews(tree, name)
+    trust = next(iter(tree.of(Trust).values()), None)
+    yield from (Finding(f"{home}/cluster.yaml", *found) for found in policy_findings(cluster.triage, trust))
     for params in tree.of(Params).values():
         if name not in params.clusters:
             hint = f"add `{name}: {{}}` there for the defaults"
@@ -275,21 +282,10 @@ def _lock(lock: BenchmarkLock, cluster: Cluster, path: str, scenarios: Mapping[s
             yield Finding(path, f"sets.{name}.sha256", f"the frozen set {name} has changed", fix)
 
 
-def _triage(path: str, file: TriageFile, cluster: str, iteration: str) -> Iterator[Finding]:
-    """A triage file stands where it says, decides each candidate once, and an edit changes something."""
-    if file.cluster != cluster:
-        yield Finding(path, "cluster", f"{file.cluster} is not the folder's name", f"write `cluster: {cluster}`")
-    if file.iteration != iteration:
-        yield Finding(path, "iteration", f"{file.iteration} is not the file's name", f"write `iteration: {iteration}`")
-    seen: set[str] = set()
-    for number, decision in enumerate(file.decisions):
-        field = f"decisions[{number}]"
-        if decision.candidate in seen:
-            yield Finding(path, f"{field}.candidate", f"{decision.candidate} is decided twice", "keep one decision")
-        seen.add(decision.candidate)
-        if decision.decision is Choice.EDIT and not (decision.edited_input or decision.edited_answer):
-            hint = "fill edited_input or edited_answer, or accept"
-            yield Finding(path, f"{field}.decision", "an edit that changes nothing", hint)
-        if decision.decision is Choice.UNDECIDED and file.reviewer:
-            hint = "write accept, reject or edit"
-            yield Finding(path, f"{field}.decision", f"{file.reviewer} left it undecided", hint)
+def _reviews(tree: Records, name: str) -> Iterator[Finding]:
+    """Each review is about the list beside it. A list that cannot be read has been told of."""
+    lists = tree.of(TriageFile, name)
+    for path, review in tree.of(Review, name).items():
+        beside = path.rpartition("/")[0] + ".yaml"
+        if beside in lists or tree.lacks(beside):
+            yield from (Finding(path, *found) for found in beside_findings(review, lists.get(beside)))

@@ -6,7 +6,7 @@ check` would refuse of a file.
 
 from __future__ import annotations
 
-from typing import Any
+import json
 
 from runner.errors import RecordError
 from runner.records.conversation import last_user_text
@@ -20,9 +20,23 @@ from runner.rules.conversations import with_last_user_text
 def candidates_digest(file: TriageFile) -> str:
     """sha256 over what the list shows of each candidate, in its order, and how many people it asks for: what a
     signature binds. What somebody decided in the list itself is no part of it."""
-    shown = {"candidate", "capability", "origin", "input", "answer", "people"}
-    rows: list[Any] = [one.model_dump(mode="json", include=shown) for one in file.decisions]
-    return digest({"cluster": file.cluster, "iteration": file.iteration, "candidates": rows})
+    return digest([[file.cluster, file.iteration], *(_shown(one) for one in file.decisions)])
+
+
+def _shown(one: Decision) -> list[str]:
+    """A candidate as a row of text: five fields, and four of each message. Text alone, so that a list of thousands is
+    digested at every key."""
+    messages = [
+        text
+        for message in one.input
+        for text in (
+            message.role.value,
+            message.content,
+            json.dumps([[call.name, call.arguments, call.id] for call in message.tool_calls]),
+            message.tool_call_id,
+        )
+    ]
+    return [one.candidate, one.capability, one.origin.value, one.answer, str(one.people), *messages]
 
 
 def begin(file: TriageFile, reviewer: str) -> Review:

@@ -168,7 +168,7 @@ def _cluster(request: Request, capabilities: Mapping[str, str], *, longest: int)
             max_robustness_drop=TINY_ROBUSTNESS_DROP,
         ),
         human_floor=0.25,
-        triage=Triage.model_validate({"required": request.triage}),
+        triage=Triage.model_validate({"required": request.triage, "signed": request.triage != "none"}),
     )
 
 
