@@ -191,7 +191,7 @@ def test_few_of_what_real_people_wrote_is_refused(intents: dict[str, list[str]],
 def test_a_batch_of_gold_is_refused_for_privacy(intents: dict[str, list[str]]) -> None:
     found = validated(intents, INTENT, copied, gold=ROWS)
     assert found.judged is Judgement.REFUSE
-    for part in ("sources from held-back rows", "closer to a gold row", "eight words in a row"):
+    for part in ("sources from held-back rows", "closer to gold than", "eight words in a row"):
         assert part in said(found, "privacy")
     assert found.privacy
     assert found.privacy.membership
@@ -199,6 +199,19 @@ def test_a_batch_of_gold_is_refused_for_privacy(intents: dict[str, list[str]]) -
     assert found.privacy.low_distance_gold < 0.2 < found.privacy.low_distance_reference
     assert found.privacy.recall_5 > 0.3
     assert not found.verdict.passed
+
+
+def test_a_batch_of_which_half_is_gold_is_refused_too(intents: dict[str, list[str]]) -> None:
+    def half(parts: Parts, random_: random.Random) -> list[str]:
+        return [*copied(parts, random_)[: ROWS // 2], *parts["held"][: ROWS // 2]]
+
+    found = validated(intents, INTENT, half)
+    assert "closer to gold than nine in ten gold rows" in said(found, "privacy")
+    assert found.privacy
+    assert 0.4 < found.privacy.closer_than_gold.value < 0.75
+    few = validated(intents, INTENT, real, gold=19).privacy
+    assert few
+    assert few.closer_than_gold is None
 
 
 def test_a_perturbation_says_what_it_rewrites_and_is_not_judged_for_it(intents: dict[str, list[str]]) -> None:

@@ -113,8 +113,8 @@ class Validation(Record):
     """What the batch teaches a classifier above guessing, over what equally many real rows teach it."""
     max_membership_auc: Share = 0.7
     """How well distance to the closest record tells gold from the held-back reference; 0.5 is not at all."""
-    max_closer_than_gold: Share = 0.8
-    """The share of rows that may be closer to a gold row than that row's own nearest neighbour is."""
+    max_closer_than_gold: Share = 0.25
+    """The share of rows that may be closer to a gold row than nine in ten gold rows are to each other."""
     max_verbatim_rows: Share = 0.1
     """The share of rows that may hold eight words in a row that one gold row has and no other real one."""
     min_rows: Positive = 8

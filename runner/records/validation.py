@@ -88,7 +88,7 @@ class Privacy(Record):
     """The 5th percentile, where the median is above."""
     low_distance_reference: Share | None = None
     closer_than_gold: Estimate | None = None
-    """Share of rows that are closer to a gold row than that row's nearest gold neighbour is."""
+    """Share of rows that are closer to a gold row than nine in ten gold rows are to each other; a tenth is usual."""
     recall_5: Share | None = None
     """Share of the word 5-grams that one gold row alone has which stand in the batch; None where there are none."""
     recall_8: Share | None = None

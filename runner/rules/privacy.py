@@ -19,6 +19,9 @@ from runner.rules.similarity import Shingles, shingles, words
 from runner.rules.statistics import auc, auc_interval, wilson
 
 Distances = npt.NDArray[np.float64]
+NEIGHBOURS = 20
+"""Members below which the tenth of them that lie closest together is too few."""
+CLOSE = 0.1
 LOW = 0.05
 """The quantile of distances that a few memorised records show in, and a median does not."""
 
@@ -84,13 +87,13 @@ def share(count: int, of: int) -> Estimate:
 
 
 def _closer(to_gold: Distances, members: Sequence[Shingles]) -> Estimate | None:
-    """Share of rows (columns of `to_gold`) that are closer to their nearest member than its nearest other is."""
-    if len(members) < 2:
+    """Share of rows (columns of `to_gold`) that are closer to a member than nine in ten members are to each other.
+    Real rows reach a tenth. None for fewer than `NEIGHBOURS` members."""
+    if len(members) < NEIGHBOURS:
         return None
     own = distances(members, members)
     np.fill_diagonal(own, np.inf)
-    nearest = to_gold.argmin(axis=0)
-    closer = to_gold.min(axis=0) < own.min(axis=1)[nearest] - 1e-9
+    closer = to_gold.min(axis=0) < np.quantile(own.min(axis=1), CLOSE) - 1e-9
     return share(int(closer.sum()), to_gold.shape[1])
 
 

@@ -134,7 +134,7 @@ def privacy_shortfalls(found: Privacy, limits: Validation) -> Iterator[Reason]:
         yield Reason(step="privacy", problem=problem, hint=hint)
     closer = found.closer_than_gold
     if closer and closer.low > limits.max_closer_than_gold:
-        problem = f"{closer.value:.0%} of the rows are closer to a gold row than its own nearest neighbour is"
+        problem = f"{closer.value:.0%} of the rows are closer to gold than nine in ten gold rows are to each other"
         hint = f"at least {closer.low:.0%}, where {limits.max_closer_than_gold:.0%} is the limit: these are rewrites"
         yield Reason(step="privacy", problem=problem, hint=hint)
     verbatim = found.verbatim_rows
