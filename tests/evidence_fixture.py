@@ -9,6 +9,7 @@ from runner.records.base import Record
 from runner.records.cluster import Capability, Cluster, GateLimits, Serving, Thresholds, TinyBase
 from runner.records.dataset import Batch, Candidate, Channel, Generator, Provenance
 from runner.records.diversity import Diversity, Reach, Texture, WordSpread
+from runner.records.domain_rules import DomainRule, MustNotContain
 from runner.records.evidence import (
     EvidenceFile,
     Lineage,
@@ -61,6 +62,13 @@ def cluster() -> Cluster:
         capabilities=tuple(Capability(id=name, title=title, definition=title) for name, title in TITLES.items()),
         gate=GateLimits(thresholds=Thresholds(composite=0.85, heldout=0.84)),
         human_floor=0.5,
+        domain_rules=(
+            DomainRule(
+                id="names-no-rival",
+                reason="It names another shop.",
+                check=MustNotContain(kind="must-not-contain", values=("rival",)),
+            ),
+        ),
     )
 
 

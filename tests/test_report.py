@@ -123,6 +123,7 @@ def test_the_other_evidence_is_there() -> None:
         "9 batches",
         "Of 540 rows that were generated or read, 304 may train.",
         "9 names-no-rival",
+        "names-no-rival, “It names another shop.”",
         "39 batch-refused, 1 near-frozen",
         "0.64 0.71",
         "86%",
