@@ -27,6 +27,8 @@ from runner.records.verdict import Verdict
 if TYPE_CHECKING:  # the gate starts without the records of training
     from runner.records.ledger import Entry
     from runner.records.step import Step
+    from runner.records.training import TrainingRecord
+    from runner.rules.mixture import TrainingKey
 
 __all__ = [
     "Answers",
@@ -148,6 +150,34 @@ class LedgerStore(Protocol):
 
 
 @dataclass(frozen=True)
+class KeptArm:
+    """An adapter that a sweep has trained, and what it took."""
+
+    adapter: Tree
+    record: TrainingRecord
+    seconds: float
+
+
+class ArmStore(Protocol):
+    """Adapters that sweeps of the cluster trained on this machine, for an arm that would be the same again."""
+
+    def find(self, key: TrainingKey) -> KeptArm | None:
+        """What was trained with exactly that key; none where nothing was, or its bytes are no longer the recorded."""
+
+    def keep(self, arm: KeptArm) -> None: ...
+
+
+class NoArms:
+    """Nothing is at hand: every arm is trained."""
+
+    def find(self, key: TrainingKey) -> KeptArm | None:
+        return None
+
+    def keep(self, arm: KeptArm) -> None:
+        """Forgotten."""
+
+
+@dataclass(frozen=True)
 class Ports:
     """What a phase may use of the outside."""
 
@@ -162,6 +192,7 @@ class Ports:
     dump_yaml: Callable[[Any], bytes]
     """A JSON value as a reviewed file's text (strict YAML, UTF-8)."""
     progress: Progress = silent
+    arms: ArmStore = field(default_factory=NoArms)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runner import workspace as workspaces
 from runner.edges import door, dvc_data, import_csv, new_workspace, run_branch
 from runner.edges.adapter_store import DvcAdapterStore, PromotedAdapters
+from runner.edges.arm_store import LocalArms
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
 from runner.edges.dvc_objects import DvcObjects
@@ -218,7 +219,10 @@ def flow(
         ledger=ledger_store(top),
         runs=BranchRuns(top, head),
         pulls=BranchPullRequests(top, head),
-        ports=ports(top, cluster, threads=space.params.threads, progress=progress),
+        ports=replace(
+            ports(top, cluster, threads=space.params.threads, progress=progress),
+            arms=LocalArms(top / ".hallmark" / "arms" / cluster),
+        ),
         dump_yaml=dump_record,
         tell=tell,
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace as changed
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -118,6 +119,23 @@ def test_a_model_that_writes_nothing_ends_the_line_that_had_nothing_else() -> No
     assert found.lines[0].generations[0].written == 0
 
 
+class Counting(SimulatedModels):
+    """Says how many steps each base was trained for."""
+
+    def pretrain(self, examples: Sequence[Example], dev: Sequence[Example], **how: Any) -> Any:
+        self.calls.append(f"{len(examples)} rows, {max(how['recipe'].steps)} steps")
+        return super().pretrain(examples, dev, **how)
+
+
+def test_every_generation_sees_each_of_its_rows_as_often() -> None:
+    space, values = fixture()
+    study = collapse.cluster_study(space, values["gold"], **{**HOW, "generations": 2})
+    models = Counting()
+    collapse.simulate(study, changed(simulated_ports(), models=models))
+    said = [call for call in models.calls if "rows" in call]
+    assert said == ["24 rows, 10 steps"] * 3 + ["48 rows, 20 steps", "72 rows, 30 steps"]
+
+
 def rows(counts: dict[str, int]) -> list[Example]:
     return [
         Example(id=f"{name}-{n}", capability=name, input=user(f"{name} number {n}"), answer=name)
@@ -186,7 +204,7 @@ def test_the_command_prints_figures_or_json_and_draws(
     assert shown.exit_code == 0, shown.output
     assert "accumulate" in shown.output
     assert found.words.split(".")[0][:40] in shown.output
-    assert (asked["generations"], asked["rows"], asked["seed"]) == (4, 1000, None)
+    assert (asked["generations"], asked["rows"], asked["seed"]) == (4, 500, None)
     machine = CliRunner().invoke(command, ["collapse", "desk", "--json", "--generations", "2"])
     assert Collapse.model_validate(json.loads(machine.stdout)) == found
     assert asked["generations"] == 2

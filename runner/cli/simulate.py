@@ -23,8 +23,10 @@ def simulate() -> None:
 @simulate.command()
 @click.argument("cluster")
 @click.option("--generations", type=click.IntRange(1, 50), default=4, show_default=True)
-@click.option("--rows", type=click.IntRange(20), default=1000, show_default=True, help="Real rows at most.")
-@click.option("--steps", type=click.IntRange(1), default=150, show_default=True, help="Training steps a generation.")
+@click.option("--rows", type=click.IntRange(20), default=500, show_default=True, help="Real rows at most.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=250, show_default=True, help="Training steps on the real rows."
+)
 @click.option("--seed", type=int, help="The cluster's where not given.")
 @click.option(
     "--data",
@@ -80,7 +82,7 @@ def collapse(
 
 def _print(found: Collapse) -> None:
     console = Console(file=sys.stdout, highlight=False)
-    console.print(f"{found.data}: {found.real} real rows, {found.dev} dev rows, {found.steps} steps a generation")
+    console.print(f"{found.data}: {found.real} real rows, {found.dev} dev rows, {found.steps} steps on the real rows")
     console.print(f"{'regime':<12}{'generation':>11}{'rows':>7}{'score':>8}{'rare':>8}{'tails':>8}{'distinct-2':>12}")
     for line in found.lines:
         for one in line.generations:

@@ -120,9 +120,9 @@ def collapse_png(collapse: Collapse) -> bytes:
             axes.set_xlabel("generation")
             axes.set_xticks(range(max(len(line.generations) for line in collapse.lines)))
             axes.set_ylim(0, 1)
-        figure.axes[0].legend(loc="lower left")
+        figure.axes[-1].legend(*figure.axes[0].get_legend_handles_labels(), loc="upper right")
         figure.suptitle(
-            f"{collapse.data}: {collapse.real} real rows, {collapse.steps} steps a generation", x=0.01, ha="left"
+            f"{collapse.data}: {collapse.real} real rows, {collapse.steps} steps on them", x=0.01, ha="left"
         )
         out = io.BytesIO()
         FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})

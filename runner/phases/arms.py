@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from runner.phases.common import Stopwatch, Trained, base_model, graded, tasks, train
-from runner.ports import Ports, Tree
+from runner.phases.common import Stopwatch, Trained, base_model, graded, tasks, train, training_key
+from runner.ports import KeptArm, Ports, Tree
 from runner.records.scenario import SetName
 from runner.records.score import Grade, SetScore
 from runner.records.training import SeedRun, TrainingRow
@@ -77,9 +78,7 @@ class Arms:
         if twin:
             trained, grades = replace(twin.trained, seconds=0.0), twin.grades
         else:
-            trained = train(
-                self.inputs, self.ports, self.watch, rows=rows, seed=seed, what=f"training arm {arm}, seed {seed}"
-            )
+            trained = self._trained(rows, name, seed=seed)
             grades = self._dev(trained.adapter, name)
             self.watch.extra.setdefault("training_s", {})[name] = round(trained.seconds, 3)
         dev = set_score(grades, capability_weights(self.inputs.workspace.cluster))
@@ -113,6 +112,16 @@ class Arms:
                 folder = f"{arm}-seed-{run.seed}" if number else arm
                 files |= {f"{folder}/{path}": data for path, data in run.adapter.files.items()}
         return Tree(files)
+
+    def _trained(self, rows: Sequence[TrainingRow], name: str, *, seed: int) -> Trained:
+        """The adapter that an earlier sweep trained in the very same way, or a new one."""
+        kept = self.ports.arms.find(training_key(self.inputs, self.ports, rows, seed=seed))
+        if kept:
+            self.watch.extra.setdefault("reused", []).append(name)
+            return Trained(kept.adapter, kept.record, kept.seconds)
+        made = train(self.inputs, self.ports, self.watch, rows=rows, seed=seed, what=f"training arm {name}")
+        self.ports.arms.keep(KeptArm(made.adapter, made.record, made.seconds))
+        return made
 
     def _dev(self, adapter: Tree, name: str) -> tuple[Grade, ...]:
         model = replace(base_model(self.inputs), adapter=adapter)

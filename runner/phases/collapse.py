@@ -4,9 +4,9 @@ This is no phase of the flywheel. It shows a team on its own data what the human
 models that replace their data by their own output forget its tails first (Shumailov et al., Nature 631, 2024), and
 those that keep the real data beside it do not (Gerstgrasser et al., 2024, arXiv 2404.01413).
 
-Each generation is pre-trained from scratch with the same recipe and number of steps. It writes one text for the label
-of each real row, at temperature 1 and from the whole distribution, so that nothing but the model loses the tails, and
-nothing that it wrote is filtered.
+Each generation is pre-trained from scratch with the same recipe, and sees each of its rows as often as the first one
+saw the real rows. It writes one text for the label of each real row, drawn as phase 7 draws candidates, and nothing
+that it wrote is filtered or looked at by a person: that is what the flywheel adds.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Study:
     seed: int = 7
     threads: int = 2
     generations: int = 4
+    temperature: float = 0.9
 
     @property
     def steps(self) -> int:
@@ -105,6 +106,7 @@ def _study(
         seed=seed,
         threads=space.params.threads,
         generations=generations,
+        temperature=space.params.expand.temperature,
     )
 
 
@@ -154,7 +156,7 @@ def _generation(study: Study, ports: Ports, number: int, *, rows: Sequence[Examp
         rows,
         (),
         instruction=study.instruction,
-        recipe=recipe.model_copy(update={"steps": (study.steps,)}),
+        recipe=recipe.model_copy(update={"steps": (round(study.steps * len(rows) / len(study.real)) or 1,)}),
         seed=study.seed + number,
         threads=study.threads,
     )
@@ -163,7 +165,7 @@ def _generation(study: Study, ports: Ports, number: int, *, rows: Sequence[Examp
     answers = ports.models.answer(model, asked, max_new_tokens=ANSWER).texts
     prompts = [generation_prompt(row.answer) for row in study.real]
     texts = ports.models.sample(
-        model, prompts, temperature=1.0, top_p=1.0, seed=study.seed + number, max_new_tokens=LONGEST
+        model, prompts, temperature=study.temperature, seed=study.seed + number, max_new_tokens=LONGEST
     )
     written = tuple(
         written_row(row, text, generation=number) for row, text in zip(study.real, texts, strict=True) if words(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from runner.ports import Answers, Model, Ports, Tree
 from runner.records.cluster import TinyBase
@@ -16,7 +16,7 @@ from runner.records.training import TrainingRecord, TrainingRow
 from runner.rules.canonical import digest
 from runner.rules.conversations import with_instruction, with_last_user_text
 from runner.rules.grading import grade_all
-from runner.rules.mixture import mixture_digest
+from runner.rules.mixture import TrainingKey, mixture_digest
 from runner.rules.perturbation import ROBUSTNESS, perturb
 from runner.rules.scoring import AS_WRITTEN, capability_weights, grades_by_set, set_score
 from runner.workspace import Inputs
@@ -114,21 +114,6 @@ def model_scores(inputs: Inputs, rows: Sequence[GradedAnswer], name: str, *, ada
             robustness[kind] = set_score(found, weights).composite
     sets = {key: set_score(grades, weights) for key, grades in sorted(grades_by_set(rows, name).items())}
     return ModelScores(adapter=adapter, sets=sets, robustness=robustness)
-
-
-class TrainingKey(NamedTuple):
-    """Everything an adapter depends on: the same key, the same bytes, on one type of CPU."""
-
-    mixture: str
-    base: str
-    recipe: str
-    seed: int
-    threads: int
-    setting: str
-
-    @classmethod
-    def of(cls, record: TrainingRecord) -> TrainingKey:
-        return cls(record.mixture, record.base, record.recipe, record.seed, record.threads, record.setting or "")
 
 
 def training_key(inputs: Inputs, ports: Ports, rows: Sequence[TrainingRow], *, seed: int | None = None) -> TrainingKey:

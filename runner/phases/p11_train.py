@@ -13,7 +13,6 @@ from dataclasses import replace
 from runner.phases.common import (
     Stopwatch,
     Trained,
-    TrainingKey,
     base_model,
     graded,
     subtree,
@@ -25,6 +24,7 @@ from runner.ports import Output, Ports, Tree
 from runner.records.scenario import SetName
 from runner.records.score import Grade, GradedAnswer
 from runner.records.training import StrengthPoint, Sweep, Training, TrainingRow
+from runner.rules.mixture import TrainingKey
 from runner.rules.scoring import capability_weights, grades_by_set, regressions, set_score
 from runner.rules.sweep import choose_strength
 from runner.workspace import Inputs

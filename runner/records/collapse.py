@@ -51,7 +51,7 @@ class Collapse(Record):
     data: Text
     seed: int
     steps: Positive
-    """Training steps of every generation, whatever the number of its rows."""
+    """Training steps of generation 0; the others have more where they have more rows, so as to see each as often."""
     real: Positive
     dev: Positive
     rare_ngrams: Count

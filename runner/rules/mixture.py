@@ -13,11 +13,12 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runner.records.dataset import Example
 from runner.records.mixture import MixturePolicy, SliceCaps
 from runner.records.scenario import Origin
-from runner.records.training import TrainingRow, Use
+from runner.records.training import TrainingRecord, TrainingRow, Use
 from runner.rules.accumulation import content_key
 from runner.rules.canonical import digest
 from runner.rules.slices import NO_CAPS, Room, RowOrigin
@@ -133,6 +134,21 @@ def replay_rows(source: Pool, *, wanted: int, seed: int) -> tuple[TrainingRow, .
 def mixture_digest(rows: Sequence[TrainingRow]) -> str:
     """sha256 over the rows in order."""
     return digest([row.model_dump(mode="json") for row in rows])
+
+
+class TrainingKey(NamedTuple):
+    """Everything an adapter depends on: the same key, the same bytes, on one type of CPU."""
+
+    mixture: str
+    base: str
+    recipe: str
+    seed: int
+    threads: int
+    setting: str
+
+    @classmethod
+    def of(cls, record: TrainingRecord) -> TrainingKey:
+        return cls(record.mixture, record.base, record.recipe, record.seed, record.threads, record.setting or "")
 
 
 @dataclass(frozen=True)
