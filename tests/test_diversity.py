@@ -97,9 +97,9 @@ def test_each_limit_that_is_missed_is_a_reason() -> None:
         min_vocabulary=1,
         min_modes=1,
         min_median_words=9,
-        max_median_words=3,
     )
-    problems = [reason.problem for reason in shortfalls(found, hard)]
+    brief = DiversityLimits(max_median_words=3)
+    problems = [reason.problem for limits in (hard, brief) for reason in shortfalls(found, limits)]
     assert [problem.rsplit(" is ", 1)[0].rsplit(" ", 1)[0] for problem in problems] == [
         "distinct-1",
         "distinct-2",

@@ -179,6 +179,11 @@ def test_a_check_that_cannot_be_used_is_found(tmp_path: Path, text: str, problem
     assert any(problem in one[2] for one in found), found
 
 
+def test_limits_on_diversity_that_cannot_hold_are_found(tmp_path: Path) -> None:
+    found = checked(tmp_path, f"{RULE}diversity:\n  min_median_words: 9\n  max_median_words: 4\n")
+    assert [one[1:] for one in found] == [("diversity", "asks for a median of at least 9 words and at most 4")]
+
+
 def test_two_rules_of_one_name_are_found(tmp_path: Path) -> None:
     assert [one[1:] for one in checked(tmp_path, RULE + RULE)] == [
         ("domain_rules[1].id", "the rule no-rivals stands here twice")

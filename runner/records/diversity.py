@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runner.records.base import Record, Share
+from runner.records.patterns import unusable
 
 Words = Annotated[int, Field(ge=0)]
 
@@ -28,6 +29,15 @@ class DiversityLimits(Record):
     """The share of the word pairs that several human rows have."""
     min_median_words: Words | None = None
     max_median_words: Words | None = None
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> DiversityLimits:
+        least, most = self.min_median_words or 0, self.max_median_words
+        if most is not None and most < least:
+            raise unusable(
+                f"asks for a median of at least {least} words and at most {most}", "make the most the larger"
+            )
+        return self
 
 
 class WordSpread(Record):

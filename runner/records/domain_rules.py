@@ -10,11 +10,10 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from runner.records.base import Record, Share, Slug, Text
 from runner.records.json_schemas import check_schema
-from runner.records.patterns import check_pattern
+from runner.records.patterns import check_pattern, unusable
 
 Pattern = Annotated[Text, AfterValidator(check_pattern)]
 Values = Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -54,8 +53,7 @@ class WordCount(Record):
     @model_validator(mode="after")
     def _can_hold(self) -> WordCount:
         if self.most is not None and self.most < self.least:
-            problem = f"asks for at least {self.least} words and at most {self.most}"
-            raise PydanticCustomError("unusable", "{problem}", {"problem": problem, "hint": "make most the larger"})
+            raise unusable(f"asks for at least {self.least} words and at most {self.most}", "make `most` the larger")
         return self
 
 
