@@ -15,6 +15,7 @@ from runner.records.dataset import Channel
 from runner.records.rubric import Rubric
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome
+from runner.rules import crossref
 from runner.rules.benchmark import locked
 from runner.rules.structured import FieldCounts, canonical_json, counts, named_in
 from runner.workspace import Workspace
@@ -113,3 +114,16 @@ def test_each_candidate_has_an_answer_that_people_gave_and_batches_have_several(
         answers[channels[one.batch], one.example.capability].add(canonical_json(one.example.answer))
     assert {channel for channel, _ in answers} == {Channel.LOG, Channel.LLM, Channel.PERTURBATION}
     assert {len(found) for found in answers.values()} == {2}
+
+
+@pytest.mark.parametrize("wrong", ["broken", '{"queue": "elsewhere"}', '{"slots": {}}'])
+def test_check_names_a_right_answer_that_names_no_capability(wrong):
+    space, _ = desk()
+    core = space.scenarios[SetName.CORE]
+    files = {f"scenarios/desk/core/{one.id}.yaml": one for one in core}
+    files |= {"clusters/desk/cluster.yaml": space.cluster, "rubrics/queue.yaml": FIELDS}
+    assert [one for one in crossref.check(files) if one.field == "reference"] == []
+    path = f"scenarios/desk/core/{core[3].id}.yaml"
+    files[path] = core[3].model_copy(update={"reference": wrong})
+    [found] = [one for one in crossref.check(files) if one.field == "reference"]
+    assert (found.path, found.problem) == (path, "the right answer names no capability")

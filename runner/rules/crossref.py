@@ -22,6 +22,7 @@ from runner.records.triage import Review, TriageFile
 from runner.rules.benchmark import set_digest
 from runner.rules.domain_rules import contradictions, misfits
 from runner.rules.layout import PARAMS, place
+from runner.rules.structured import named_in
 from runner.rules.triage_files import beside_findings, list_findings, policy_findings, review_findings
 
 R = TypeVar("R", bound=Record)
@@ -150,6 +151,9 @@ def _scenarios(
         if scenario.capability not in capabilities:
             hint = f"capabilities of {cluster.id}: {', '.join(sorted(capabilities)[:20])}"
             yield Finding(path, "capability", f"the capability {scenario.capability} is unknown", hint)
+        if cluster.answer_field and named_in(scenario.reference, cluster.answer_field) not in capabilities:
+            hint = f'write a JSON object whose "{cluster.answer_field}" names one'
+            yield Finding(path, "reference", "the right answer names no capability", hint)
         rubric = rubrics.get(scenario.rubric)
         if rubric is None:
             hint = (
