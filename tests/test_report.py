@@ -14,6 +14,7 @@ from runner.records.base import Record
 from runner.records.cluster import Cluster, GateLimits, Thresholds
 from runner.records.evidence import EvidenceFile
 from runner.records.score import Scorecard
+from runner.records.triage import Agreement, BatchError, Choice, Disagreement, ReviewCount, TriageResult
 from runner.records.validation import Judgement
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.canonical import sha256
@@ -297,3 +298,35 @@ def test_a_validation_from_before_there_were_intervals_is_shown() -> None:
     text = page(evidence() | {EvidenceFile.VALIDATION: json.dumps(old).encode()}).text
     assert "refused" in text
     assert "classifier tells each batch" not in text
+
+
+def test_the_report_says_who_decided_how_far_they_agree_and_how_wrong_the_rest_may_be() -> None:
+    counts = {"accepted": 8, "edited": 1, "rejected": 2}
+    said = {"ada": Choice.ACCEPT, "ben": Choice.REJECT}
+    result = TriageResult(
+        reviewer="ada, ben",
+        accepted=100,
+        edited=1,
+        rejected=2,
+        unread=92,
+        reviews=(
+            ReviewCount(reviewer="ada", review="a" * 64, signed=True, **counts),
+            ReviewCount(reviewer="ben", review=None, signed=False, **counts),
+        ),
+        agreement=(Agreement(reviewers=("ada", "ben"), candidates=11, agreed=10, kappa=0.81, low=0.5, high=1.0),),
+        disagreements=(Disagreement(candidate="cand-7", said=said, settled=Choice.REJECT, by="the rule"),),
+        batches=(BatchError(batch="b-1", candidates=103, sampled=11, errors=3, upper=0.566, unread=92),),
+    )
+    text = "".join(page(replaced(EvidenceFile.TRIAGE, result)).text.split())
+    for words in (
+        "let in 8 candidates as they were and 1 with an edit, and rejected 2. 92 more passed unread",
+        "ada 8 1 2 yes: aaaaaaaaaaaa",
+        "ben 8 1 2 no",
+        "ada and ben 11 10 0.81 0.50 to 1.00",
+        "cand-7: ada accept, ben reject; settled as reject by the rule",
+        "b-1 103 11 3 56.6 % 92",
+    ):
+        assert "".join(words.split()) in text, words
+    assert "The evidence given to this report has no triage" in page().text
+    nobody = TriageResult(reviewer="", accepted=5, edited=0, rejected=0)
+    assert "asks for no people at triage: all 5 candidates" in page(replaced(EvidenceFile.TRIAGE, nobody)).text

@@ -231,6 +231,41 @@ def test_a_triage_file_decides_each_candidate_once(top):
     assert fields == expected
 
 
+def test_a_review_is_checked_against_its_path_and_the_list_beside_it(top):
+    shown = {
+        "capability": "refunds",
+        "origin": "synthetic",
+        "input": [{"role": "user", "content": "x"}],
+        "answer": "y",
+    }
+    rows = [{"candidate": name, **shown} for name in ("c1", "c2")]
+    put(top, "clusters/desk/triage/it1.yaml", dump({"cluster": "desk", "iteration": "it1", "decisions": rows}))
+    path, at = "clusters/desk/triage/it1/anna.yaml", "2026-11-21T12:00:00Z"
+    said = {"cluster": "desk", "iteration": "it1", "reviewer": "anna"}
+    decisions = [
+        {"candidate": "c1", "decision": "edit", "at": at},
+        {"candidate": "c1", "decision": "accept", "rank": 1, "at": at},
+        {"candidate": "c9", "decision": "reject", "at": at},
+        {"candidate": "c2", "decision": "undecided", "at": at},
+    ]
+    put(top, path, dump({**said, "candidates": "0" * 64, "decisions": decisions}))
+    assert {(line, field) for where, line, field in found(top) if where == path} == {
+        (4, "candidates"),
+        (7, "decisions[0].decision"),
+        (9, "decisions[1].candidate"),
+        (13, "decisions[2].candidate"),
+        (17, "decisions[3].decision"),
+    }
+    put(top, path, dump({**said, "cluster": "dsk", "iteration": "it2", "reviewer": "ben", "candidates": "0" * 64}))
+    assert {field for where, _, field in found(top) if where == path} == {
+        "cluster", "iteration", "reviewer", "candidates"
+    }  # fmt: skip
+    (top / "clusters/desk/triage/it1.yaml").unlink()
+    assert (path, 2, "iteration") in found(top)
+    put(top, path, dump({**said, "candidates": "0" * 64, "decisions": [{"candidate": "c1", "decision": "accept"}]}))
+    assert (path, 6, "decisions[0].at") in [(where, line, field) for where, line, field in found(top)]
+
+
 def test_a_few_files_are_checked_with_what_they_name(top):
     edit(top, CORE, "rubric: desk-exact", "rubric: desk-exakt")
     edit(top, "scenarios/desk/dev/dev-refunds-1.yaml", "severity: medium", "severity: m")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from runner import wiring
 from runner.errors import ExitCode
 from runner.records.schemas import SCHEMAS, schema
+from runner.rules.preferences import compiled
 
 
 @click.group()
@@ -28,4 +30,24 @@ def schemas(directory: Path) -> ExitCode:
         path = directory / f"{name}.schema.json"
         path.write_text(json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n")
         click.echo(str(path))
+    return ExitCode.DONE
+
+
+@export.command()
+@click.argument("cluster")
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+def preferences(cluster: str, target: Path, directory: Path) -> ExitCode:
+    """Write what people decided on CLUSTER's candidates to TARGET, as rows that train: sft.jsonl, preferences.jsonl
+    (prompt, chosen, rejected) and unpaired.jsonl (prompt, completion, label), in TRL's conversational form. Each row
+    names its candidate and the people who decided it.
+
+    Example: hallmark export preferences support-desk out
+    """
+    space = wiring.workspace(directory, cluster)
+    target.mkdir(parents=True, exist_ok=True)
+    for name, data in compiled(space.triage, space.reviews, instruction=space.cluster.instruction).items():
+        (target / name).write_bytes(data)
+        rows = data.count(b"\n")
+        click.echo(f"{rows} rows  {target / name}")
     return ExitCode.DONE

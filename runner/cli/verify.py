@@ -42,5 +42,10 @@ def verify(root: str, directory: Path, as_json: bool) -> ExitCode:
         "commit": found.commit,
         "commits": found.commits,
         "promotions": found.promotions,
+        "reviews": found.reviews,
     }
-    return show(found.verdict, headline=headline, as_json=as_json, **more)
+    code = show(found.verdict, headline=headline, as_json=as_json, **more)
+    for one in () if as_json else found.reviews:
+        place, person, count = one.split()
+        click.echo(f"{person} decided {count} candidates of {place}, signed")
+    return code

@@ -23,7 +23,7 @@ from runner.records.ledger import Entry
 from runner.records.statement import LedgerPoint, Receipt, ReceiptStatement
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.trust.dates import written
-from runner.rules.trust.facts import Promotion
+from runner.rules.trust.facts import Promotion, TriageStep
 
 AHEAD = 4
 """How many steps before theirs is judged the signatures of a promotion are begun on."""
@@ -40,6 +40,8 @@ class Verified:
     """`<cluster>/<seq>`, oldest first."""
     receipted: str = ""
     """The time of the last receipt so far."""
+    reviews: list[str] = field(default_factory=list)
+    """`<cluster>/<iteration> <person> <decisions>` of each triage review whose signature holds, oldest first."""
     withdrawn: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
     """Those that hold, and are not deployable: a key that they need was revoked from before their receipt."""
 
@@ -89,7 +91,9 @@ def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: 
         return judge_root(sources, link.commit, root, now=at).reasons
     place = link.place(sources.objects)
     if place is None:
-        return judge(sources, Step(link.parent, link.commit, at, incoming=link.incoming)).verdict.reasons
+        judgement = judge(sources, Step(link.parent, link.commit, at, incoming=link.incoming))
+        found.reviews += _signed_reviews(judgement.facts.triage)
+        return judgement.verdict.reasons
     cluster, sequence = place
     policy = sources.policy(link.parent)
     entry = next((e for e in sources.chain(cluster).history.promotions() if e.promotion == sequence), None)
@@ -107,6 +111,15 @@ def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: 
     found.receipted = max(found.receipted, receipt.predicate.time_verified)
     reasons = tuple(Reason(step="receipt", problem=problem) for problem in problems)
     return (*judgement.verdict.reasons, *reasons)
+
+
+def _signed_reviews(triage: TriageStep) -> list[str]:
+    """Who decided how many candidates of which iteration, of the reviews that a step brings and that are signed."""
+    return [
+        f"{one.cluster}/{one.iteration} {one.person} {len(one.review.decisions)}"
+        for one in triage.reviews
+        if one.statement is not None and one.review is not None
+    ]
 
 
 def verify_promotion(sources: Sources, link: Link) -> tuple[Reason, ...]:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from runner.records.base import Record, Slug, Text
 from runner.records.conversation import Conversation
+from runner.records.scenario import Origin
 
 
 class Ground(StrEnum):
@@ -35,6 +36,17 @@ class PreferencePair(Record):
     """Whose answer is not: the same candidate where the edit is preferred to what it was."""
     ground: Ground
     reviewers: tuple[Text, ...] = Field(min_length=1)
+
+
+class SupervisedRow(Record):
+    """A conversation that people let in, to train on as it stands."""
+
+    messages: Conversation = Field(min_length=2)
+    capability: Slug
+    candidate: Text
+    origin: Origin
+    reviewers: tuple[Text, ...]
+    """None where it passed unread, by the sample of its batch."""
 
 
 class UnpairedPreference(Record):

@@ -6,13 +6,15 @@ two answers to one input, as it was shown, can be compared; a candidate whose in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from runner.records.base import Record
 from runner.records.conversation import Conversation, Message, Role, last_user_text
-from runner.records.preference import Ground, PreferencePair, UnpairedPreference
+from runner.records.preference import Ground, PreferencePair, SupervisedRow, UnpairedPreference
 from runner.records.triage import Choice, Decision, Review, TriageFile
-from runner.rules.conversations import with_last_user_text
-from runner.rules.settlement import Settled
+from runner.rules.canonical import canonical
+from runner.rules.conversations import with_instruction, with_last_user_text
+from runner.rules.settlement import Settled, accepted, settle
 
 
 def pairs(file: TriageFile, reviews: Sequence[Review], state: Settled) -> tuple[PreferencePair, ...]:
@@ -40,6 +42,39 @@ def unpaired(file: TriageFile, state: Settled) -> tuple[UnpairedPreference, ...]
         if kept is not None:
             found.append(_labelled(decision, _final_input(decision), kept, people, label=True))
     return tuple(found)
+
+
+def supervised(file: TriageFile, state: Settled) -> tuple[SupervisedRow, ...]:
+    """Everything that was let in, as it then reads."""
+    return tuple(
+        SupervisedRow(
+            messages=(*one.input, Message(role=Role.ASSISTANT, content=one.answer)),
+            capability=one.capability,
+            candidate=one.id,
+            origin=one.origin,
+            reviewers=state.checked.get(one.id, ()),
+        )
+        for one in accepted(file, state)
+    )
+
+
+def compiled(
+    files: Mapping[str, TriageFile], reviews: Mapping[str, Sequence[Review]], *, instruction: str
+) -> dict[str, bytes]:
+    """JSON lines by file name, of every iteration's settled decisions: `sft.jsonl`, `preferences.jsonl` and
+    `unpaired.jsonl`, each row below the system message that the specialist is served with."""
+    rows: dict[str, list[Record]] = {"sft.jsonl": [], "preferences.jsonl": [], "unpaired.jsonl": []}
+    for name in sorted(files):
+        file, said = files[name], reviews.get(name, ())
+        state = settle(file, said)
+        rows["sft.jsonl"] += [_under(row, "messages", instruction) for row in supervised(file, state)]
+        rows["preferences.jsonl"] += [_under(row, "prompt", instruction) for row in pairs(file, said, state)]
+        rows["unpaired.jsonl"] += [_under(row, "prompt", instruction) for row in unpaired(file, state)]
+    return {name: b"".join(canonical(row) + b"\n" for row in found) for name, found in rows.items()}
+
+
+def _under(row: Record, field: str, instruction: str) -> Record:
+    return row.model_copy(update={field: with_instruction(getattr(row, field), instruction)})
 
 
 def _edits(decisions: Iterable[Decision], state: Settled) -> Iterator[PreferencePair]:
