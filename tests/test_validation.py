@@ -272,6 +272,14 @@ def test_a_cluster_of_one_capability_has_nothing_to_tell_apart(intents: dict[str
     assert (found.judged, found.utility) == (Judgement.PASS, None)
 
 
+def test_of_many_rows_a_sample_is_compared(intents: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(p08_validate, "MOST", 15)
+    found = validated(intents, INTENT, copied, gold=ROWS)
+    assert (found.rows, found.utility.trained_on) == (ROWS, 15)
+    assert found == validated(intents, INTENT, copied, gold=ROWS)
+    assert "closer" not in said(found, "privacy"), "asked from 20 sources on"
+
+
 def test_a_limit_that_nothing_breaks_switches_its_measure_off(intents: dict[str, list[str]]) -> None:
     off = {"max_membership_auc": 1.0, "max_closer_than_gold": 1.0, "max_verbatim_rows": 1.0, "max_exact_copies": 1.0}
     assert validated(intents, INTENT, real, limits=off, reference=0).judged is Judgement.PASS

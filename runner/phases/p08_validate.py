@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from runner.phases.common import texts
 from runner.ports import Output, Ports
@@ -38,12 +38,15 @@ from runner.rules.utility import utility
 from runner.rules.validation import judged, lacks_real, lacks_records, lacks_rows, lacks_tests, with_diversity
 from runner.workspace import Inputs
 
+T = TypeVar("T")
 HUMAN = (Channel.LOG, Channel.HUMAN)
 CLAIMED_NEW = (Channel.LLM, Channel.SIMULATOR, Channel.EXTERNAL)
 HELD_BACK = 5
 """One base row in this many tests and does not train, in capabilities of at least twice as many."""
 OTHERS = 200
 """Real rows of other capabilities that a utility classifier sees."""
+MOST = 1000
+"""Rows of each kind that are compared with each other: of more, a sample says the same in a hundredth of the time."""
 USUAL = 0.99
 """The quantile of real rows' distances to each other beyond which a row is an outlier."""
 
@@ -196,14 +199,20 @@ def _measured(batch: Batch, candidates: Sequence[Candidate], ground: Ground, por
     small = tuple(lacks_rows(len(rows), limits))
     if small:
         return Figures(like, lacking=small)
+    some, reference = _some(rows, ground), ground.reference.get(capability, ())
     lacking = list(lacks_real(len(real), limits))
     if len(real) >= max(2, limits.min_real):
-        like = _compared(like, texts(rows), real, ground, ports)
-    use, why = _utility(capability, rows, ground, ports)
-    reference = ground.reference.get(capability, ())
+        like = _compared(like, texts(some), _some(real, ground), ground, ports)
+    use, why = _utility(capability, some, ground, ports)
     if batch.provenance.channel in CLAIMED_NEW:
         lacking += lacks_records(len(parents), len(reference), limits)
-    return Figures(like, use, _privacy(rows, parents, reference, ground), (*lacking, *why))
+    private = _privacy(some, _some(parents, ground), _some(reference, ground), ground)
+    return Figures(like, use, private, (*lacking, *why))
+
+
+def _some(rows: Sequence[T], ground: Ground) -> Sequence[T]:
+    """All of them, or a seeded sample of `MOST`."""
+    return rows if len(rows) <= MOST else random.Random(ground.seed).sample(list(rows), MOST)
 
 
 def _compared(like: Fidelity, batch: Sequence[str], real: Sequence[str], ground: Ground, ports: Ports) -> Fidelity:
