@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.cli.decision import words
-from runner.cli.verdicts import lines
+from runner.cli.said import reasons
 from runner.errors import RecordError
 from runner.promotion.decide import branch_of
 from runner.promotion.sources import Sources
@@ -60,7 +60,7 @@ def test_what_is_shown_moves_no_cursor(text: str) -> None:
 def test_an_approver_sees_what_was_written_not_what_it_does_to_the_terminal() -> None:
     evil = "\x1b[2J\x1b[Hpass\u202e"
     verdict = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="7", problem=f"bob rejects it: {evil}", hint=evil),))
-    for text in ("\n".join(lines(verdict)), words({"risks": [evil, "x" * 100], "person": evil})):
+    for text in ("\n".join(reasons(verdict)), words({"risks": [evil, "x" * 100], "person": evil})):
         assert "\x1b" not in text
         assert "\u202e" not in text
         assert "\\u001b[2J" in text

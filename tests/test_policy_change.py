@@ -16,6 +16,7 @@ from runner.promotion.rollback import rollback_to
 from runner.promotion.verify import verify
 from runner.records.statement import Choice
 from runner.records.verdict import Verdict
+from runner.rules.times import later
 from tests.promotion_fixture import CHANGES, LATER, PEOPLE, SIGNERS, World
 
 BRANCH = "refs/heads/policy"
@@ -266,7 +267,7 @@ def test_another_change_of_class_needs_its_own_role(world: World) -> None:
 
 
 def raised(world: World, days: int) -> str:
-    return decide.until(world.now, days)
+    return later(world.now, days=days)
 
 
 REFUSED: dict[str, tuple[str, str, Callable[[World], Files]]] = {
