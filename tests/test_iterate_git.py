@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runner import wiring
+from runner import wiring, wiring_triage
 from runner.edges import run_branch as run_branches
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.dvc_lock import locked
@@ -33,6 +34,7 @@ from runner.records.ledger import Entry, EntryKind
 from runner.records.step import Step
 from runner.records.triage import Choice, TriageFile
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.triage_orders import Orders
 from tests.desk_repository import CLUSTER, clone, flow, git, make, said, turn
 from tests.flywheel_fixture import cluster
 
@@ -317,6 +319,68 @@ def test_people_decide_on_a_branch_and_the_same_iteration_goes_on(fresh, tmp_pat
     assert (after.iteration, after.phase, after.verdict.outcome) == (waiting.iteration, "bundle", Outcome.PASS)
     on_run = git(home / "origin.git", "ls-tree", "-r", "--name-only", run_branch(home)).splitlines()
     assert path in on_run, "what people decided is on the run branch, so that `dvc repro` sees it"
+
+
+PEOPLE = {"rowan": "benchmark-owner", "ash": "approver,maintainer", "hazel": "approver,on-call,maintainer"}
+
+
+def governed(home: Path, **triage: Any) -> None:
+    """The desk with a policy, and a cluster that asks for signed triage, on origin's main."""
+    desk, keys = home / "desk", home / "keys"
+    keys.mkdir()
+    for name in (*PEOPLE, "ci", "gate"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(keys / name)]
+        subprocess.run(command, check=True)
+    said_of = [part for name, roles in PEOPLE.items() for part in ("--person", f"{name}={keys / name}.pub:{roles}")]
+    machines = ["--ci", f"ci={keys / 'ci'}.pub", "--gate", f"gate={keys / 'gate'}.pub"]
+    command = [
+        sys.executable,
+        "-m",
+        "runner.cli",
+        "policy",
+        "init",
+        "--repository",
+        "example/desk",
+        *said_of,
+        *machines,
+    ]
+    subprocess.run(command, cwd=desk, check=True, capture_output=True)
+    (desk / HOME / "cluster.yaml").write_bytes(said(cluster(triage={"required": "all", "signed": True, **triage})))
+    git(desk, "add", "policy")
+    git(desk, "commit", "--quiet", "--all", "--message", "People sign what they decide")
+    git(desk, "push", "--quiet", "origin", "main")
+
+
+def decided_by(home: Path, person: str) -> None:
+    """A person decides on every candidate that waits for them, and signs and pushes what they decided."""
+    found = wiring_triage.desk(clone(home, person), CLUSTER, key=home / "keys" / person)
+    waiting = found.session().undecided
+    found.carry_out(Orders(accept=tuple(waiting)))
+    assert found.finish().startswith("signed, committed and pushed")
+
+
+def test_two_people_sign_what_they_decided_and_the_iteration_says_so(fresh, tmp_path):
+    home = copied(fresh, tmp_path)
+    governed(home, double=1.0, min_kappa=0.5)
+    desk = home / "desk"
+    waiting = iterate(flow(desk))
+    branch, listed = f"triage/{CLUSTER}/{waiting.iteration}", f"{HOME}/triage/{waiting.iteration}"
+    decided_by(home, "rowan")
+    decided_by(home, "ash")
+    merger = clone(home, "merger")
+    files = git(merger, "diff", "--name-only", f"main...origin/{branch}").splitlines()
+    assert files == [f"{listed}.yaml", *(f"{listed}/{name}{end}" for name in ("ash", "rowan")
+                                         for end in (".dsse.json", ".yaml"))]  # fmt: skip
+    git(merger, "merge", "--quiet", "--no-ff", "--message", "Decide", f"origin/{branch}")
+    git(merger, "push", "--quiet", "origin", "main")
+
+    git(desk, "pull", "--quiet", "--ff-only", "origin", "main")
+    after = iterate(flow(desk))
+    assert (after.iteration, after.phase, after.verdict.outcome) == (waiting.iteration, "bundle", Outcome.PASS)
+    told = json.loads(git(home / "origin.git", "show", f"{run_branch(home)}:{HOME}/run/bundle/triage.json"))
+    assert [(one["reviewer"], one["signed"]) for one in told["reviews"]] == [("ash", True), ("rowan", True)]
+    assert {tuple(people) for people in told["checked"].values()} == {("ash", "rowan")}
+    assert told["agreement"][0]["agreed"] == told["agreement"][0]["candidates"] == len(told["checked"])
 
 
 def test_a_run_opens_over_what_a_kill_left(fresh, tmp_path):

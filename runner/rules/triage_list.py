@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from runner.records.dataset import Candidate
-from runner.records.triage import Choice, Decision, Review, Triage, TriageFile
+from runner.records.triage import Agreement, Choice, Decision, Review, Triage, TriageFile
 from runner.records.verdict import Reason
 from runner.rules.decisions import candidates_digest, choice_problem, decision_problem
 from runner.rules.sampling import draw
 from runner.rules.settlement import Settled, in_place
 
 STEP = "triage"
+NAMED = 5
+"""Candidates that a reason names before it counts the rest."""
 
 
 def prefilled(candidates: Sequence[Candidate], policy: Triage, *, cluster: str, iteration: str) -> TriageFile:
@@ -114,12 +116,18 @@ def disagreeing(state: Settled, policy: Triage) -> tuple[Reason, ...]:
         Reason(
             step="kappa",
             problem=f"{' and '.join(one.reviewers)} agree on {one.agreed} of {one.candidates}: kappa {one.kappa:.2f} "
-            f"[{one.low:.2f}, {one.high:.2f}] is below {least:g}",
+            f"[{one.low:.2f}, {one.high:.2f}] is below {least:g}; seen differently: {_differing(state, one)}",
             hint=hint,
         )
         for one in state.agreement
         if least is not None and one.kappa is not None and one.kappa < least
     )
+
+
+def _differing(state: Settled, one: Agreement) -> str:
+    """The candidates that these two see differently, the first few by name."""
+    names = [found.candidate for found in state.disagreements if set(one.reviewers) <= set(found.said)]
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _shown_problem(shown: Decision, expected: Decision | None, *, repeated: bool) -> str:
