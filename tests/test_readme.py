@@ -21,7 +21,7 @@ from types import ModuleType
 import pytest
 
 from runner.errors import ExitCode
-from tests import test_attack, test_cli_stages
+from tests import test_attack, test_cli_stages, test_triage_command
 from tests.acceptance import test_readme as acceptance
 from tests.governed_desk import BIN, GovernedDesk
 from tests.printed import DIGEST, ROOT, Printed, block_with, blocks, commands, of_block
@@ -56,6 +56,7 @@ class Elsewhere:
 FIVE = Elsewhere("test_the_five_commands_make_a_cluster_of_a_users_own_files", "the five run as one script")
 STAGES = Elsewhere("test_from_shadow_to_production_and_back", "the same steps over days of traffic, other sequences")
 AUDIT = Elsewhere("test_an_auditor_needs_nothing_but_the_page", "the page's block is run as one script")
+TRIAGE = Elsewhere("test_the_commands_of_the_page", "one after the other, with a candidate for each ID")
 RUNS: dict[str, Run | Elsewhere] = {
     # what is typed in this repository
     "make demo": Elsewhere("test_make_demo_as_printed", MINUTES),
@@ -78,6 +79,12 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark iterate CLUSTER": Elsewhere("test_iterate_to_the_human_gate_as_printed", MINUTES),
     "hallmark iterate support-desk": Elsewhere("test_iterate_to_the_human_gate_as_printed", MINUTES),
     "dvc repro": Run("run branch", r"Data and pipelines are up to date"),
+    # docs/triage.md
+    "hallmark triage CLUSTER": TRIAGE,
+    "hallmark triage CLUSTER --json": TRIAGE,
+    'hallmark triage CLUSTER --accept ID --accept ID --reject ID --reason "nobody writes so"': TRIAGE,
+    "hallmark triage CLUSTER --edit ID --answer TEXT": TRIAGE,
+    "hallmark triage CLUSTER --finish": TRIAGE,
     # promotion
     "hallmark propose CLUSTER": Run("finished", r"proposed support-desk/1 on branch promote/support-desk/1", by="ci"),
     "hallmark propose --all": Run("finished", r"proposed support-desk/1 on branch promote/support-desk/1", by="ci"),
@@ -205,7 +212,13 @@ def test_every_printed_command_is_run_and_every_row_is_printed() -> None:
 def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
     run = RUNS[key]
     assert isinstance(run, Elsewhere)
-    rooms: tuple[ModuleType, ...] = (sys.modules[__name__], acceptance, test_attack, test_cli_stages)
+    rooms: tuple[ModuleType, ...] = (
+        sys.modules[__name__],
+        acceptance,
+        test_attack,
+        test_cli_stages,
+        test_triage_command,
+    )
     assert any(callable(getattr(room, run.test, None)) for room in rooms), run.test
 
 

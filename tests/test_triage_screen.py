@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 
@@ -288,3 +289,16 @@ def test_the_command_line_does_not_bring_textual():
     program = "import sys, runner.cli.triage; print('textual' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "False"
+
+
+def test_keys_that_come_while_a_dialog_closes_do_nothing(tmp_path):
+    async def steps(pilot, app):
+        for opening, closing in (("question_mark", "x"), ("e", "ctrl+s"), ("e", "escape")):
+            await pilot.press(opening)
+            for name in (closing, closing):
+                app.post_message(Key(name, name if len(name) == 1 else None))
+            await pilot.pause()
+            assert len(app.screen_stack) == 1
+
+    play(tmp_path, steps)
+    assert chosen(tmp_path) == []

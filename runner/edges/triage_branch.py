@@ -117,14 +117,24 @@ def send(place: Place, files: Mapping[str, bytes], message: str) -> str:
         git(place.top, "commit", "--quiet", "--message", message, "--", *paths, env=author(place.main))
     if not has_remote(place.main):
         return f"signed and committed on {place.branch}; there is no origin to push to"
-    if (said := _push(place)) and place.top != place.main:
-        ref = f"refs/remotes/origin/{place.branch}"
-        git(place.main, "fetch", "--quiet", "origin", f"+refs/heads/{place.branch}:{ref}")
-        git(place.top, "rebase", "--quiet", ref, env=author(place.main))
+    said = _push(place)
+    if said and place.top != place.main and _brought_forward(place):
         said = _push(place)
     if said:
-        raise GitError(f"signed and committed, not pushed: {said}; bring {place.branch} forward and run this again")
+        raise GitError(f"signed and committed, not pushed; mend it and run this again: {said}")
     return f"signed, committed and pushed to {place.branch}"
+
+
+def _brought_forward(place: Place) -> bool:
+    """Put what is not pushed on top of what origin has: everybody writes files of their own."""
+    ref = f"refs/remotes/origin/{place.branch}"
+    fetched = attempt(place.main, "fetch", "--quiet", "origin", f"+refs/heads/{place.branch}:{ref}")
+    if fetched.returncode:
+        return False
+    done = attempt(place.top, "rebase", "--quiet", ref, env=author(place.main))
+    if done.returncode:
+        attempt(place.top, "rebase", "--abort")
+    return done.returncode == 0
 
 
 def _push(place: Place) -> str:

@@ -156,12 +156,16 @@ def _source(name: str, background: Background) -> Iterator[Line]:
             yield Line(shown(trace.feedback.correct_answer), Look.GOOD)
         if trace.flags:
             yield Line(f"flagged: {', '.join(trace.flags)}", Look.BAD)
-        yield Line(f"{unique.signal.id}, seen {unique.count} times", Look.FAINT)
+        yield Line(f"{unique.signal.id}, seen {_times(unique.count)}", Look.FAINT)
     elif example is not None:
         yield from _conversation(example.input)
         yield Line("answer", Look.FAINT)
         yield Line(shown(example.answer), Look.GOOD)
         yield Line(f"{example.origin} example {name}, {example.capability}", Look.FAINT)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def rubric(session: Session, background: Background) -> Pane:
@@ -213,7 +217,7 @@ def why(session: Session, background: Background) -> Pane:
     failure = background.failure(one)
     if failure is not None:
         lines += [
-            Line(f"aims at {failure.id}, severity {failure.severity}, seen {failure.frequency} times", Look.STRONG),
+            Line(f"aims at {failure.id}, severity {failure.severity}, seen {_times(failure.frequency)}", Look.STRONG),
             Line(f"  {shown(failure.pattern)}"),
             Line(f"  {shown(failure.explanation)}", Look.FAINT),
         ]

@@ -220,7 +220,12 @@ class TriageApp(App[str]):
 
 
 def run(store: ReviewStore, room: Room) -> tuple[Session, str]:
-    """Show the screen until the reviewer leaves it. The session as it was left, and what finishing said."""
+    """Show the screen until the reviewer leaves it. The session as it was left, and what finishing said.
+
+    Raises `HallmarkError` where the screen itself failed; Textual has then told how.
+    """
     app = TriageApp(store, room)
     said = app.run() or ""
+    if app.return_code:
+        raise HallmarkError("the triage screen failed as said above; every key before it is saved")
     return app.session, said

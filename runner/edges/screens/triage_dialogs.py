@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,6 +15,7 @@ from textual.widgets import Input, Static, TextArea
 
 from runner.rules.triage_view import Line, Look, Pane, editable
 
+T = TypeVar("T")
 STYLES = {
     Look.PLAIN: "",
     Look.STRONG: "bold",
@@ -30,7 +31,18 @@ def words(lines: Sequence[Line]) -> Content:
     return Content("\n").join([Content.styled(line.text, STYLES[line.look]) for line in lines])
 
 
-class Shown(ModalScreen[None]):
+class Dialog(ModalScreen[T]):
+    """Closes once: a key that comes while it is closing does nothing."""
+
+    _answered = False
+
+    def close(self, result: T | None) -> None:
+        if not self._answered:
+            self._answered = True
+            self.dismiss(result)
+
+
+class Shown(Dialog[None]):
     """A page to read. Any key closes it but those that scroll."""
 
     CSS = """
@@ -51,10 +63,10 @@ class Shown(ModalScreen[None]):
     def on_key(self, event: Key) -> None:
         if event.key not in self.SCROLLS:
             event.stop()
-            self.dismiss(None)
+            self.close(None)
 
 
-class Editor(ModalScreen[tuple[str, str] | None]):
+class Editor(Dialog[tuple[str, str] | None]):
     """The input's last user text and the answer, to be changed. Dismisses with both, or with None."""
 
     CSS = """
@@ -82,13 +94,13 @@ class Editor(ModalScreen[tuple[str, str] | None]):
 
     def action_save(self) -> None:
         text, answer = (self.query_one(name, TextArea).text for name in ("#text", "#answer"))
-        self.dismiss((editable(text), editable(answer)))
+        self.close((editable(text), editable(answer)))
 
     def action_leave(self) -> None:
-        self.dismiss(None)
+        self.close(None)
 
 
-class Reason(ModalScreen[str | None]):
+class Reason(Dialog[str | None]):
     """A line for the reason of a rejection. Dismisses with it, or with None."""
 
     CSS = """
@@ -103,7 +115,7 @@ class Reason(ModalScreen[str | None]):
         yield field
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(editable(event.value))
+        self.close(editable(event.value))
 
     def action_leave(self) -> None:
-        self.dismiss(None)
+        self.close(None)
