@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from runner.pipeline import PHASES, perform
 from runner.records.cluster import Capability
 from runner.records.dataset import Batch, Rejected
 from runner.records.funnel import FunnelStep
-from runner.records.generation import Output, Prompting, Shown
+from runner.records.generation import Output, Prompting, Served, Shown
 from runner.records.params import ClusterParams, ExpandKnobs
 from runner.records.scenario import SetName
 from runner.rules import crossref, prompts
@@ -446,3 +447,20 @@ def test_check_finds_a_server_that_is_not_named_and_two_that_are_the_same() -> N
         "the server elsewhere is unknown",
         "two generators would write the batches *-llm-elsewhere",
     ]
+
+
+def test_the_documented_causes_and_fields_are_the_real_ones() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "expansion.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")
+    ]
+    named = [(re.findall(r"`([\w-]+)`", row[0]), row[1]) for row in rows]
+    first = {name: second for names, second in named for name in names}
+    assert set(prompts.PARSED) <= set(first)
+    assert {"class-conditional", "few-shot", "server", "perturbation"} <= set(first)
+    assert {source.value for source in Shown} <= set(first)
+    fields = {name: field.default for name, field in Served.model_fields.items() if name not in ("kind", "server")}
+    assert {name: first[name].strip("`") for name in fields} == {
+        name: "none" if default is None else f"{default:g}" if isinstance(default, float) else str(default)
+        for name, default in fields.items()
+    }
