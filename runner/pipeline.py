@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -248,6 +248,9 @@ class _Scoped:
 
     def rows(self, name: str, kind: type[R]) -> tuple[R, ...]:
         return self.artifacts.rows(self._declared(name), kind)
+
+    def stream(self, name: str, kind: type[R]) -> Iterator[R]:
+        return self.artifacts.stream(self._declared(name), kind)
 
     def tree(self, name: str) -> Tree:
         return self.artifacts.tree(self._declared(name))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from itertools import islice
+from operator import eq
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from runner.ports_models import (
     Answers,
@@ -76,12 +78,43 @@ class FieldLocator(Protocol):
         """The line of the field, or of the nearest one above it that the file has."""
 
 
+class Streamed(Sequence[R]):
+    """Rows that are made anew each time they are gone through, and never stand in memory together."""
+
+    def __init__(self, make: Callable[[], Iterator[R]], *, count: int) -> None:
+        self._make, self._count = make, count
+
+    def __iter__(self) -> Iterator[R]:
+        return self._make()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[R]: ...
+
+    def __getitem__(self, index: int | slice) -> R | Sequence[R]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(self._count))]
+        place = range(self._count)[index]
+        return next(islice(self._make(), place, None))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Streamed) and len(self) == len(other) and all(map(eq, self, other))
+
+
 class Artifacts(Protocol):
     """An iteration's files by name (`records.artifact.ARTIFACTS`). A missing one is a `DataError`."""
 
     def record(self, name: str, kind: type[R]) -> R: ...
 
     def rows(self, name: str, kind: type[R]) -> tuple[R, ...]: ...
+
+    def stream(self, name: str, kind: type[R]) -> Iterator[R]:
+        """The rows one at a time, for what is too large to hold."""
 
     def tree(self, name: str) -> Tree: ...
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
-from runner.edges.files import write_directory, write_file
+from runner.edges.files import write_blocks, write_directory, write_file
 from runner.errors import DataError
 from runner.ports import Tree
 from runner.records.artifact import ARTIFACTS, Form
@@ -17,6 +18,7 @@ from runner.records.base import Record
 from runner.rules.canonical import sha256
 
 R = TypeVar("R", bound=Record)
+_BLOCK = 1 << 20
 
 
 class DirectoryArtifacts:
@@ -46,10 +48,24 @@ class DirectoryArtifacts:
             raise DataError(f"{self.path(name)}: not a {kind.__name__}: {error}") from error
 
     def rows(self, name: str, kind: type[R]) -> tuple[R, ...]:
-        return tuple(self._rows(name, kind))
+        return tuple(self._parsed(name, kind, self._bytes(name).splitlines()))
 
-    def _rows(self, name: str, kind: type[R]) -> Iterator[R]:
-        for number, line in enumerate(self._bytes(name).splitlines(), start=1):
+    def stream(self, name: str, kind: type[R]) -> Iterator[R]:
+        """The rows one at a time. What is pinned is checked as it is read: a `DataError` after the last row says that
+        the rows were not the recorded ones."""
+        found = hashlib.sha256()
+
+        def lines() -> Iterator[bytes]:
+            with self._opened(name) as file:
+                for line in file:
+                    found.update(line)
+                    yield line
+
+        yield from self._parsed(name, kind, lines())
+        self._is_recorded(name, found.hexdigest())
+
+    def _parsed(self, name: str, kind: type[R], lines: Iterable[bytes]) -> Iterator[R]:
+        for number, line in enumerate(lines, start=1):
             try:
                 yield kind.model_validate_json(line)
             except ValidationError as error:
@@ -69,15 +85,23 @@ class DirectoryArtifacts:
 
     def digest(self, name: str) -> str:
         """Of what is there, whatever was recorded."""
-        return self._tree(name).digest if ARTIFACTS[name].form is Form.TREE else sha256(self._file(name))
+        if ARTIFACTS[name].form is Form.TREE:
+            return self._tree(name).digest
+        found = hashlib.sha256()
+        with self._opened(name) as file:
+            while block := file.read(_BLOCK):
+                found.update(block)
+        return found.hexdigest()
 
     def write(self, name: str, value: Record | Sequence[Record] | Tree) -> None:
         """Replace the artifact. Records are readable JSON with sorted keys, rows are JSON lines."""
         target = self.path(name)
         if isinstance(value, Tree):
             write_directory(target, value.files)
+        elif isinstance(value, Record):
+            write_file(target, record_bytes(value))
         else:
-            write_file(target, record_bytes(value) if isinstance(value, Record) else rows_bytes(value))
+            write_blocks(target, map(row_bytes, value))
         self._pins.pop(name, None)
 
     def _bytes(self, name: str) -> bytes:
@@ -96,8 +120,12 @@ class DirectoryArtifacts:
             raise DataError(f"{self.path(name)} has sha256 {found}, and {recorded} is recorded: {hint}")
 
     def _file(self, name: str) -> bytes:
+        with self._opened(name) as file:
+            return file.read()
+
+    def _opened(self, name: str) -> IO[bytes]:
         try:
-            return self.path(name).read_bytes()
+            return self.path(name).open("rb")
         except FileNotFoundError as error:
             raise DataError(f"{self.path(name)} is missing: run the phase that writes it, or `dvc pull`") from error
 
@@ -108,4 +136,8 @@ def record_bytes(record: Record) -> bytes:
 
 
 def rows_bytes(rows: Sequence[Record]) -> bytes:
-    return b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
+    return b"".join(map(row_bytes, rows))
+
+
+def row_bytes(row: Record) -> bytes:
+    return row.model_dump_json().encode() + b"\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.dvc_repository import opened
-from runner.edges.files import write_file
+from runner.edges.files import put, write_file
 from runner.edges.write_points import WritePoint, reach
 from runner.edges.yaml_files import dump, parse
 from runner.errors import DataError
@@ -71,10 +71,11 @@ def fetch_all(top: Path, paths: Sequence[Path]) -> list[Path]:
         pointer = read_pointer(path, name=path.relative_to(top).as_posix())
         found = _digests(path)[1] if path.exists() else ""
         if found != pointer.meta.sha256:
-            data = objects.file(pointer.outs[0], pointer.meta.sha256, where=str(path))
+            fresh = top / ".hallmark" / "fetched" / pointer.meta.sha256
+            objects.bring(pointer.outs[0], pointer.meta.sha256, fresh, where=str(path))
             if found:
                 _set_aside(top, path, found)
-            write_file(path, data)
+            put(fresh, path)
     return list(paths)
 
 

@@ -1,8 +1,9 @@
 """Objects out of DVC's caches and remotes.
 
 DVC is transport: it would take wrong bytes of the right length, follow a link and write wherever a listing leads, so
-nothing here lets it write a path that it read. An object is fetched into memory (by way of a scratch directory, where
-the remote is no directory), its md5 says whether the transport was whole, and its sha256 must be the recorded one.
+nothing here lets it write a path that it read. An object is fetched into memory or, a large one, to its place, by way
+of a scratch directory where the remote is no directory. Its md5 says whether the transport was whole, and its sha256
+must be the recorded one: or what stood there stands.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from runner.edges.files import write_file
+from runner.edges.files import write_blocks, write_file
 from runner.errors import DataError
 from runner.records.pointer import PointerOut
 from runner.rules.canonical import sha256
@@ -27,7 +29,15 @@ if TYPE_CHECKING:
     from configparser import ConfigParser
 
 MAX_BYTES = 2**31
+_BLOCK = 1 << 20
 _OBJECT = re.compile(r"[0-9a-f]{32}(?:\.dir)?\Z")
+
+
+class _Found(NamedTuple):
+    """An object that was opened, and where it stood."""
+
+    file: IO[bytes]
+    at: str
 
 
 class DvcObjects:
@@ -60,6 +70,16 @@ class DvcObjects:
         self._keep({pointer.md5: data})
         return data
 
+    def bring(self, pointer: PointerOut, digest: str, target: Path, *, where: str) -> None:
+        """The file that a pointer names, at `target`, in memory that does not grow with it. Raises `DataError` unless
+        its sha256 is `digest`; then what stood there stands."""
+        with self._object(pointer.md5, where=where) as found:
+            write_blocks(target, _checked(found, pointer.md5, digest, where=where))
+        kept = self._caches[0] / _part(pointer.md5) if self._caches else None
+        if kept is not None and not kept.exists():
+            with target.open("rb") as file:
+                write_blocks(kept, _blocks(file), mode=0o444)
+
     def tree(self, pointer: PointerOut, digest: str, *, where: str) -> Tree:
         """The directory that a pointer names. Raises `DataError` unless its `tree_digest` is `digest`."""
         if not pointer.md5.endswith(".dir"):
@@ -83,16 +103,29 @@ class DvcObjects:
 
         The first place that has it decides: wrong bytes there are for a person to look at, not to be passed over.
         """
+        with self._object(md5, where=where) as found:
+            data = found.file.read()
+            _is_intact(hashlib.md5(data, usedforsecurity=False).hexdigest(), md5, at=found.at, where=where)
+            return data
+
+    @contextmanager
+    def _object(self, md5: str, *, where: str) -> Iterator[_Found]:
+        """An object, opened, whatever its bytes are."""
         if not _OBJECT.match(md5):
             raise DataError(f"{where}: {md5!r} is no object name")
         part = _part(md5)
         for place in (*self._caches, *self._remote_directory()):
-            data = _regular(place, part, where=where)
-            if data is not None:
-                return _intact(data, md5, at=str(place / part), where=where)
-        data = self._over_the_network(part, where=where)
-        if data is not None:
-            return _intact(data, md5, at=f"{self._url}/{part}", where=where)
+            file = _regular(place, part, where=where)
+            if file is not None:
+                with file:
+                    yield _Found(file, str(place / part))
+                return
+        with tempfile.TemporaryDirectory(prefix="hallmark-object-") as scratch:
+            copy = Path(scratch) / "object"
+            if self._over_the_network(part, copy, where=where):
+                with copy.open("rb") as file:
+                    yield _Found(file, f"{self._url}/{part}")
+                return
         places = "neither in the cache nor at the remote" if self._url else "not in the cache, and no remote is set"
         raise DataError(f"{where}: object {md5} is {places}: push it from where it was made (`dvc push`)")
 
@@ -101,13 +134,14 @@ class DvcObjects:
             return ()
         return ((self._home / ".dvc" / self._url).resolve(),)
 
-    def _over_the_network(self, part: str, *, where: str) -> bytes | None:
-        """The object at a remote that is no directory (ssh, S3, …), through DVC's file system for it; None for none.
+    def _over_the_network(self, part: str, copy: Path, *, where: str) -> bool:
+        """Copy the object from a remote that is no directory (ssh, S3, …), through DVC's file system for it. False for
+        none.
 
         DVC's whole configuration is asked, so that a port, a key or credentials in any of its files hold.
         """
         if self._url is None or "://" not in self._url:
-            return None
+            return False
         from dvc.config import Config
         from dvc.fs import get_cloud_fs
 
@@ -116,12 +150,11 @@ class DvcObjects:
             system: Any = kind(**options)
             path = system.join(root, part)
             if not system.exists(path):
-                return None
+                return False
             if system.size(path) > MAX_BYTES:
                 raise DataError(f"{where}: {path} is over {MAX_BYTES} bytes")
-            with tempfile.TemporaryDirectory(prefix="hallmark-object-") as scratch:
-                system.fs.get_file(path, str(Path(scratch) / "object"))
-                return (Path(scratch) / "object").read_bytes()
+            system.fs.get_file(path, str(copy))
+            return True
         except DataError:
             raise
         except Exception as error:  # each file system has an error tree of its own
@@ -144,8 +177,8 @@ def _parsed(config: bytes) -> ConfigParser:
     return parser
 
 
-def _regular(place: Path, part: str, *, where: str) -> bytes | None:
-    """A regular file below `place`, through no symbolic link: what is read is what stands there. None for none."""
+def _regular(place: Path, part: str, *, where: str) -> IO[bytes] | None:
+    """A regular file below `place`, opened, through no symbolic link: what is read stands there. None for none."""
     at = place
     for name in part.split("/"):
         at /= name
@@ -155,19 +188,33 @@ def _regular(place: Path, part: str, *, where: str) -> bytes | None:
         handle = os.open(at, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-            raise DataError(f"{where}: {at} is no regular file of at most {MAX_BYTES} bytes")
-        return file.read()
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+        os.close(handle)
+        raise DataError(f"{where}: {at} is no regular file of at most {MAX_BYTES} bytes")
+    return os.fdopen(handle, "rb")
 
 
-def _intact(data: bytes, md5: str, *, at: str, where: str) -> bytes:
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(_BLOCK):
+        yield block
+
+
+def _checked(found: _Found, md5: str, digest: str, *, where: str) -> Iterator[bytes]:
+    """Its blocks. Raises `DataError` at the end, where they were not those that were stored and recorded."""
+    transport, recorded = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    for block in _blocks(found.file):
+        transport.update(block)
+        recorded.update(block)
+        yield block
+    _is_intact(transport.hexdigest(), md5, at=found.at, where=where)
+    _is_recorded(recorded.hexdigest(), digest, where=where)
+
+
+def _is_intact(found: str, md5: str, *, at: str, where: str) -> None:
     if found != md5[:32]:
         hint = "Find out why, remove it, and push it again from where the right bytes are"
         raise DataError(f"{where}: {at} has md5 {found}, and {md5[:32]} was stored. {hint}")
-    return data
 
 
 def _is_recorded(found: str, recorded: str, *, where: str) -> None:

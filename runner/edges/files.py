@@ -34,6 +34,14 @@ def write_blocks(path: Path, blocks: Iterable[bytes], *, mode: int = 0o644) -> N
         reach(WritePoint.FILE_REPLACED, path)
 
 
+def put(fresh: Path, path: Path) -> None:
+    """Move a file that is whole into its place, on the same disk."""
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(fresh, path)
+    reach(WritePoint.FILE_REPLACED, path)
+
+
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     """Replace a directory. Killed in between there may be none, never a part of one. Raises `DataError`."""
     fresh = _part(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +44,9 @@ class MemoryArtifacts:
         if isinstance(value, Record | Tree):
             raise DataError(f"{name} has no rows")
         return tuple(row if type(row) is kind else kind.model_validate_json(row.model_dump_json()) for row in value)
+
+    def stream(self, name: str, kind: type[R]) -> Iterator[R]:
+        yield from self.rows(name, kind)
 
     def tree(self, name: str) -> Tree:
         value = self._value(name)

@@ -7,7 +7,6 @@ stand in a frozen set are named, so that the phases that train on them or aim by
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from runner.ports import MachineFacts, Output, Ports, Tree
@@ -62,11 +61,12 @@ def pin(space: Workspace) -> Intake:
 def _leaks(inputs: Inputs) -> tuple[Leak, ...]:
     frozen = FrozenTexts(scenario for found in inputs.workspace.scenarios.values() for scenario in found)
     rows = [row for name in ("base-data", "gold") for row in inputs.artifacts.rows(name, Example)]
-    said: dict[str, set[str]] = defaultdict(set)
-    for one in inputs.artifacts.rows("traces", Trace):
-        said[signal_id(fingerprint_of(one))].update(user_texts(one.input))
-    sent = [leak for name, texts in sorted(said.items()) if (leak := frozen.leak(name, texts))]
-    return (*frozen.leaks(sorted(rows, key=lambda row: row.id)), *sent)
+    sent: dict[str, Leak] = {}
+    for one in inputs.artifacts.stream("traces", Trace):
+        leak = frozen.leak(signal_id(fingerprint_of(one)), user_texts(one.input))
+        if leak and (leak.candidate not in sent or leak.similarity > sent[leak.candidate].similarity):
+            sent[leak.candidate] = leak
+    return (*frozen.leaks(sorted(rows, key=lambda row: row.id)), *(sent[name] for name in sorted(sent)))
 
 
 def _problem(problem: Problem | None, cluster: Cluster) -> Iterator[Reason]:
