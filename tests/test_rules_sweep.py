@@ -129,18 +129,26 @@ def test_fragility_says_how_often_and_which_other_arm() -> None:
     assert not close.fragility.words.startswith("The choice is steady")
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """200 draws of 300 scenarios from arms of known accuracy: the gain's 95 % interval holds it in about 95 %."""
+@pytest.mark.parametrize(
+    ("seeds", "spread", "fewest", "most"), [(1, 0.0, 112, 120), (2, 0.02, 106, 120), (1, 0.04, 50, 104)]
+)
+def test_the_interval_covers_the_truth_as_often_as_it_says(seeds: int, spread: float, fewest: int, most: int) -> None:
+    """120 draws of 300 scenarios from arms of known accuracy, whose seeds differ by `spread`: the gain's 95 % interval
+    holds it in about 95 % (114). With one seed, whose own luck it cannot know, it holds it far less often."""
     generator = np.random.default_rng(5)
+    dev = Dev(tuple(CAPABILITIES[n % 2] for n in range(300)), WEIGHTS)
     inside = 0
-    for trial in range(200):
+    for trial in range(120):
         shared = generator.random(300)
-        left, right = (shared < 0.7) ^ (generator.random(300) < 0.1), (shared < 0.8) ^ (generator.random(300) < 0.1)
-        rows = [ArmScores(n, s, (1,), (tuple(map(float, v)),)) for n, s, v in (("a", 0.0, left), ("b", 0.5, right))]
-        dev = Dev(tuple(CAPABILITIES[n % 2] for n in range(300)), WEIGHTS)
-        interval = Bands(rows, dev, seed=trial, resamples=400).difference("b", "a")
+        made = []
+        for name, share, accuracy in (("a", 0.0, 0.7), ("b", 0.5, 0.8), ("c", 0.75, 0.8)):
+            right = [
+                (shared < generator.normal(accuracy, spread)) ^ (generator.random(300) < 0.1) for _ in range(seeds)
+            ]
+            made.append(ArmScores(name, share, tuple(range(seeds)), tuple(tuple(map(float, row)) for row in right)))
+        interval = Bands(made, dev, seed=trial, resamples=400).difference("b", "a")
         inside += interval.low <= 0.08 <= interval.high
-    assert 180 <= inside <= 198
+    assert fewest <= inside <= most
 
 
 def test_seed_noise_widens_and_one_seed_has_none() -> None:

@@ -4,7 +4,8 @@
    for every arm: arms are compared in pairs, scenario by scenario.
 2. To each arm's mean over its seeds is added the mean of as many draws from the pooled seed residuals: the seeds' own
    composites less their arm's mean, times sqrt(k / (k - 1)) for k seeds (Davison and Hinkley 1997, 2.4). Seeds are too
-   few in one arm to tell how much a seed matters; over all arms there are enough for a figure.
+   few in one arm to tell how much a seed matters; over all arms there are enough for a figure. Part of a residual is
+   chance on single scenarios, which the first level has already: residuals are shrunk by that part of their variance.
 
 With one seed everywhere the second level is missing, and the intervals are those of dev alone.
 """
@@ -66,6 +67,7 @@ class Bands:
         weights = np.asarray(dev.each)
         scores = [np.asarray(arm.scores, dtype=np.float64) for arm in self.arms]
         self._by_seed = [found @ weights for found in scores]
+        self._chance = [_chance(found, weights) for found in scores if len(found) > 1]
         generator = np.random.default_rng(seed)
         counts = _counts(dev.capabilities, resamples, generator)
         means = np.stack([found.mean(axis=0) for found in scores])
@@ -110,8 +112,17 @@ class Bands:
         if not pool:
             return np.zeros((resamples, len(self.arms)))
         residuals = np.concatenate(pool)
+        variance = float((residuals**2).mean())
+        shrink = math.sqrt(max(0.0, 1 - float(np.mean(self._chance)) / variance)) if variance > 0 else 0.0
+        residuals = residuals * shrink
         drawn = [generator.choice(residuals, (resamples, len(found))).mean(axis=1) for found in self._by_seed]
         return np.stack(drawn, axis=1)
+
+
+def _chance(scores: Any, weights: Any) -> float:
+    """The variance of one seed's composite that comes of seeds differing on single scenarios, and not as a whole."""
+    apart = scores - (scores @ weights)[:, None]
+    return float((weights**2 * apart.var(axis=0, ddof=1)).sum())
 
 
 def _counts(capabilities: Sequence[str], resamples: int, generator: Any) -> Any:
