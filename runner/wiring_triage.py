@@ -17,7 +17,8 @@ from runner.errors import DataError, HallmarkError, RecordError, VerificationErr
 from runner.promotion.decide import person_of
 from runner.promotion.sources import Policy
 from runner.promotion.updates import MAIN
-from runner.records.triage import Review, Triage
+from runner.records.triage import Review
+from runner.records.triage_policy import Triage
 from runner.reviews import envelope_path, review_path, sign
 from runner.rules import triage_session
 from runner.rules.naming import slug

@@ -19,7 +19,8 @@ from runner.ports_promotion import Keys
 from runner.records.evidence import Lineage
 from runner.records.policy import Trust
 from runner.records.statement import Namespace
-from runner.records.triage import Choice, Review, Triage, TriageFile
+from runner.records.triage import Choice, Review, TriageFile
+from runner.records.triage_policy import Triage
 from runner.records.verdict import Outcome
 from runner.reviews import envelope_path, review_path, sign
 from runner.rules.canonical import canonical

@@ -14,7 +14,8 @@ from runner.records.conversation import Message, Role
 from runner.records.dataset import Candidate, Example
 from runner.records.preference import Ground
 from runner.records.scenario import Origin
-from runner.records.triage import Choice, Decision, Review, Triage, TriageFile
+from runner.records.triage import Choice, Decision, Review, TriageFile
+from runner.records.triage_policy import Triage
 from runner.rules.agreement import cohens_kappa
 from runner.rules.decisions import begin, candidates_digest, decide, rivals, withdraw
 from runner.rules.preferences import pairs, unpaired

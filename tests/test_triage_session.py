@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.records.triage import Choice, SampledBatch, Triage
+from runner.records.triage import Choice, SampledBatch
+from runner.records.triage_policy import Triage
 from runner.rules.canonical import digest
 from runner.rules.decisions import begin, decide
 from runner.rules.shown import shown

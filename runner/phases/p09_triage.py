@@ -22,7 +22,7 @@ from runner.rules import funnel as funnels
 from runner.rules.decisions import candidates_digest
 from runner.rules.preferences import pairs, unpaired
 from runner.rules.settlement import Settled, accepted, in_place, settle
-from runner.rules.triage_list import decided_in_place, disagreeing, list_problems, prefilled, review_problems, waiting
+from runner.rules.triage_list import disagreeing, list_problems, prefilled, review_problems, waiting
 from runner.rules.trust.facts import SignedReview
 from runner.rules.trust.triage import SIGN_AGAIN, signed_review_problems
 from runner.workspace import Inputs, Workspace
@@ -101,7 +101,7 @@ def _problems(
     found = [*list_problems(file, expected)]
     for review in reviews:
         found += review_problems(file, review)
-    if space.cluster.triage.signed and decided_in_place(file):
+    if space.cluster.triage.signed and file.decided_in_place:
         hint = "leave the list as CI prefilled it, and decide in a review of your own: `hallmark triage`"
         found.append(Reason(step="triage", problem="somebody decided in the list itself, unsigned", hint=hint))
     return tuple(found)
@@ -145,7 +145,7 @@ def _result(
     """Who decided what, how far they agree, and what passes unread."""
     made = [(one.reviewer, [decision.decision for decision in one.decisions]) for one in reviews]
     digests = {one.person: one for one in signed}
-    if decided_in_place(file):
+    if file.decided_in_place:
         made.append((file.reviewer, [in_place(one).decision for one in file.decisions]))
     counted = [
         ReviewCount(

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from runner.errors import HallmarkError, RecordError
 from runner.promotion.adapters import adapter_problem
 from runner.promotion.benchmarks import benchmark_steps
-from runner.promotion.reviews import triage_step
 from runner.promotion.signed import ATTESTATION, attestation, begin, proposal_and_approvals, read_decisions
 from runner.promotion.sources import Policy, Sources
 from runner.promotion.standing import standing
@@ -16,12 +15,13 @@ from runner.promotion.told import told_by
 from runner.promotion.twins import twins
 from runner.records.change import ChangeClass, Operation, PathChange
 from runner.records.cluster import BenchmarkLock, Cluster
+from runner.records.evidence import EvidenceFile
 from runner.records.promotion import PromotionKind, PromotionRecord
 from runner.records.verdict import Reason
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256
 from runner.rules.trust.change import NAMES, approvals_prefix, classes, manifest, promotion_place
-from runner.rules.trust.facts import Before, Facts, NextPolicy, Promotion
+from runner.rules.trust.facts import NO_TRIAGE, Before, Facts, NextPolicy, Promotion, TriageStep
 from runner.rules.trust.policy import FILES, GATE_STEP, NEXT, following_traps, numbered, revoked_digests
 
 
@@ -105,17 +105,26 @@ def gather(sources: Sources, step: Step) -> Facts:
         benchmarks=benchmark_steps(sources, step.old, step.new, changes),
         twins=twins(sources, step.new, changes),
         place=place,
-        triage=triage_step(
-            sources,
-            step.old,
-            step.new,
-            policy,
-            changes=changes,
-            contents=contents,
-            promotion=promotion,
-            now=step.now,
-        ),
+        triage=_triage(sources, step, policy, changes, contents, promotion),
     )
+
+
+def _triage(
+    sources: Sources,
+    step: Step,
+    policy: Policy,
+    changes: tuple[PathChange, ...],
+    contents: Mapping[str, bytes],
+    promotion: Promotion | None,
+) -> TriageStep:
+    """What the step says of triage; most say nothing, and need not load the records of it."""
+    told = promotion is not None and EvidenceFile.TRIAGE in promotion.evidence
+    if not told and not any("/triage/" in change.path for change in changes):
+        return NO_TRIAGE
+    from runner.promotion.reviews import triage_step
+
+    ends = (step.old, step.new)
+    return triage_step(sources, *ends, policy, changes=changes, contents=contents, promotion=promotion, now=step.now)
 
 
 def _times(sources: Sources, step: Step) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from runner.records.base import Record
 from runner.records.change import PathChange
 from runner.records.cluster import Cluster
 from runner.records.evidence import EvidenceFile
-from runner.records.triage import Review, Triage, TriageFile
+from runner.records.triage import Review, TriageFile
+from runner.records.triage_policy import Triage
 from runner.records.verdict import Reason
 from runner.reviews import REVIEW, envelope_path, opened, place_of
 from runner.rules.decisions import candidates_digest

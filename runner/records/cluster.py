@@ -14,7 +14,7 @@ from runner.records.generation import Generation
 from runner.records.mixture import MixturePolicy
 from runner.records.signal_policy import SignalPolicy
 from runner.records.stages import Stages
-from runner.records.triage import Triage
+from runner.records.triage_policy import Triage
 
 Positive = Annotated[int, Field(gt=0)]
 

@@ -32,7 +32,7 @@ from runner.records.dataset import Example
 from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.trace import Feedback, Trace
-from runner.records.triage import Triage
+from runner.records.triage_policy import Triage
 from runner.rules.benchmark import locked
 from runner.rules.canonical import digest
 from runner.rules.labelled_answers import Request, Row, check_answer, definition, fails, passes, rubric, said

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.records.dataset import Candidate
-from runner.records.triage import SampledBatch, Triage
+from runner.records.triage import SampledBatch
+from runner.records.triage_policy import Triage
 from runner.rules.canonical import digest
 
 Z = 1.959963984540054

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from runner.records.dataset import Candidate
-from runner.records.triage import Agreement, Choice, Decision, Review, Triage, TriageFile
+from runner.records.triage import Agreement, Choice, Decision, Review, TriageFile
+from runner.records.triage_policy import Triage
 from runner.records.verdict import Reason
 from runner.rules.decisions import candidates_digest, choice_problem, decision_problem
 from runner.rules.sampling import draw
@@ -58,13 +59,8 @@ def list_problems(file: TriageFile, expected: TriageFile) -> Iterator[Reason]:
     if missing:
         problem = f"{len(missing)} candidates are not in the list, first {missing[0]}"
         yield Reason(step=STEP, problem=problem, hint="take the list from the branch that CI opened")
-    if not file.reviewer.strip() and decided_in_place(file):
+    if not file.reviewer.strip() and file.decided_in_place:
         yield Reason(step=STEP, problem="`reviewer` is blank", hint="say who decided")
-
-
-def decided_in_place(file: TriageFile) -> bool:
-    """Whether somebody decided in the list itself."""
-    return any(one.decision is not Choice.UNDECIDED for one in file.decisions)
 
 
 def review_problems(file: TriageFile, review: Review) -> Iterator[Reason]:

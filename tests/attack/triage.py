@@ -11,7 +11,8 @@ from runner.records.conversation import Message, Role
 from runner.records.evidence import EvidenceFile, Lineage, LineageNode
 from runner.records.scenario import Origin
 from runner.records.statement import Namespace, ReviewStatement
-from runner.records.triage import Choice, Decision, Review, ReviewCount, Triage, TriageFile, TriageResult
+from runner.records.triage import Choice, Decision, Review, ReviewCount, TriageFile, TriageResult
+from runner.records.triage_policy import Triage
 from runner.reviews import envelope_path, review_path, sign
 from runner.rules.canonical import canonical, sha256, tree_digest
 from runner.rules.decisions import begin, decide

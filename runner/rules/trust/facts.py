@@ -20,7 +20,8 @@ from runner.records.verdict import Reason
 from runner.rules.trust import stages
 
 if TYPE_CHECKING:  # most steps say nothing of triage
-    from runner.records.triage import Review, Triage, TriageFile
+    from runner.records.triage import Review, TriageFile
+    from runner.records.triage_policy import Triage
 
 
 class Signed(NamedTuple):

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from runner.records.evidence import EvidenceFile, Lineage
 from runner.records.policy import Trust
 from runner.records.statement import ReviewStatement
-from runner.records.triage import Choice, ReviewCount, Triage, TriageResult
+from runner.records.triage import Choice, ReviewCount, TriageResult
+from runner.records.triage_policy import Triage
 from runner.records.verdict import Reason
-from runner.rules.triage_list import decided_in_place
 from runner.rules.trust.approvals import latest
 from runner.rules.trust.facts import Decided, Facts, Promotion, SignedReview
 from runner.rules.trust.figures import parse
@@ -84,7 +84,7 @@ def triage_problems(facts: Facts) -> Iterator[Reason]:
         for rule, problem in signed_review_problems(signed, trust, found.policies[signed.cluster], now=facts.now):
             yield Reason(step=STEP, problem=f"{rule}: {signed.path}: {problem}", hint=SIGN_AGAIN)
     for path, file in found.lists.items():
-        if file.reviewer or decided_in_place(file):
+        if file.reviewer or file.decided_in_place:
             hint = "leave the list as CI prefilled it, and decide in a review of your own"
             yield Reason(step=STEP, problem=f"{SIGNATURE}: {path}: somebody decided in the list itself", hint=hint)
     if facts.promotion is not None:

@@ -71,19 +71,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runner.records.change import ChangeClass, Operation
+from runner.records.evidence import EvidenceFile
 from runner.records.promotion import PromotionKind
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.trust.approvals import approval_problems
 from runner.rules.trust.change import APPROVALS, net_problems, promotion_place, shape_problems, step_problems
 from runner.rules.trust.dates import date_problems
 from runner.rules.trust.evidence import evidence_problems
-from runner.rules.trust.facts import Facts
+from runner.rules.trust.facts import NO_TRIAGE, Facts
 from runner.rules.trust.figures import figures
 from runner.rules.trust.frozen import version_problems
 from runner.rules.trust.gate import limit_problems
 from runner.rules.trust.moves import brought_problems, order_problems
 from runner.rules.trust.policy import EXPIRY
-from runner.rules.trust.triage import triage_problems
 
 
 def verify(facts: Facts) -> Verdict:
@@ -106,10 +106,22 @@ def verify(facts: Facts) -> Verdict:
         *(limit_problems(promotion, made) if promotion else ()),
         *(brought_problems(promotion, now=facts.now) if promotion else ()),
         *_bytes(facts),
-        *triage_problems(facts),
+        *_triage(facts),
     ]
     outcome = Outcome.REFUSE if reasons or facts.change is None else Outcome.PASS
     return Verdict(outcome=outcome, reasons=tuple(reasons))
+
+
+def _triage(facts: Facts) -> Iterable[Reason]:
+    """Step 10, where the step says something of triage, or would have to."""
+    promotion = facts.promotion
+    asked = promotion is not None and (
+        promotion.before.cluster.triage.signed or EvidenceFile.TRIAGE in promotion.evidence
+    )
+    if asked or facts.triage is not NO_TRIAGE:
+        from runner.rules.trust.triage import triage_problems
+
+        yield from triage_problems(facts)
 
 
 def _policy(facts: Facts) -> Iterable[Reason]:
