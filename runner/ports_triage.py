@@ -47,6 +47,10 @@ class Room(Protocol):
     def title(self) -> str:
         """The cluster, the iteration and the reviewer, for the top of the screen."""
 
+    @property
+    def told(self) -> str:
+        """What the reviewer should know at the start; empty for nothing."""
+
     def now(self) -> str:
         """The time, ISO 8601 in UTC to the second."""
 

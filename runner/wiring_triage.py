@@ -51,6 +51,10 @@ class Desk:
     def title(self) -> str:
         return f"{self.place.cluster}, {self.place.iteration}, {self.reviewer.name}"
 
+    @property
+    def told(self) -> str:
+        return self.place.told
+
     def now(self) -> str:
         return wiring_gate.now()
 

@@ -75,6 +75,7 @@ def background() -> Background:
 
 class Room:
     title = "desk, rowan"
+    told = ""
 
     def __init__(self) -> None:
         self.finished = 0
@@ -289,6 +290,17 @@ def test_the_command_line_does_not_bring_textual():
     program = "import sys, runner.cli.triage; print('textual' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "False"
+
+
+def test_keys_typed_ahead_wait_for_the_editor(tmp_path):
+    async def steps(pilot, app):
+        for name in ("e", "N", "o", "ctrl+s"):
+            app.post_message(Key(name, name if len(name) == 1 else None))
+        for _ in range(20):
+            await pilot.pause(0.05)
+
+    play(tmp_path, steps)
+    assert review(tmp_path).decisions[0].edited_input == "Noone input, two answers"
 
 
 def test_keys_that_come_while_a_dialog_closes_do_nothing(tmp_path):

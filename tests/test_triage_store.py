@@ -151,3 +151,12 @@ def test_a_review_edited_by_hand_is_taken_as_it_is(top):
     by_hand = decide(now.file, now.review, "cand-2", Choice.REJECT, at=NOW, reason="by hand")
     found.keep(type(now)(now.file, by_hand, now.order, steps=(), shown=now.shown))
     assert session(store(top)).decision("cand-2") == by_hand.decisions[1]
+
+
+def test_a_folder_that_leads_elsewhere_is_refused(top, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    folder = top / "clusters" / CLUSTER / "triage"
+    folder.rename(elsewhere / "triage")
+    folder.symlink_to(elsewhere / "triage")
+    with pytest.raises(RecordError, match="symbolic link"):
+        store(top).read()

@@ -66,7 +66,7 @@ def triage(
     if not (as_json or orders.named or orders.ranks or finish or background) and _terminal():
         return _on_screen(desk)
     session = desk.carry_out(orders)
-    said = desk.finish() if finish else desk.place.told
+    said = desk.finish() if finish else desk.told
     found = desk.background() if background else None
     click.echo(json.dumps(document(session, found, path=desk.store.name, told=said), indent=1, ensure_ascii=False))
     return _code(session)

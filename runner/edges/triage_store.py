@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
@@ -68,6 +68,9 @@ class ReviewFiles:
 
     def _bytes(self) -> tuple[bytes, bytes | None]:
         tree = DirectoryReader(self.top)
+        for folder in PurePosixPath(self.name).parents:
+            if (self.top / folder).is_symlink() and folder.parts:
+                raise RecordError("is a symbolic link", path=str(folder), hint="put the folder itself here")
         return tree.read(self.list_path), tree.read(self.name) if (self.top / self.name).exists() else None
 
     def _is_of(self, file: TriageFile, review: Review) -> None:

@@ -15,7 +15,7 @@ from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Key
+from textual.events import Event, Key
 from textual.widgets import Static
 
 from runner.edges.screens.triage_dialogs import Editor, Reason, Shown, words
@@ -30,6 +30,7 @@ from runner.rules.triage_view import Pane
 
 WATCH = 1.0
 """Seconds between two looks whether somebody else changed the review."""
+LEFT_TO_TEXTUAL = frozenset({"tab", "shift+tab", "pageup", "pagedown"})
 PANES: dict[str, Callable[[Session, Background], Pane]] = {
     "candidate": triage_view.candidate,
     "parent": triage_view.parent,
@@ -80,7 +81,8 @@ class TriageApp(App[str]):
         kept = store.read()
         self.session = triage_session.opened(kept.file, kept.review, others=kept.others, steps=kept.steps)
         self.background = Background(missing=("being fetched",))
-        self.told = f"undo reaches back {len(kept.steps)} keys" if kept.steps else "h shows every key"
+        begins = f"undo reaches back {len(kept.steps)} steps" if kept.steps else "h shows every key"
+        self.told = room.told or begins
         self._moments: list[float] = []
         self._broken = ""
 
@@ -120,22 +122,20 @@ class TriageApp(App[str]):
         told = self._broken or triage_view.asks(self.session) or self.told
         main.query_one("#told", Static).update(shown(told))
 
-    def on_key(self, event: Key) -> None:
-        """Every key that no dialog and no pane took."""
-        if len(self.screen_stack) > 1 or event.key in ("tab", "shift+tab"):
-            return
-        event.stop()
-        pressed = press(self.session, event.key, now=self.room.now())
+    async def on_event(self, event: Event) -> None:
+        """Keys are taken before any pane sees them, and the next one waits until what this one opens is there."""
+        fresh = not event.is_forwarded and len(self.screen_stack) == 1
+        if fresh and isinstance(event, Key) and event.key not in LEFT_TO_TEXTUAL:
+            await self._press(event.key)
+        else:
+            await super().on_event(event)
+
+    async def _press(self, name: str) -> None:
+        pressed = press(self.session, name, now=self.room.now())
         if pressed.ask is not None:
-            self._ask(pressed.ask)
+            await self._ask(pressed.ask)
         else:
             self._take(pressed.turn)
-
-    def action_help_quit(self) -> None:
-        self._ask(Ask.QUIT)
-
-    async def action_quit(self) -> None:
-        self._ask(Ask.QUIT)
 
     def _take(self, turn: Turn) -> None:
         """Write what a turn did, and show it. What somebody else changed meanwhile is read anew instead."""
@@ -178,19 +178,19 @@ class TriageApp(App[str]):
             self._broken, self.told = "", told
         self._show()
 
-    def _ask(self, ask: Ask) -> None:
+    async def _ask(self, ask: Ask) -> None:
         if ask is Ask.QUIT:
             self.exit("")
         elif ask is Ask.FINISH:
             self._finish()
         elif ask is Ask.KEYS:
-            self.push_screen(Shown(triage_view.keys()))
+            await self.push_screen(Shown(triage_view.keys()))
         elif ask is Ask.WHY:
-            self.push_screen(Shown(triage_view.why(self.session, self.background)))
+            await self.push_screen(Shown(triage_view.why(self.session, self.background)))
         elif ask is Ask.REASON:
-            self.push_screen(Reason(), self._reasoned)
+            await self.push_screen(Reason(), self._reasoned)
         else:
-            self.push_screen(Editor(*triage_view.to_edit(self.session)), self._edited)
+            await self.push_screen(Editor(*triage_view.to_edit(self.session)), self._edited)
 
     def _reasoned(self, reason: str | None) -> None:
         if reason is not None:

@@ -76,8 +76,8 @@ class Editor(Dialog[tuple[str, str] | None]):
     Editor Static { height: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", priority=True),
-        Binding("escape", "leave", priority=True),
+        Binding("ctrl+s", "save"),
+        Binding("escape", "leave"),
     ]
 
     def __init__(self, text: str, answer: str) -> None:
@@ -91,6 +91,9 @@ class Editor(Dialog[tuple[str, str] | None]):
             yield TextArea(self.text, id="text", tab_behavior="focus")
             yield Static("answer", markup=False)
             yield TextArea(self.answer, id="answer", tab_behavior="focus")
+
+    def on_mount(self) -> None:
+        self.set_focus(self.query_one("#text"))
 
     def action_save(self) -> None:
         text, answer = (self.query_one(name, TextArea).text for name in ("#text", "#answer"))
@@ -107,12 +110,15 @@ class Reason(Dialog[str | None]):
     Reason { align: center bottom; }
     Reason Input { width: 100%; border: round $accent; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave")]
 
     def compose(self) -> ComposeResult:
         field = Input(placeholder="why was it rejected? Enter saves, Escape leaves")
         field.border_title = "reason"
         yield field
+
+    def on_mount(self) -> None:
+        self.set_focus(self.query_one(Input))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.close(editable(event.value))
