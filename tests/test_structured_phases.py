@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from runner.edges.report import render
 from runner.records.cluster import Cluster
 from runner.records.conversation import last_user_text
 from runner.records.dataset import Channel
+from runner.records.evidence import EvidenceFile
+from runner.records.fields import FieldReport
 from runner.records.rubric import Rubric
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome
@@ -84,6 +87,13 @@ def test_every_phase_passes_and_slots_improve(done: Any) -> None:
     space, values, outputs = done
     assert {name: out.verdict.outcome for name, out in outputs.items()} == dict.fromkeys(outputs, Outcome.PASS)
     references = {one.id: one.reference for one in space.scenarios[SetName.HELDOUT]}
+    report = FieldReport.model_validate_json(values["bundle"].files[EvidenceFile.FIELDS])
+    heldout = {one.model: one for one in report.scores if one.set is SetName.HELDOUT}
+    assert heldout["candidate"].f1 > heldout["base"].f1 + 0.1
+    assert heldout["candidate"].conforming == heldout["candidate"].answers == len(references)
+    page = render(values["bundle"].files, cluster=space.cluster).decode()
+    assert "Fields of structured answers" in page
+    assert f"{heldout['candidate'].right}/{heldout['candidate'].wanted}" in page
     totals: dict[str, FieldCounts] = defaultdict(FieldCounts)
     for row in (*values["baseline-answers"], *values["answers"]):
         if row.set is SetName.HELDOUT and row.perturbation == "none" and row.grade.capability in WEAK:

@@ -19,6 +19,7 @@ from runner.records.cluster import Cluster
 from runner.records.dataset import Batch
 from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage, Operations, Risks, RollbackContract
 from runner.records.failure import Diagnosis
+from runner.records.fields import FieldReport
 from runner.records.funnel import FunnelReport
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
@@ -114,6 +115,7 @@ def _evidence(
         "diagnosis": diagnosis,
         "batches": view.batch_rows(batches, validation),
         "funnel": _record(files, EvidenceFile.FUNNEL, FunnelReport),
+        "fields": _record(files, EvidenceFile.FIELDS, FieldReport),
         "triage": _record(files, EvidenceFile.TRIAGE, TriageResult),
         "validation": validation,
         "training": _record(files, EvidenceFile.TRAINING, Training),

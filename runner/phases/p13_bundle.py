@@ -14,6 +14,7 @@ from runner.records.base import Record
 from runner.records.dataset import Batch, Candidate
 from runner.records.evidence import EvidenceFile
 from runner.records.failure import Diagnosis
+from runner.records.fields import FieldReport
 from runner.records.intake import Intake
 from runner.records.score import GradedAnswer, Scorecard
 from runner.records.trace import UniqueSignal
@@ -21,7 +22,7 @@ from runner.records.training import Sweep, Training, TrainingRow
 from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
 from runner.rules.assessment import ASSESSED
-from runner.rules.bundle import lineage, risks, scored_scenarios
+from runner.rules.bundle import field_scores, lineage, risks, scored_scenarios
 from runner.rules.canonical import canonical
 from runner.rules.settlement import spoken
 from runner.workspace import Inputs
@@ -69,6 +70,9 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     }
     if triage.funnel is not None:
         files[EvidenceFile.FUNNEL] = triage.funnel
+    fields = field_scores(row for row in answered if row.set in ASSESSED)
+    if fields:
+        files[EvidenceFile.FIELDS] = FieldReport(scores=fields)
     tree = {str(name): canonical(_plain(value)) + b"\n" for name, value in files.items()}
     tree[str(EvidenceFile.GRADES)] = b"".join(canonical(row) + b"\n" for row in grades)
     return Output({"bundle": Tree(dict(sorted(tree.items())))}, measured={"compute_s": 0.0})

@@ -22,6 +22,7 @@ class EvidenceFile(StrEnum):
     DIAGNOSIS = "diagnosis.json"
     PROVENANCE = "provenance.json"
     FUNNEL = "funnel.json"
+    FIELDS = "fields.json"
     RISKS = "risks.json"
     ROLLBACK = "rollback.json"
     TRAINING = "training.json"

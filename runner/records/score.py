@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.fields import FieldTally
 from runner.records.terms import OutcomeType, SetName
 
 
@@ -18,8 +19,10 @@ class Answer(Record):
     tokens: Annotated[int, Field(ge=0)]
 
 
-class Grade(Record):
+class Grade(Sparse):
     """How one answer fared against its rubric."""
+
+    SPARSE = frozenset({"fields"})
 
     scenario: Slug
     capability: Slug
@@ -31,6 +34,8 @@ class Grade(Record):
     missed: tuple[Slug, ...] = ()
     answer: str
     explanation: Text
+    fields: FieldTally | None = None
+    """Of an answer whose rubric has a criterion on fields."""
 
 
 class Interval(Record):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from runner.records.cluster import Cluster
 from runner.records.dataset import Batch, Candidate
 from runner.records.evidence import Lineage, LineageNode, Risk, Risks, RollbackContract
 from runner.records.failure import Diagnosis, FailureCluster
+from runner.records.fields import FieldScore, FieldTally
 from runner.records.intake import Incumbent
 from runner.records.scenario import Origin, SetName
 from runner.records.score import GradedAnswer, Scorecard, ScoredScenario
@@ -17,6 +18,7 @@ from runner.records.training import Sweep, Training, TrainingRow, Use
 from runner.records.validation import Judgement, ValidationReport
 from runner.rules.mixture import mixture_digest
 from runner.rules.scoring import AS_WRITTEN
+from runner.rules.structured import FieldCounts
 
 NOBODY: Mapping[str, Sequence[str]] = {}
 SMALL = 10
@@ -129,6 +131,31 @@ def _scored(rows: Sequence[GradedAnswer]) -> ScoredScenario:
         scores={model: grade.score for model, grade in plain.items()},
         passed={model: grade.passed for model, grade in plain.items()},
         perturbed=perturbed,
+    )
+
+
+def field_scores(rows: Iterable[GradedAnswer]) -> tuple[FieldScore, ...]:
+    """The fields of every model on every set as written, sorted by set and model; nothing where no rubric has any."""
+    tallies: dict[tuple[SetName, str], list[FieldTally]] = defaultdict(list)
+    for row in rows:
+        if row.perturbation == AS_WRITTEN and row.grade.fields is not None:
+            tallies[row.set, row.model].append(row.grade.fields)
+    return tuple(_field_score(name, model, found) for (name, model), found in sorted(tallies.items()))
+
+
+def _field_score(name: SetName, model: str, tallies: Sequence[FieldTally]) -> FieldScore:
+    total = FieldCounts(
+        sum(one.right for one in tallies), sum(one.given for one in tallies), sum(one.wanted for one in tallies)
+    )
+    return FieldScore(
+        set=name,
+        model=model,
+        answers=len(tallies),
+        conforming=sum(one.conforms for one in tallies),
+        **total._asdict(),
+        precision=round(total.precision, 9),
+        recall=round(total.recall, 9),
+        f1=round(total.f1, 9),
     )
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordError
+from runner.records.fields import FieldTally
 from runner.records.patterns import Instruction, program
 from runner.records.rubric import (
     Contains,
@@ -81,6 +82,7 @@ def grade(scenario: Scenario, rubric: Rubric, answer: str) -> Grade:
         missed=tuple(criterion_slug(rubric, criterion) for criterion in missed),
         answer=answer,
         explanation=_explain(missed, rubric, scenario, answer),
+        fields=_tally(rubric, scenario, answer),
     )
 
 
@@ -118,6 +120,22 @@ def _credit(grader: Grader, rubric: Rubric, scenario: Scenario, answer: str) -> 
     if isinstance(grader, JsonFields):
         return counts(answer, scenario.reference, below=grader.below, same=_same(rubric)).f1
     return float(_judge(grader, _same(rubric), answer, scenario.reference))
+
+
+def _tally(rubric: Rubric, scenario: Scenario, answer: str) -> FieldTally | None:
+    """The answer's fields over all criteria on fields; none where the rubric has no such criterion."""
+    graders = [criterion.grader for criterion in rubric.criteria]
+    compared = [grader.below for grader in graders if isinstance(grader, JsonFields)]
+    if not compared:
+        return None
+    each = [counts(answer, scenario.reference, below=below, same=_same(rubric)) for below in compared]
+    schemas = [grader.json_schema for grader in graders if isinstance(grader, JsonSchema)]
+    return FieldTally(
+        right=sum(one.right for one in each),
+        given=sum(one.given for one in each),
+        wanted=sum(one.wanted for one in each),
+        conforms=all(conforms(answer, schema) for schema in schemas),
+    )
 
 
 def _same(rubric: Rubric) -> Callable[[str], str]:
