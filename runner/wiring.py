@@ -15,6 +15,7 @@ from runner.edges.arm_store import LocalArms
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
 from runner.edges.dvc_objects import DvcObjects
+from runner.edges.embeddings import LocalEmbeddings
 from runner.edges.files import write_file
 from runner.edges.generators.chosen import generators
 from runner.edges.git_command import git, has_remote, resolve
@@ -147,6 +148,7 @@ def ports(path: Path, cluster: str, *, threads: int, progress: Progress = silent
         verifier=SshVerifier(),
         dump_yaml=dump,
         progress=progress,
+        embeddings=LocalEmbeddings(root(path), threads=threads),
     )
 
 

@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 
+from runner.phases.common import Stopwatch
 from runner.ports import Output, Ports
+from runner.records.conversation import last_user_text
 from runner.records.dataset import Example
-from runner.records.intake import DeduplicateReport
+from runner.records.intake import DeduplicateReport, SemanticPass
 from runner.records.signal_policy import SignalPolicy
-from runner.records.trace import Signal
+from runner.records.trace import Signal, UniqueSignal
 from runner.records.validation import Leak
 from runner.rules.holding import held_back
 from runner.rules.near_duplicates import SIZE
+from runner.rules.semantic import THRESHOLD, with_groups
 from runner.rules.signals import unique_signals
 from runner.rules.sources import over_quota, within_quota
 from runner.rules.tail import with_tail
@@ -32,7 +35,8 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     leaks = {leak.candidate: leak for leak in inputs.artifacts.rows("leaks", Leak)}
     trusted = [row for name in ("gold", "base-data") for row in inputs.artifacts.rows(name, Example)]
     marked, triggers = held_back(found, policy=policy, leaks=leaks, trusted=trusted)
-    unique = with_tail(within_quota(marked, policy))
+    watch = Stopwatch(ports)
+    unique, semantic = _proposed(inputs, ports, watch, with_tail(within_quota(marked, policy)))
     report = DeduplicateReport(
         signals=len(signals),
         unique=len(unique),
@@ -42,8 +46,24 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         held=_counts(one.held for one in unique if one.held),
         over_quota=over_quota(unique),
         triggers=triggers,
+        semantic=semantic,
     )
-    return Output({"unique": unique, "deduplicate": report}, measured={"compute_s": 0.0})
+    return Output({"unique": unique, "deduplicate": report}, measured=watch.measured)
+
+
+def _proposed(
+    inputs: Inputs, ports: Ports, watch: Stopwatch, unique: tuple[UniqueSignal, ...]
+) -> tuple[tuple[UniqueSignal, ...], SemanticPass | None]:
+    """With what an embedding model takes for the same, where the cluster names one."""
+    knobs = inputs.workspace.params.deduplicate
+    if not knobs.embedding_model:
+        return unique, None
+    texts = [last_user_text(one.signal.trace.input) for one in unique]
+    threshold = knobs.embedding_threshold or THRESHOLD
+    made = watch.time(lambda: ports.embeddings.embed(knobs.embedding_model, texts))
+    found = with_groups(unique, made.vectors, threshold=threshold)
+    like = [one.like for one in found if one.like]
+    return found, SemanticPass(model=made.model, threshold=threshold, groups=len(set(like)), members=len(like))
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:

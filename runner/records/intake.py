@@ -52,6 +52,18 @@ class Trigger(Record):
     """How well the rest of these texts tells them from other answers' texts: AUC, .5 is not at all."""
 
 
+class SemanticPass(Record):
+    """What an embedding model proposes, beside the near-duplicates that are counted."""
+
+    model: Sha256
+    """Digest of the model's files."""
+    threshold: float
+    groups: int
+    """Signals that others may say the same as."""
+    members: int
+    """Those others."""
+
+
 class DeduplicateReport(Record):
     """Phase 3's count."""
 
@@ -66,3 +78,4 @@ class DeduplicateReport(Record):
     over_quota: dict[str, int] = {}
     """How many failed traces do not count because their submitter sent more than its share, by submitter."""
     triggers: tuple[Trigger, ...] = ()
+    semantic: SemanticPass | None = None

@@ -35,9 +35,16 @@ class BaseRecipe(Record):
     """Share of rows also shown as `label -> message`, so that the model can generate messages for a label."""
 
 
-class DeduplicateKnobs(Record):
+class DeduplicateKnobs(Sparse):
+    SPARSE = frozenset({"embedding_model", "embedding_threshold"})
+
     threshold: Share = 0.8
     """Jaccard of word 3-shingles at and above which two texts are near-duplicates."""
+    embedding_model: str = ""
+    """A directory with a sentence-embedding model, from the repository's top: texts that it takes for the same are
+    marked. None where empty."""
+    embedding_threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Cosine from which it does; .9 where nothing is said."""
 
 
 class DiagnoseKnobs(Record):

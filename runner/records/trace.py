@@ -86,7 +86,7 @@ class Held(StrEnum):
 class UniqueSignal(Sparse):
     """A signal that stands for its exact and near duplicates."""
 
-    SPARSE = frozenset({"tail", "sources", "left_out", "held", "why"})
+    SPARSE = frozenset({"tail", "sources", "left_out", "held", "why", "like"})
 
     signal: Signal
     count: int = Field(gt=0)
@@ -101,6 +101,8 @@ class UniqueSignal(Sparse):
     held: Held | None = None
     why: str = ""
     """In words, why it is held."""
+    like: str = ""
+    """The signal whose words differ and that may say the same: an embedding model's proposal, no duplicate."""
 
     @property
     def counted(self) -> int:
