@@ -19,7 +19,11 @@ from runner.edges.traces.formats import FORMATS, Reader
 from runner.edges.traces.held import Held
 from runner.errors import ModelError
 from runner.records.conversation import Role
+from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Flag, Trace
+from runner.records.trace import Held as Cause
+from runner.records.validation import LeakHow
+from runner.rules.leakage import CONTAINED, NEAR, PARAPHRASE
 from runner.rules.redaction import KINDS
 
 USER = {"role": "user", "content": "What is the weather in Oslo?"}
@@ -174,11 +178,25 @@ def test_every_format_has_a_good_and_a_bad_example_and_a_name_on_the_command_lin
     assert tuple(FORMATS) == NAMED
 
 
-def test_the_documented_formats_and_kinds_are_the_real_ones():
+def documented(section: str, cell: int = 1) -> list[str]:
+    """A column of the table below a heading of docs/signals.md, without its backticks."""
     text = (Path(__file__).parents[1] / "docs/signals.md").read_text()
-    formats, kinds = (re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in text.split("## What is replaced"))
-    assert formats == list(FORMATS)
-    assert kinds == [*KINDS, "name"]
+    ((_, rows),) = re.findall(rf"^## ({section})\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    found = [row.split("|") for row in rows.splitlines() if row.startswith("| `")]
+    return [row[cell].strip().strip("`") for row in found]
+
+
+def test_the_documented_tables_are_the_real_ones():
+    policy = {name: f"{field.default}" for name, field in SignalPolicy.model_fields.items()}
+    assert documented("What is replaced before git or DVC see it") == [*KINDS, "name"]
+    assert documented("Who sent it") == list(FORMATS)
+    steering = documented("What may steer the set")
+    assert steering == [*Cause, *policy]
+    assert documented("What may steer the set", 2)[len(Cause) :] == list(policy.values())
+    assert documented("What leaks") == list(LeakHow)
+    assert [float(limit) for limit in documented("What leaks", 3)[1:]] == [NEAR, PARAPHRASE, CONTAINED]
+    text = (Path(__file__).parents[1] / "docs/signals.md").read_text().partition("## Where every record goes")[0]
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(FORMATS)
 
 
 def test_what_is_nested_deeply_or_half_a_character_is_quarantined(tmp_path):

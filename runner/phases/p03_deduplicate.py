@@ -5,7 +5,7 @@ in a frozen set, and what a submitter sent beyond its quota."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from runner.phases.common import Stopwatch
@@ -16,6 +16,7 @@ from runner.records.intake import DeduplicateReport, SemanticPass
 from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Signal, UniqueSignal
 from runner.records.validation import Leak
+from runner.records.verdict import Reason, Verdict
 from runner.rules.holding import held_back
 from runner.rules.near_duplicates import SIZE
 from runner.rules.semantic import THRESHOLD, with_groups
@@ -48,7 +49,22 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         triggers=triggers,
         semantic=semantic,
     )
-    return Output({"unique": unique, "deduplicate": report}, measured=watch.measured)
+    verdict = Verdict(reasons=tuple(_reasons(report)))
+    return Output({"unique": unique, "deduplicate": report}, verdict, watch.measured)
+
+
+def _reasons(report: DeduplicateReport) -> Iterator[Reason]:
+    """What steers nothing, for people to look at: the phase passes."""
+    for one in report.triggers:
+        problem = (
+            f'"{one.phrase}" goes with {one.answer} in {one.rows} of {one.of} texts, and nothing else in them does'
+        )
+        yield Reason(step="trigger", problem=problem, hint="find out who sent them; gold rows that say so vouch for it")
+    for cause, count in report.held.items():
+        yield Reason(step="held", problem=f"{count} signals are held: {cause}")
+    for name, count in report.over_quota.items():
+        hint = "`signals:` in cluster.yaml says how much is one submitter's"
+        yield Reason(step="quota", problem=f"{count} failed traces of {name} are over its quota", hint=hint)
 
 
 def _proposed(
