@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.edges.yaml_files import dump, line_of, parse
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role
 from runner.records.dataset import Candidate, Example
@@ -324,3 +325,11 @@ def test_a_decision_row_of_before_there_were_batches_reads_as_it_did() -> None:
     old = {"candidate": "c", "capability": "refund", "origin": "human", "answer": "a",
            "input": [{"role": "user", "content": "x"}], "decision": "accept"}  # fmt: skip
     assert Decision.model_validate(old).people == 1
+
+
+def test_a_list_of_thousands_can_be_read() -> None:
+    file = listed(6000, SAMPLE)
+    data = dump(file.model_dump(mode="json", exclude_defaults=True))
+    assert len(data) > 1_000_000
+    assert parse(data, TriageFile, path="list.yaml") == file
+    assert line_of(data, "decisions[5999].answer", path="list.yaml") > 6000

@@ -26,7 +26,7 @@ from runner.rules.problems import explain, field_path
 
 R = TypeVar("R", bound=Record)
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = Record.MAX_BYTES
 MAX_DEPTH = 20
 
 _FORBIDDEN = re.compile(rf"[\x00-\x09\x0b\x0c\x0e-\x1f{INVISIBLE}]|\r(?!\n)")
@@ -88,7 +88,7 @@ def parse(data: bytes, kind: type[R], *, path: str) -> R:
 def _parse(data: bytes, kind: type[Record], path: str) -> Record:
     if path.endswith(".md"):
         return parse_front_matter(data, kind, path=path)[0]
-    return _validated(load(data, path=path), kind)
+    return _validated(load(data, path=path, max_bytes=kind.MAX_BYTES), kind)
 
 
 def parse_front_matter(data: bytes, kind: type[R], *, path: str) -> tuple[R, str]:
@@ -101,7 +101,7 @@ def line_of(data: bytes, field: str, *, path: str) -> int:
     """The line of a field in a file that parses; for checks that look at more than one file."""
     if path.endswith(".md"):
         return load(_front_matter(data, path=path)[0], path=path, first_line=2).line(field)
-    return load(data, path=path).line(field)
+    return load(data, path=path, max_bytes=max(MAX_BYTES, len(data))).line(field)
 
 
 def _front_matter(data: bytes, *, path: str) -> tuple[bytes, str]:

@@ -22,6 +22,9 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class Record(BaseModel):
     """A noun of Hallmark, as a file says it."""
 
+    MAX_BYTES: ClassVar[int] = 1_000_000
+    """How large a reviewed file of this kind may be."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, ser_json_inf_nan="strings", defer_build=True
     )

@@ -16,7 +16,7 @@ person does) and `rules.settlement` (`settle`, `left`: what comes of everybody's
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -26,6 +26,9 @@ from runner.records.funnel import FunnelReport
 from runner.records.policy import Timestamp
 from runner.records.scenario import Origin
 from runner.records.triage_policy import Count, Triage
+
+LARGE = 4_000_000
+"""Bytes that a list or a review may have: some 10,000 candidates of a line or two, and less than the gate takes."""
 
 
 class Choice(StrEnum):
@@ -69,6 +72,8 @@ class SampledBatch(Record):
 class TriageFile(Record):
     """The list: prefilled by CI with every candidate undecided."""
 
+    MAX_BYTES: ClassVar[int] = LARGE
+
     cluster: Slug
     iteration: Slug
     reviewer: str = ""
@@ -99,6 +104,8 @@ class ReviewDecision(Record):
 
 class Review(Record):
     """One person's decisions, in the list's order; a candidate that is not in it is undecided by them."""
+
+    MAX_BYTES: ClassVar[int] = LARGE
 
     cluster: Slug
     iteration: Slug
