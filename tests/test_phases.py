@@ -82,6 +82,16 @@ def test_no_artifact_holds_what_was_measured(done: Any) -> None:
     assert set(again["sweep"].measured["training_s"]) == {arm.name for arm in values["sweep"].arms}
 
 
+def test_the_lineage_says_why_a_failure_is_aimed_at(done: Any) -> None:
+    _, values, _ = done
+    nodes = json.loads(values["bundle"].files["lineage.json"])["nodes"]
+    labels = {node["id"]: node["label"] for node in nodes if node["kind"] == "failure"}
+    (first, *_) = values["diagnosis"].targets
+    target = next(one for one in values["diagnosis"].failures if one.id == first)
+    assert target.priority == max(one.priority for one in values["diagnosis"].failures)
+    assert f"priority {target.priority:g} = {target.severity} severity x {target.frequency} failures" in labels[first]
+
+
 def test_the_iteration_id_follows_from_pins_and_incumbent_alone(done: Any) -> None:
     space, values, _ = done
     intake = values["intake"]

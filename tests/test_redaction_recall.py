@@ -11,6 +11,7 @@ import string
 from collections import Counter
 from collections.abc import Callable
 
+from runner.rules.flags import flags
 from runner.rules.redaction import KINDS, redact
 
 TEXTS = 500
@@ -208,5 +209,9 @@ def test_real_queries_are_left_alone(capsys, data):
     wrong = [text for text in texts if redact(text).counts]
     with capsys.disabled():
         print(f"\nfalse positives on BANKING77: {len(wrong)} of {len(texts)} ({len(wrong) / len(texts):.3%})")
+    flagged = [text for text in texts if flags([text])]
+    with capsys.disabled():
+        print(f"flagged as speaking to a model: {len(flagged)} of {len(texts)}")
+    assert len(flagged) < 0.001 * len(texts)
     assert len(texts) > 10_000
     assert len(wrong) < 0.01 * len(texts)

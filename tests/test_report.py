@@ -160,6 +160,18 @@ def test_hostile_text_stays_text() -> None:
     assert "<b>.json" in found.text
 
 
+def test_a_failure_says_why_it_is_aimed_at_first_and_what_steered_nothing() -> None:
+    files = dict(evidence())
+    diagnosis = json.loads(files[EvidenceFile.DIAGNOSIS])
+    diagnosis["failures"][0] |= {"priority": 223.2, "frequency": 31, "headroom": 0.8}
+    diagnosis |= {"held": {"trigger": 12}, "over_quota": {"web:user-0a1b": 41}}
+    files[EvidenceFile.DIAGNOSIS] = json.dumps(diagnosis).encode()
+    text = page(files).text
+    assert "Priority 223.2: high severity, 31 failures, 0.80 to gain." in text
+    assert "Production signals that steered nothing: 12 trigger, 41 traces of web:user-0a1b over its quota." in text
+    assert "steered nothing" not in page().text
+
+
 def test_drawings_say_what_they_show() -> None:
     drawings = [attributes for tag, attributes in page().tags if tag == "svg"]
     assert len(drawings) == 4 + len(cluster().capabilities)

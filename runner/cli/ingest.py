@@ -33,7 +33,8 @@ def ingest(
 
     Personal data and keys are replaced before git or DVC see a line. A record that was there before is not taken in
     twice; one that cannot be read is quarantined with its line number and the reason. What one file says of a model
-    call in another (an evaluation, a message) is joined to it.
+    call in another (an evaluation, a message) is joined to it. Users and sessions become pseudonyms, by the key in the
+    environment variable HALLMARK_SOURCE_KEY.
 
     Example: hallmark ingest support-desk spans.jsonl logs.jsonl --format otel
     """
