@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shlex
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.records.verdict import Outcome
 from runner.rules.trust import verification
+from tests.attack import triage
 from tests.attack.case import Expected
 from tests.attack.desk import PROGRAM, Desk
 from tests.attack.flips import flips
@@ -38,6 +41,20 @@ def test_a_bit_of_each_member(begun: dict[str, Desk], tmp_path: Path) -> None:
     rows = flips(begun["promoted"].copy(tmp_path / "desk"), count=26, seed=7)
     assert [row for row in rows if row.wrong] == []
     assert {"record", "envelope", "tag", "receipt", "adapter bytes"} <= {row.case.split(": ")[0] for row in rows}
+
+
+def test_a_bit_of_what_people_decided(begun: dict[str, Desk], tmp_path: Path) -> None:
+    """Any bit of the list, the review or the envelope: what is merged is what its reviewer signed, or it is not."""
+    desk = begun["triage"].copy(tmp_path / "desk")
+    honest, source = triage.files(desk), random.Random(11)
+    new = desk.git.commit_files([desk.main], honest, "Triage\n")
+    assert desk.judge(new, now=desk.now).outcome is Outcome.PASS
+    for path in honest:
+        for _ in range(20):
+            data = bytearray(honest[path])
+            data[source.randrange(len(data))] ^= 1 << source.randrange(8)
+            new = desk.git.commit_files([desk.main], {**honest, path: bytes(data)}, "Flipped\n")
+            assert desk.judge(new, now=desk.now).outcome is Outcome.REFUSE, bytes(data)
 
 
 def test_the_corpus_is_large_and_most_of_it_must_fail() -> None:

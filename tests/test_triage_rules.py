@@ -218,7 +218,10 @@ def test_two_who_agree_settle_it_and_two_who_do_not_reject_it() -> None:
     assert state.checked["c-0003"] == ("ada", "ben")
     (agreed,) = state.agreement
     assert (agreed.reviewers, agreed.candidates, agreed.agreed, agreed.kappa) == (("ada", "ben"), 10, 9, 0.0)
-    (reason,) = disagreeing(state, Triage(double=1.0, min_kappa=0.4))
+    strict = Triage(double=1.0, min_kappa=0.4)
+    assert gathered({"desk-1": file.model_copy(update={"policy": strict})}, {"desk-1": [ada, ben]}, ["desk-1"]) == []
+    assert len(gathered({"desk-1": file}, {"desk-1": [ada, ben]}, ["desk-1"])) == 9
+    (reason,) = disagreeing(state, strict)
     assert "ada and ben agree on 9 of 10: kappa 0.00" in reason.problem
 
 

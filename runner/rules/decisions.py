@@ -13,14 +13,15 @@ from runner.records.conversation import last_user_text
 from runner.records.dataset import Example
 from runner.records.scenario import Origin
 from runner.records.triage import Choice, Decision, Review, ReviewDecision, TriageFile
-from runner.rules.canonical import digest
+from runner.rules.canonical import canonical, digest
 from runner.rules.conversations import with_last_user_text
 
 
 def candidates_digest(file: TriageFile) -> str:
-    """sha256 over what the list shows of each candidate, in its order, and how many people it asks for: what a
-    signature binds. What somebody decided in the list itself is no part of it."""
-    return digest([[file.cluster, file.iteration], *(_shown(one) for one in file.decisions)])
+    """sha256 over the policy that decisions are settled by, what the list shows of each candidate, in its order, and
+    how many people it asks for: what a signature binds. What somebody decided in the list itself is no part of it."""
+    head = [file.cluster, file.iteration, canonical(file.policy).decode()]
+    return digest([head, *(_shown(one) for one in file.decisions)])
 
 
 def _shown(one: Decision) -> list[str]:

@@ -20,6 +20,7 @@ from runner.records.triage import (
     ReviewDecision,
     TriageFile,
 )
+from runner.records.triage_policy import Triage
 from runner.rules.agreement import cohens_kappa
 from runner.rules.decisions import decided
 from runner.rules.sampling import wilson
@@ -131,13 +132,20 @@ def accepted(file: TriageFile, state: Settled) -> list[Example]:
 def gathered(
     files: Mapping[str, TriageFile], reviews: Mapping[str, Sequence[Review]], iterations: Iterable[str]
 ) -> list[Example]:
-    """Everything that was accepted in those iterations, in the order of iteration and list."""
-    return [
-        example
-        for name in sorted(iterations)
-        if name in files
-        for example in accepted(files[name], settle(files[name], reviews.get(name, ())))
-    ]
+    """Everything that was accepted in those iterations, in the order of iteration and list. What two people decided
+    who did not mean the same was refused, and stays out."""
+    found: list[Example] = []
+    for name in sorted(iterations):
+        if name in files:
+            state = settle(files[name], reviews.get(name, ()))
+            found += () if at_odds(state, files[name].policy) else accepted(files[name], state)
+    return found
+
+
+def at_odds(state: Settled, policy: Triage) -> tuple[Agreement, ...]:
+    """Each two people whose kappa is below what the cluster asks for."""
+    least = policy.min_kappa
+    return tuple(one for one in state.agreement if least is not None and one.kappa is not None and one.kappa < least)
 
 
 def _one(shown: Decision, words: Said, file: TriageFile) -> tuple[Decision, Disagreement | None] | str:

@@ -10,7 +10,7 @@ from runner.records.triage_policy import Triage
 from runner.records.verdict import Reason
 from runner.rules.decisions import candidates_digest, choice_problem, decision_problem
 from runner.rules.sampling import draw
-from runner.rules.settlement import Settled, in_place
+from runner.rules.settlement import Settled, at_odds, in_place
 
 STEP = "triage"
 NAMED = 5
@@ -104,7 +104,6 @@ def waiting(state: Settled, *, path: str) -> tuple[Reason, ...]:
 
 def disagreeing(state: Settled, policy: Triage) -> tuple[Reason, ...]:
     """Each two people whose kappa is below what the cluster asks for."""
-    least = policy.min_kappa
     hint = (
         "talk over what they see differently, say it in the rubric, and merge that: the next iteration is decided by it"
     )
@@ -112,11 +111,11 @@ def disagreeing(state: Settled, policy: Triage) -> tuple[Reason, ...]:
         Reason(
             step="kappa",
             problem=f"{' and '.join(one.reviewers)} agree on {one.agreed} of {one.candidates}: kappa {one.kappa:.2f} "
-            f"[{one.low:.2f}, {one.high:.2f}] is below {least:g}; seen differently: {_differing(state, one)}",
+            f"[{one.low:.2f}, {one.high:.2f}] is below {policy.min_kappa:g}; "
+            f"seen differently: {_differing(state, one)}",
             hint=hint,
         )
-        for one in state.agreement
-        if least is not None and one.kappa is not None and one.kappa < least
+        for one in at_odds(state, policy)
     )
 
 

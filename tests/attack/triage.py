@@ -102,9 +102,17 @@ class Forger:
         return self.signer.sign(forged, payload_type=payload_type, namespace=self.namespace or namespace)
 
 
-def files(desk: Desk, person: str = "alice", *, key: str = "", iteration: str = ITERATION, **forged: Any) -> Any:
+def files(
+    desk: Desk,
+    person: str = "alice",
+    *,
+    key: str = "",
+    iteration: str = ITERATION,
+    policy: Triage = POLICY,
+    **forged: Any,
+) -> Any:
     """The list, a person's review of it and its envelope, by path."""
-    file = listed(iteration)
+    file = listed(iteration).model_copy(update={"policy": policy})
     review = reviewed(file, person)
     data, path = said(review), review_path("desk", iteration, person)
     trust = desk.sources().policy(desk.main).trust
@@ -128,6 +136,12 @@ def without_review(desk: Desk) -> Finding:
 def in_the_list(desk: Desk) -> Finding:
     file = listed(decision=Choice.ACCEPT).model_copy(update={"reviewer": "alice"})
     return alone(desk, {LIST: said(file)})
+
+
+def own_policy(desk: Desk) -> Finding:
+    """The list, signed as it stands, bears nearly every error in what nobody reads."""
+    loose = Triage(required="sample", sample=0.01, max_error_rate=0.99, signed=True, role="owner")
+    return alone(desk, files(desk, policy=loose))
 
 
 def edited(desk: Desk, path: str, edit: Callable[[bytes], bytes]) -> Finding:
@@ -305,6 +319,14 @@ CASES = (
         partial(edited, path=LIST, edit=another_answer),
         START,
         says="another list",
+    ),
+    Case(
+        "triage-policy-of-its-own",
+        "A list that says which errors to bear, and who ends disagreements.",
+        SUBJECTS,
+        own_policy,
+        START,
+        says="another policy",
     ),
     Case("triage-envelope-alone", "An envelope beside no review.", SUBJECTS, without_review, START),
     Case(

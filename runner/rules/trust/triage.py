@@ -87,6 +87,10 @@ def triage_problems(facts: Facts) -> Iterator[Reason]:
         if file.reviewer or file.decided_in_place:
             hint = "leave the list as CI prefilled it, and decide in a review of your own"
             yield Reason(step=STEP, problem=f"{SIGNATURE}: {path}: somebody decided in the list itself", hint=hint)
+        if file.policy != found.policies[path.split("/")[1]]:
+            hint = "take the list from the branch that CI opened"
+            said = f"{SUBJECTS}: {path}: it was drawn by another policy than cluster.yaml's"
+            yield Reason(step=STEP, problem=said, hint=hint)
     if facts.promotion is not None:
         hint = "this evidence cannot be promoted: run the iteration again"
         for problem in _told(facts.promotion, found.decided):
