@@ -14,6 +14,8 @@ import pytest
 
 from runner import pipeline
 from runner.errors import ExitCode
+from runner.records.mixture import MixturePolicy
+from runner.records.training import CurveShape
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNNER = ROOT / "runner"
@@ -253,3 +255,10 @@ def test_the_phases_read_as_the_flywheel() -> None:
     """`ls runner/phases` names the thirteen phases in their order."""
     files = sorted(path.stem for path in (RUNNER / "phases").glob("p*.py"))
     assert files == [f"p{phase.number:02}_{phase.name}" for phase in pipeline.PHASES]
+
+
+def test_the_documented_mixture_policy_and_verdicts_are_the_real_ones() -> None:
+    lines = (ROOT / "docs" / "ratio.md").read_text().splitlines()
+    first = [re.match(r"\| `([\w-]+)` \|", line) for line in lines]
+    documented = [found[1] for found in first if found]
+    assert documented == [*MixturePolicy.model_fields, *CurveShape]

@@ -22,6 +22,7 @@ import pytest
 
 from runner.errors import ExitCode
 from tests import test_attack, test_cli_stages, test_triage_command
+from tests.acceptance import test_collapse
 from tests.acceptance import test_readme as acceptance
 from tests.governed_desk import BIN, GovernedDesk
 from tests.printed import DIGEST, ROOT, Printed, block_with, blocks, commands, of_block
@@ -85,6 +86,9 @@ RUNS: dict[str, Run | Elsewhere] = {
     'hallmark triage CLUSTER --accept ID --accept ID --reject ID --reason "nobody writes so"': TRIAGE,
     "hallmark triage CLUSTER --edit ID --answer TEXT": TRIAGE,
     "hallmark triage CLUSTER --finish": TRIAGE,
+    "hallmark simulate collapse support-desk": Elsewhere(
+        "test_two_generations_on_the_cluster_s_data_and_on_a_file", MINUTES
+    ),
     # promotion
     "hallmark propose CLUSTER": Run("finished", r"proposed support-desk/1 on branch promote/support-desk/1", by="ci"),
     "hallmark propose --all": Run("finished", r"proposed support-desk/1 on branch promote/support-desk/1", by="ci"),
@@ -215,6 +219,7 @@ def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
     rooms: tuple[ModuleType, ...] = (
         sys.modules[__name__],
         acceptance,
+        test_collapse,
         test_attack,
         test_cli_stages,
         test_triage_command,
