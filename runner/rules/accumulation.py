@@ -26,7 +26,7 @@ def content_key(example: Example) -> str:
 def pool_record(
     aimed: Iterable[str], gathered: Iterable[Example], *, base: int, withdrawn: Iterable[str] = ()
 ) -> PoolRecord:
-    """What a later pool may not lose of this one. A row that stands in a frozen set counts: it is kept, if not shown."""
+    """What a later pool may not lose of this one. A row that stands in a frozen set counts: it is kept, not shown."""
     rows = list(gathered)
     return PoolRecord(
         aimed=tuple(aimed),
