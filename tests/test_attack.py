@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shlex
@@ -55,6 +56,18 @@ def test_a_bit_of_what_people_decided(begun: dict[str, Desk], tmp_path: Path) ->
             data[source.randrange(len(data))] ^= 1 << source.randrange(8)
             new = desk.git.commit_files([desk.main], {**honest, path: bytes(data)}, "Flipped\n")
             assert desk.judge(new, now=desk.now).outcome is Outcome.REFUSE, bytes(data)
+
+
+def test_a_clone_shows_who_signed_which_review(begun: dict[str, Desk], tmp_path: Path) -> None:
+    desk = begun["triage"].copy(tmp_path / "desk")
+    desk.land(desk.git.commit_files([desk.main], triage.files(desk), "Triage\n"))
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(desk.origin), str(clone)], check=True, capture_output=True)
+    done = desk.hallmark("verify", "--root", desk.root_sha256, where=clone)
+    assert done.returncode == 0, done.stderr
+    assert "alice decided 2 candidates of desk/it-1, signed" in done.stdout.splitlines()
+    told = json.loads(desk.hallmark("verify", "--root", desk.root_sha256, "--json", where=clone).stdout)
+    assert told["reviews"] == ["desk/it-1 alice 2"]
 
 
 def test_the_corpus_is_large_and_most_of_it_must_fail() -> None:

@@ -382,6 +382,13 @@ def test_two_people_sign_what_they_decided_and_the_iteration_says_so(fresh, tmp_
     assert {tuple(people) for people in told["checked"].values()} == {("ash", "rowan")}
     assert told["agreement"][0]["agreed"] == told["agreement"][0]["candidates"] == len(told["checked"])
 
+    export = [sys.executable, "-m", "runner.cli", "export", "preferences", CLUSTER, "rows"]
+    said_of = subprocess.run(export, cwd=merger, check=True, capture_output=True, text=True).stdout
+    rows = [json.loads(line) for line in (merger / "rows" / "sft.jsonl").read_text().splitlines()]
+    assert f"{len(rows)} rows  rows/sft.jsonl" in said_of.splitlines()
+    assert {row["candidate"] for row in rows} == set(told["checked"])
+    assert all(row["reviewers"] == ["ash", "rowan"] for row in rows)
+
 
 def test_a_run_opens_over_what_a_kill_left(fresh, tmp_path):
     """A work tree whose making was killed, and every lock that git and DVC know."""
