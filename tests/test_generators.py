@@ -173,9 +173,19 @@ def test_a_server_that_will_not_answer_is_an_error_and_the_rest_can_be_taken_up(
         assert {one["Authorization"] for one in server.headers} == {"Bearer sk-very-secret"}
         server.answer = usual
         once = ServedWriter(task(server.url, key="DESK_KEY"), choice, journals=tmp_path)
-        assert {draft.cause for draft in once.write({"broken": 20}, turn=0)} <= {"", "refused"}
+        assert {draft.cause for draft in once.write({"broken": 20}, turn=0)} == {""}
         assert once.measured["from_journal"] >= len(answered)
         assert all(b"sk-very-secret" not in path.read_bytes() for path in tmp_path.glob("*"))
+
+
+@pytest.mark.parametrize("rows", [3, 20])
+def test_a_server_that_refuses_every_request_has_refused_no_row(tmp_path: Path, rows: int) -> None:
+    with ChatServerThread(lambda body, asked: web.json_response({"detail": "no such field"}, status=422)) as server:
+        with pytest.raises(ModelError, match="it answered 422: no such field"):
+            write(server.url, tmp_path, rows)
+        assert len(server.asked) <= 8 + served().concurrency
+        server.answer = usual
+        assert {draft.cause for draft in write(server.url, tmp_path, rows)} == {""}
 
 
 def test_a_server_that_is_down_or_hangs_is_an_error(tmp_path: Path) -> None:

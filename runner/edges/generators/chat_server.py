@@ -6,7 +6,8 @@
 - A server that is busy (429), failing (5xx) or out of reach is asked again, after what it asks for (`Retry-After`) or
   twice as long as before, with jitter. One that goes on so, or that refuses the key or the address, ends it with a
   `ModelError`; the same command then takes up what is missing.
-- One that refuses a single request (400, 413, 422) has refused a row, unless it has answered none and refuses on.
+- One that refuses a single request (400, 413, 422) has refused a row, but not where it has answered none: then nothing
+  of that is journalled, and it ends with a `ModelError` too.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 OF_THE_ROW = frozenset({400, 413, 422})
+REFUSED = "refused"
 REFUSALS = 8
 """Requests refused one by one, before any is answered, after which the server is taken to refuse them all."""
 CHARACTERS = 4
@@ -77,7 +79,8 @@ class ChatServer:
         self._server, self._choice, self._key = server, choice, key
         self._url = f"{server.url.rstrip('/')}/chat/completions"
         self._resume_at = 0.0
-        self._refused = self._answered = 0
+        self._answers = False
+        self._doubtful: list[Reply] = []
         self.usage = Usage()
 
     def request(
@@ -104,6 +107,7 @@ class ChatServer:
         """A reply to each, in their order. Raises `ModelError`; what was answered by then is in the journal."""
         missing = [one for one in requests if one.id not in journal.replies]
         self.usage.journalled += len(requests) - len(missing)
+        self._answers |= len(missing) < len(requests)
         if missing:
             asyncio.run(self._answer(missing, journal, progress))
         return [journal.replies[one.id] for one in requests]
@@ -128,6 +132,8 @@ class ChatServer:
                 count = min(choice.concurrency, len(requests))
                 workers = [group.create_task(self._work(session, limits, waiting, desk)) for _ in range(count)]
                 await asyncio.gather(*workers)
+                if self._doubtful:
+                    raise self._gives_up(self._doubtful[-1].detail)
                 keeper.cancel()
         except* HallmarkError as problems:
             raise problems.exceptions[0] from None
@@ -142,7 +148,14 @@ class ChatServer:
                 reply: Reply = await retrying(self._send, session, limits, request)
             except _Busy as problem:
                 raise self._gives_up(f"{problem}, {self._choice.retries + 1} times") from None
-            await desk.put(reply)
+            if reply.cause == REFUSED and not self._answers:
+                self._doubtful.append(reply)
+                if len(self._doubtful) >= REFUSALS:
+                    raise self._gives_up(reply.detail)
+                continue
+            settled, self._doubtful = [*self._doubtful, reply], []
+            for one in settled:
+                await desk.put(one)
 
     def _retrying(self) -> AsyncRetrying:
         """Of one worker: it counts the tries of one request at a time."""
@@ -190,7 +203,7 @@ class ChatServer:
             await asyncio.sleep(left)
 
     def _read(self, request: Request, data: bytes) -> Reply:
-        self._answered += 1
+        self._answers = True
         reply = reply_of(request.id, data)
         self.usage.prompt_tokens += reply.prompt_tokens
         self.usage.completion_tokens += reply.completion_tokens
@@ -207,10 +220,9 @@ class ChatServer:
             self._resume_at = max(self._resume_at, asyncio.get_running_loop().time() + after)
             self.usage.repeated += 1
             raise _Busy(said, after)
-        self._refused += 1
-        if response.status not in OF_THE_ROW or (self._refused >= REFUSALS and not self._answered):
+        if response.status not in OF_THE_ROW:
             raise self._gives_up(said)
-        return Reply(request.id, "", "refused", said)
+        return Reply(request.id, "", REFUSED, said)
 
     def _gives_up(self, problem: str) -> ModelError:
         hint = "what it has answered is kept: mend it, and the same command asks for the rest"
