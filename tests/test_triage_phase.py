@@ -149,6 +149,17 @@ def test_what_is_not_the_reviewers_word_is_refused(keys: Path) -> None:
         assert output.artifacts["accepted"] == ()
 
 
+def test_a_cluster_that_asks_for_no_signature_takes_anybodys_word_but_no_forged_one(keys: Path) -> None:
+    room = Room(keys, signed=False)
+    output = room.run(room.merged(room.review("mallory"), signed=False))
+    assert output.verdict.outcome is Outcome.PASS
+    result: Any = output.artifacts["triage"]
+    assert (result.reviewer, result.reviews[0].signed) == ("mallory", False)
+    forged = room.run(room.merged(room.review("ada"), key="ben"))
+    assert forged.verdict.outcome is Outcome.REFUSE
+    assert "is not signed by ada" in forged.verdict.reasons[0].problem
+
+
 def test_two_who_do_not_mean_the_same_are_refused_with_what_to_do(keys: Path) -> None:
     room = Room(keys, double=1.0, min_kappa=0.6)
     ada = room.review("ada", {0: "no", 1: "no"})

@@ -36,16 +36,17 @@ def signed_review_problems(
     signed: SignedReview, trust: Trust, policy: Triage, *, now: str = ""
 ) -> Iterator[tuple[str, str]]:
     """Why a review is not its reviewer's word, each with its rule; nothing where it is. Without `now` its time is not
-    judged."""
+    judged. Where a cluster asks for neither signatures nor a role, an unsigned review may be anybody's."""
     if signed.review is None:
         yield SUBJECTS, "there is no review here that can be read"
         return
     said = (signed.review.cluster, signed.review.iteration, signed.review.reviewer)
     if said != (signed.cluster, signed.iteration, signed.person):
         yield BINDING, f"says it is {' / '.join(said)}'s"
-    if signed.person not in trust.people:
+    named = policy.signed or policy.role is not None or signed.statement is not None
+    if named and signed.person not in trust.people:
         yield ELIGIBLE, f"{signed.person} is no person of policy/trust.yaml"
-    elif policy.role is not None and policy.role not in trust.people[signed.person]:
+    elif policy.role is not None and policy.role not in trust.people.get(signed.person, ()):
         yield ELIGIBLE, f"{signed.person} does not hold the role {policy.role}, which cluster.yaml asks for"
     if signed.review.candidates != signed.candidates:
         yield SUBJECTS, "was made on another list of candidates" if signed.candidates else "there is no list for it"
