@@ -77,6 +77,8 @@ def heavy_imports(path: Path, *, inside_functions: bool) -> list[str]:
 
 def loads(path: Path, package: str) -> list[str]:
     """Where a module imports something of `package` when it is loaded."""
+    if package not in path.read_text():
+        return []
     tree = ast.parse(path.read_text())
     inside = {id(one) for node in ast.walk(tree) if isinstance(node, FUNCTIONS) for one in ast.walk(node)}
     named = (

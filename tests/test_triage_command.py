@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import re
 import shlex
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 import pytest
@@ -15,10 +19,10 @@ import pytest
 from runner.cli.triage import triage
 from runner.edges.git_write import GitRepository
 from runner.edges.signing import SshVerifier
-from runner.errors import HallmarkError
+from runner.errors import GitError, HallmarkError
 from runner.ports_promotion import Keys
 from runner.records.statement import PAYLOAD_TYPE, Namespace
-from runner.records.triage import Choice, Review
+from runner.records.triage import Choice, Review, Triage
 from runner.rules.triage_keys import KEYS
 from runner.wiring import dump_record, parse_record
 from runner.wiring_gate import now
@@ -30,14 +34,15 @@ CLUSTER, ITERATION = "support-desk", "support-desk-1"
 BRANCH = f"triage/{CLUSTER}/{ITERATION}"
 LIST = f"clusters/{CLUSTER}/triage/{ITERATION}.yaml"
 PAGE = Path(__file__).parents[1] / "docs" / "triage.md"
+ASKED = Triage(required="all", signed=True)
 TRIAGE = ("hallmark", "triage", CLUSTER)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> GovernedDesk:
     """A governed desk that asks for signed reviews, and the branch that CI opened for five candidates."""
-    made = GovernedDesk(tmp_path_factory.mktemp("triage"), CLUSTER).make(triage={"required": "all", "signed": True})
-    file = candidates(5).model_copy(update={"cluster": CLUSTER, "iteration": ITERATION})
+    made = GovernedDesk(tmp_path_factory.mktemp("triage"), CLUSTER).make(triage=ASKED.model_dump(mode="json"))
+    file = candidates(5).model_copy(update={"cluster": CLUSTER, "iteration": ITERATION, "policy": ASKED})
     with GitRepository(made.desk) as git:
         main = git.resolve("refs/heads/main")
         commit = git.commit_files([main or ""], {LIST: dump_record(file)}, "Candidates\n")
@@ -51,7 +56,12 @@ def desk(world, tmp_path) -> GovernedDesk:
 
 
 def said(desk: GovernedDesk, *options: str, by: str = "rowan", code: int = 0, cwd: Path | None = None) -> Any:
-    return json.loads(desk.run(*TRIAGE, *options, by=by, code=code, cwd=cwd))
+    """What the command prints, run in this process by a person in a home of their own."""
+    out = io.StringIO()
+    with mock.patch.dict(os.environ, desk.environment(by), clear=True), contextlib.redirect_stdout(out):
+        found = triage.main([CLUSTER, "--directory", str(cwd or desk.desk), *options], standalone_mode=False)
+    assert found == code
+    return json.loads(out.getvalue())
 
 
 def pushed(desk: GovernedDesk, person: str = "rowan") -> Review:
@@ -75,7 +85,7 @@ def log(desk: GovernedDesk) -> list[str]:
 
 
 def test_without_a_terminal_what_waits_is_one_document(desk):
-    document = said(desk, code=4)
+    document = json.loads(desk.run(*TRIAGE, code=4))
     assert document["reviewer"] == "rowan", "the person whose key it is"
     assert [one["candidate"] for one in document["undecided"]] == ["cand-0", "cand-4", "cand-1", "cand-2", "cand-3"]
     assert document["undecided"][0]["rivals"] == ["cand-4"]
@@ -128,10 +138,19 @@ def test_without_origin_it_goes_on_and_says_so(desk):
     later = said(desk, "--accept", "cand-1", "--background", code=4)
     assert "origin could not be reached" in later["told"]
     assert later["undecided"][0]["nearest_gold"] is None
-    assert "signed and committed, not pushed" in desk.run(*TRIAGE, "--finish", code=5)
+    with pytest.raises(GitError, match="signed and committed, not pushed"):
+        said(desk, "--finish")
     origin.rename(desk.origin)
     assert "pushed" in said(desk, "--finish", code=4)["told"]
     assert len(pushed(desk).decisions) == 2
+
+
+def test_a_branch_that_is_checked_out_elsewhere_is_decided_there(desk):
+    desk.run("git", "fetch", "--quiet", "origin")
+    desk.run("git", "worktree", "add", "--quiet", "../mine", BRANCH)
+    with pytest.raises(GitError, match="run this there"):
+        said(desk, "--json")
+    assert len(said(desk, "--json", cwd=desk.home / "mine", code=4)["undecided"]) == 5
 
 
 def test_a_list_in_the_work_tree_at_hand_needs_no_branch(desk):
@@ -157,11 +176,9 @@ def test_a_list_in_the_work_tree_at_hand_needs_no_branch(desk):
         (("--finish",), "nothing is decided yet"),
     ],
 )
-def test_what_does_not_hold_is_refused_and_nothing_is_kept(world, monkeypatch, options, says):
-    for name, value in world.environment("rowan").items():
-        monkeypatch.setenv(name, value)
+def test_what_does_not_hold_is_refused_and_nothing_is_kept(world, options, says):
     with pytest.raises((HallmarkError, click.UsageError), match=re.escape(says)):
-        triage.main([CLUSTER, "--directory", str(world.desk), *options], standalone_mode=False)
+        said(world, *options)
     assert not list((world.desk / ".hallmark").rglob("rowan.yaml"))
 
 
@@ -180,7 +197,8 @@ def test_the_commands_of_the_page(desk):
         waiting = iter(said(desk, "--json", code=4)["undecided"])
         known = {"CLUSTER": CLUSTER, "TEXT": "sizing"}
         words = [next(waiting)["candidate"] if word == "ID" else known.get(word, word) for word in shlex.split(command)]
-        assert len(json.loads(desk.run(*words, code=4))["undecided"]) == left
+        assert words[:2] == ["hallmark", "triage"]
+        assert len(said(desk, *words[3:], code=4)["undecided"]) == left
     assert len(pushed(desk).decisions) == 4
 
 

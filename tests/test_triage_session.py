@@ -50,7 +50,7 @@ def test_candidates_for_one_input_are_shown_beside_one_another():
     assert fresh().order == ("cand-0", "cand-5", "cand-1", "cand-2", "cand-3", "cand-4")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from(KEY_NAMES), max_size=30))
 def test_whatever_is_keyed_undo_leads_back_to_the_beginning(names):
     session = start = fresh()
@@ -70,7 +70,7 @@ def test_whatever_is_keyed_undo_leads_back_to_the_beginning(names):
     assert session.review == start.review
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(KEY_NAMES), max_size=20))
 def test_a_session_opened_again_undoes_what_the_first_one_did(names):
     session = keyed(fresh(), *names)

@@ -64,7 +64,7 @@ def test_what_was_keyed_is_there_when_it_is_opened_again(top):
     )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(st.sampled_from(["right", "left", "u", "1", "down", "G"]), min_size=1, max_size=8),
     at=st.integers(0, 40),

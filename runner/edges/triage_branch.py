@@ -81,13 +81,22 @@ def open_branch(main: Path, cluster: str, iteration: str, told: str = "") -> Pla
             tip = remote if remote and (local is None or _holds(main, remote, local)) else local
             if tip is None:
                 raise GitError(f"there is no branch {branch}")
+            if elsewhere := _checked_out(main, branch):
+                raise GitError(f"{branch} is checked out at {elsewhere}: run this there")
             git(main, "update-ref", f"refs/heads/{branch}", tip)
-            git(main, "worktree", "add", "--quiet", str(top), branch)
+            git(main, "worktree", "add", "--quiet", "--force", "--force", str(top), branch)
         elif remote and local and local != remote and _holds(main, remote, local):
             done = attempt(top, "merge", "--quiet", "--ff-only", remote)
             if done.returncode:
                 told = told or f"{branch} has moved at origin, and what is here does not let it forward"
     return Place(main, top, cluster, iteration, branch, told)
+
+
+def _checked_out(main: Path, branch: str) -> Path | None:
+    """The work tree of this repository that has the branch; one that only the repository's copy knows is none."""
+    listed = git(main, "worktree", "list", "--porcelain").splitlines()
+    paths = [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
+    return next((path for path in paths if path != main and _is_work_tree(main, path, branch)), None)
 
 
 def _is_work_tree(main: Path, top: Path, branch: str) -> bool:

@@ -1,0 +1,101 @@
+"""A real terminal: a tmux server of our own, with one window of a given size, whose screen can be read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE = 60.0
+"""Seconds to wait for words on the screen; a busy machine is no defect."""
+
+
+def install() -> str:
+    """Set tmux up from Debian where it is missing. Says why it cannot be; empty where it is here."""
+    if shutil.which("tmux"):
+        return ""
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        return "tmux is missing, and only root on a Debian can `apt-get install tmux`"
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", "tmux"]):
+        done = subprocess.run(
+            ["apt-get", "-qq", *command], env=environment, capture_output=True, text=True, check=False
+        )
+    return "" if shutil.which("tmux") else f"`apt-get install tmux` failed: {done.stderr.strip()[-300:]}"
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """One window. What runs in it is the window's own process, so that it can be killed and its end be read."""
+
+    socket: Path
+
+    def tmux(self, *words: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", str(self.socket), *words], capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+        assert done.returncode == 0, f"tmux {words}: {done.stderr}"
+        return done.stdout
+
+    def keys(self, *names: str) -> None:
+        """Type keys by tmux's names: Left, Right, C-s, x."""
+        self.tmux("send-keys", "-t", "0", *names)
+
+    def screen(self, *, escapes: bool = False) -> str:
+        return self.tmux("capture-pane", "-p", "-t", "0", *(["-e"] if escapes else []))
+
+    def ask(self, what: str) -> str:
+        """A tmux variable, such as pane_pid."""
+        return self.tmux("display-message", "-p", "-t", "0", f"#{{{what}}}").strip()
+
+    def resize(self, width: int, height: int) -> None:
+        self.tmux("resize-window", "-t", "0", "-x", str(width), "-y", str(height))
+
+    def shows(self, *words: str) -> str:
+        """The screen, once it has all the words."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            seen = self.screen()
+            if all(word in seen for word in words):
+                return seen
+            missing = [word for word in words if word not in seen]
+            assert time.monotonic() < end, f"{missing} never came up:\n{seen}"
+            time.sleep(0.05)
+
+    def hides(self, word: str) -> None:
+        """Wait until a word is gone."""
+        end = time.monotonic() + PATIENCE
+        while word in self.screen():
+            assert time.monotonic() < end, self.screen()
+            time.sleep(0.05)
+
+    def ended(self) -> tuple[str, str]:
+        """The exit code and the signal that ended what ran, once it has."""
+        end = time.monotonic() + PATIENCE
+        while self.ask("pane_dead") != "1":
+            assert time.monotonic() < end, self.screen()
+            time.sleep(0.05)
+        return self.ask("pane_dead_status"), self.ask("pane_dead_signal")
+
+
+@contextlib.contextmanager
+def window(
+    folder: Path, command: list[str], *, size: tuple[int, int], cwd: Path, environment: Mapping[str, str]
+) -> Iterator[Terminal]:
+    """Run `command` in a terminal of `size` columns and lines until the block ends; nobody's tmux.conf is read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    terminal = Terminal(folder / "socket")
+    options = ["-u", "-f", os.devnull, "new-session", "-d", "-x", str(size[0]), "-y", str(size[1])]
+    settings = ["set-option", "-g", "remain-on-exit", "on", ";", *options[3:], "-c", str(cwd), *command]
+    start = ["tmux", "-S", str(terminal.socket), *options[:3], "start-server", ";", *settings]
+    clean = {name: value for name, value in environment.items() if name not in ("TMUX", "TMUX_PANE")}
+    subprocess.run(start, env={**clean, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}, check=True)
+    try:
+        yield terminal
+    finally:
+        subprocess.run(["tmux", "-S", str(terminal.socket), "kill-server"], capture_output=True, check=False)
