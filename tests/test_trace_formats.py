@@ -7,6 +7,7 @@ import random
 import re
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from runner.records.trace import Flag, Trace
 from runner.records.trace import Held as Cause
 from runner.records.validation import LeakHow
 from runner.rules.leakage import CONTAINED, NEAR, PARAPHRASE
-from runner.rules.redaction import KINDS
+from runner.rules.redaction import KINDS, redact
 
 USER = {"role": "user", "content": "What is the weather in Oslo?"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
@@ -303,6 +304,31 @@ def test_without_presidio_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "presidio_analyzer", None)
     with pytest.raises(ModelError, match=r"hallmark-flywheel\[names\]"):
         presidio_names()
+
+
+def test_presidio_is_given_a_model_that_is_there_and_fetches_none(monkeypatch):
+    """Presidio itself stands in no test: what is asked of it is."""
+    asked: list[Any] = []
+
+    class Engine:
+        def __init__(self, **how: Any) -> None:
+            asked.append(how)
+
+        def create_engine(self) -> str:
+            return "engine"
+
+        def analyze(self, text: str, **how: Any) -> list[SimpleNamespace]:
+            return [SimpleNamespace(start=0, end=5)]
+
+    modules = __import__("sys").modules
+    monkeypatch.setitem(modules, "presidio_analyzer", SimpleNamespace(AnalyzerEngine=Engine))
+    monkeypatch.setitem(modules, "presidio_analyzer.nlp_engine", SimpleNamespace(NlpEngineProvider=Engine))
+    names = presidio_names(models=("no_such_model", "json"))
+    assert asked[0]["nlp_configuration"]["models"] == [{"lang_code": "en", "model_name": "json"}]
+    assert asked[1] == {"nlp_engine": "engine", "supported_languages": ["en"]}
+    assert redact("Priya asks", names=names).text == "[NAME] asks"
+    with pytest.raises(ModelError, match="none of the language models no_such_model"):
+        presidio_names(models=("no_such_model",))
 
 
 def source(document: Any, tmp_path: Path, *, key: bytes = b"", format: str = "") -> str:
