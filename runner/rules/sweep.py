@@ -114,7 +114,7 @@ def shape(gains: Mapping[str, Gain], arms: Sequence[ArmScores], *, equivalent: f
     if all(gain.interval.high < equivalent for gain in gains.values()):
         problem = f"no arm can gain {equivalent:g} over {over} on dev; the best, {best}, has {_said(gains[best])}"
         return CurveShape.SYNTHETIC_DOES_NOT_HELP, problem + also
-    problem = f"dev cannot tell whether synthetic data helps: {best} is above {over} by {_said(gains[best])}"
+    problem = f"dev cannot tell whether synthetic data helps: {best} less {over} is {_said(gains[best])}"
     return CurveShape.INCONCLUSIVE, problem + also
 
 
