@@ -30,6 +30,7 @@ class Held:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript("pragma cache_size=-16384; pragma journal_mode=off; pragma synchronous=off;")
         self._database.executescript(_TABLES)
+        self._database.execute("begin")  # never ended: by itself each row would be written to the disk at once
         self._empty = True
         self._verdicts = 0
 
