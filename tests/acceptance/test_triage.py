@@ -42,7 +42,7 @@ def desk(waiting, tmp_path) -> GovernedDesk:
 def opened(desk: GovernedDesk, size: tuple[int, int] = (80, 24), **more: str) -> Iterator[Terminal]:
     command = [str(BIN / "hallmark"), "triage", CLUSTER]
     environment = desk.environment("rowan", **more)
-    with window(desk.home / "tmux", command, size=size, cwd=desk.desk, environment=environment) as terminal:
+    with window(command, size=size, cwd=desk.desk, environment=environment) as terminal:
         yield terminal
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -85,17 +86,20 @@ class Terminal:
 
 @contextlib.contextmanager
 def window(
-    folder: Path, command: list[str], *, size: tuple[int, int], cwd: Path, environment: Mapping[str, str]
+    command: list[str], *, size: tuple[int, int], cwd: Path, environment: Mapping[str, str]
 ) -> Iterator[Terminal]:
     """Run `command` in a terminal of `size` columns and lines until the block ends; nobody's tmux.conf is read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    terminal = Terminal(folder / "socket")
-    options = ["-u", "-f", os.devnull, "new-session", "-d", "-x", str(size[0]), "-y", str(size[1])]
-    settings = ["set-option", "-g", "remain-on-exit", "on", ";", *options[3:], "-c", str(cwd), *command]
-    start = ["tmux", "-S", str(terminal.socket), *options[:3], "start-server", ";", *settings]
-    clean = {name: value for name, value in environment.items() if name not in ("TMUX", "TMUX_PANE")}
-    subprocess.run(start, env={**clean, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}, check=True)
-    try:
-        yield terminal
-    finally:
-        subprocess.run(["tmux", "-S", str(terminal.socket), "kill-server"], capture_output=True, check=False)
+    with tempfile.TemporaryDirectory(prefix="hallmark-tmux-") as folder:  # a server of its own, on a short path
+        terminal = Terminal(Path(folder) / "socket")
+        lasting = ["start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";"]
+        shown = ["new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), "-c", str(cwd), *command]
+        clean = {name: value for name, value in environment.items() if name not in ("TMUX", "TMUX_PANE")}
+        subprocess.run(
+            ["tmux", "-S", str(terminal.socket), "-u", "-f", os.devnull, *lasting, *shown],
+            env={**clean, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"},
+            check=True,
+        )
+        try:
+            yield terminal
+        finally:
+            subprocess.run(["tmux", "-S", str(terminal.socket), "kill-server"], capture_output=True, check=False)
