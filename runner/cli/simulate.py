@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from runner import wiring
 from runner.records.collapse import Collapse
+from runner.rules.shown import shown
 
 
 @click.group()
@@ -81,12 +81,13 @@ def collapse(
 
 
 def _print(found: Collapse) -> None:
-    console = Console(file=sys.stdout, highlight=False)
-    console.print(f"{found.data}: {found.real} real rows, {found.dev} dev rows, {found.steps} steps on the real rows")
-    console.print(f"{'regime':<12}{'generation':>11}{'rows':>7}{'score':>8}{'rare':>8}{'tails':>8}{'distinct-2':>12}")
+    click.echo(
+        shown(f"{found.data}: {found.real} real rows, {found.dev} dev rows, {found.steps} steps on the real rows")
+    )
+    click.echo(f"{'regime':<12}{'generation':>11}{'rows':>7}{'score':>8}{'rare':>8}{'tails':>8}{'distinct-2':>12}")
     for line in found.lines:
         for one in line.generations:
             rare = "-" if one.rare_score is None else f"{one.rare_score:.3f}"
             figures = f"{one.score:>8.3f}{rare:>8}{one.tails:>8.3f}{one.distinct:>12.3f}"
-            console.print(f"{line.regime:<12}{one.number:>11}{one.rows:>7}{figures}")
-    console.print(found.words)
+            click.echo(f"{line.regime:<12}{one.number:>11}{one.rows:>7}{figures}")
+    click.echo(found.words)
