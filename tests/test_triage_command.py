@@ -22,7 +22,8 @@ from runner.edges.signing import SshVerifier
 from runner.errors import GitError, HallmarkError
 from runner.ports_promotion import Keys
 from runner.records.statement import PAYLOAD_TYPE, Namespace
-from runner.records.triage import Choice, Review, Triage
+from runner.records.triage import Choice, Review
+from runner.records.triage_policy import Triage
 from runner.rules.triage_keys import KEYS
 from runner.wiring import dump_record, parse_record
 from runner.wiring_gate import now
