@@ -22,7 +22,7 @@ from runner import wiring
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.pipeline import PHASES, perform
 from runner.records.artifact import ARTIFACTS
-from runner.records.triage import Triage
+from runner.records.triage_policy import Triage
 from runner.records.params import SweepKnobs
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard
