@@ -22,11 +22,11 @@ from runner import wiring
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.pipeline import PHASES, perform
 from runner.records.artifact import ARTIFACTS
-from runner.records.triage_policy import Triage
 from runner.records.params import SweepKnobs
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard
 from runner.records.training import Sweep, Training
+from runner.records.triage_policy import Triage
 
 CLUSTER = "support-desk"
 HEAD = "| seed | core | held-out | weak held-out | p over base | p over control | regressions | curve | verdict | s |"
