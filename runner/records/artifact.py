@@ -1,7 +1,5 @@
 """Every file of an iteration, in one table: its name, its place below `clusters/<cluster>/`, and who keeps it."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

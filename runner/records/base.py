@@ -1,7 +1,5 @@
 """What every record is: a frozen pydantic model that refuses unknown keys, and the names and digests it may hold."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer

@@ -1,7 +1,5 @@
 """What a push changes: paths with their modes and contents, and the class that a change belongs to."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

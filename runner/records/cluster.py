@@ -1,7 +1,5 @@
 """A cluster: one specialist's model intake, what its gate bears, and how many people its gates ask for."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """What became of a small model that was trained, generation after generation, on what the one before it wrote."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Messages between a person, a model and its tools, in the field's chat form."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import ValidationInfo, field_validator

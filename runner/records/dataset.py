@@ -1,7 +1,5 @@
 """Examples that train a model, and the provenance without which none may be written."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -67,7 +65,7 @@ class Batch(Sparse):
     """From generated to consistent; None of a batch from before there were funnels."""
 
     @model_validator(mode="after")
-    def _funnel_ends_in_its_rows(self) -> Batch:
+    def _funnel_ends_in_its_rows(self) -> Self:
         if self.funnel is not None and (self.funnel.kept, self.funnel.rejected) != (
             self.provenance.count,
             self.rejected,

@@ -1,7 +1,5 @@
 """What `make demo` found: `build/demo/summary.json`."""
 
-from __future__ import annotations
-
 from runner.records.base import Record
 
 

@@ -1,8 +1,6 @@
 """How varied a batch is, how much of what is real it reaches, and what a cluster asks of that."""
 
-from __future__ import annotations
-
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -31,7 +29,7 @@ class DiversityLimits(Record):
     max_median_words: Words | None = None
 
     @model_validator(mode="after")
-    def _can_hold(self) -> DiversityLimits:
+    def _can_hold(self) -> Self:
         least, most = self.min_median_words or 0, self.max_median_words
         if most is not None and most < least:
             raise unusable(

@@ -4,10 +4,8 @@ A rule looks at one field of a candidate, has an id and a reason that is shown w
 (`passes`, `fails`) that `hallmark check` runs, so that a wrong rule is found in the pull request that brings it.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -51,7 +49,7 @@ class WordCount(Record):
     most: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
-    def _can_hold(self) -> WordCount:
+    def _can_hold(self) -> Self:
         if self.most is not None and self.most < self.least:
             raise unusable(f"asks for at least {self.least} words and at most {self.most}", "make `most` the larger")
         return self

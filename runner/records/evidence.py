@@ -1,7 +1,5 @@
 """The evidence bundle: the small files an approver reads and a verifier recomputes."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Failures, grouped so that a person can name what is wrong and a generator can aim at it."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

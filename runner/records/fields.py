@@ -1,7 +1,5 @@
 """Structured answers, scored by their fields: bags of (path, scalar), compared with the reference's."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

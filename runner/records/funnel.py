@@ -3,13 +3,11 @@
 A funnel that does not add up cannot be made: every step keeps what the one before kept, less what it rejected.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -52,7 +50,7 @@ class Funnel(Record):
     steps: tuple[FunnelCount, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _adds_up(self) -> Funnel:
+    def _adds_up(self) -> Self:
         if tuple(one.step for one in self.steps) != ORDER[: len(self.steps)]:
             raise ValueError(f"a funnel's steps are {', '.join(ORDER)}, from the first on and in this order")
         if self.steps[0].rejected:
@@ -94,7 +92,7 @@ class FunnelReport(Record):
     total: Funnel
 
     @model_validator(mode="after")
-    def _is_the_sum(self) -> FunnelReport:
+    def _is_the_sum(self) -> Self:
         names = [one.batch for one in self.batches]
         if len(set(names)) != len(names):
             raise ValueError("a batch has one funnel")

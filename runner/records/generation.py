@@ -1,7 +1,5 @@
 """What may write candidates: the generators that a cluster chooses, and the servers that its data may go to."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Literal
 

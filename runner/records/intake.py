@@ -1,7 +1,5 @@
 """What phase 1 pins: every digest that later phases may use."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from runner.records.base import Record, Sha256, Slug, Text

@@ -1,7 +1,5 @@
 """A rubric's JSON schema: all it refers to stands in it, so that nothing is fetched, and its patterns are rubrics'."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """One entry of the iterate ledger: `<cluster>/<seq8>.json` on the `ledger` branch."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Any, Self
 

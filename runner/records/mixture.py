@@ -1,7 +1,5 @@
 """What a cluster asks of its mixtures, and what a mixture keeps of the real data's tails."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

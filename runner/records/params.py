@@ -1,7 +1,5 @@
 """`params.yaml`: the pipeline's knobs, per cluster. What the gate bears stands in `cluster.yaml`, not here."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -5,8 +5,6 @@ that need no backtracking: characters, classes, groups, alternatives, repeats an
 ahead or behind, and flags are refused.
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """A DVC pointer: which bytes a data file is. DVC's md5 is transport; `meta.sha256` decides."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

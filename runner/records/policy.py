@@ -1,7 +1,5 @@
 """`policy/trust.yaml`: who may approve what, pinned together with the two OpenSSH files beside it."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Preferences that people's decisions state, in the column names of TRL's preference formats."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """A promotion: `clusters/<cluster>/promotions/<seq>/record.yaml`, append-only."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Literal
 

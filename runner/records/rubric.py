@@ -1,7 +1,5 @@
 """A rubric: the criteria an answer is graded by, each with one grader and a weight. Enums and text only."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """A scenario: one thing the model must do, in words that a domain owner can read and challenge."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from runner.records.base import Record, Slug, Text

@@ -1,7 +1,5 @@
 """The JSON Schemas of the reviewed files, as published under `docs/schemas/`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from runner.records.base import Record

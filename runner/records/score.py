@@ -1,7 +1,5 @@
 """Answers, grades and what is computed from them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

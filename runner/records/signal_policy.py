@@ -1,7 +1,5 @@
 """`signals:` in cluster.yaml: which production signals may steer the set, and by how much."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

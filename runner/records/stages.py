@@ -1,7 +1,5 @@
 """What a cluster asks before an adapter may enter each stage of serving: the `stages` of `cluster.yaml`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

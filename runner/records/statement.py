@@ -1,7 +1,5 @@
 """What is signed: in-toto statements (v1) about decisions, evidence and receipts."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """What one phase did on its run branch: `run/steps/<phase>.json`, committed with the phase's outputs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from runner.records.base import Record, Sha256, Slug

@@ -1,7 +1,5 @@
 """Production traces: as they come through the door (redacted), and as signals."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

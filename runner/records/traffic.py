@@ -1,7 +1,5 @@
 """Results on production traffic, as the serving side writes them, and what the evidence keeps of them."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Mixtures, arms of the sweep, and what a training run was."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -13,8 +13,6 @@ The pure functions over them: `rules.decisions` (`begin`, `decide`, `withdraw`, 
 person does) and `rules.settlement` (`settle`, `left`: what comes of everybody's decisions, and what is left to whom).
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, ClassVar
 

@@ -1,8 +1,6 @@
 """What a cluster asks for at triage. Apart from triage's files: every gate reads clusters, and few read reviews."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -39,7 +37,7 @@ class Triage(Sparse):
     adjudicator: Slug | None = None
 
     @model_validator(mode="after")
-    def _belongs_together(self) -> Triage:
+    def _belongs_together(self) -> Self:
         if len({self.required == "sample", self.sample is not None, self.max_error_rate is not None}) > 1:
             raise ValueError("`required: sample` goes with `sample` and `max_error_rate`, and they with it")
         if (self.disagreements == "adjudicate") != (self.adjudicator is not None):

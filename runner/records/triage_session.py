@@ -1,7 +1,5 @@
 """What a reviewer's session at the triage screen keeps beside the review, so that undo outlives a restart."""
 
-from __future__ import annotations
-
 from runner.records.base import Record, Sha256, Slug, Text
 from runner.records.triage import ReviewDecision
 

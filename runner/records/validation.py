@@ -3,8 +3,6 @@
 Figures that came later than the first release are optional, so that its evidence can still be read.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

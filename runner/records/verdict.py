@@ -1,7 +1,5 @@
 """What a gate says: whether it lets a thing through, and every reason why not."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from runner.records.base import Record, Text
