@@ -73,7 +73,10 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
     iteration = iteration or _last_bundled(chain.history.entries, cluster)
     bundle_point(chain, iteration)
     outputs = RunOutputs(room.repository, cluster, iteration)
-    before = read_before(sources, main, cluster)
+    before, whole = (
+        read_before(sources, main, cluster),
+        sources.record(main, f"clusters/{cluster}/cluster.yaml", Cluster),
+    )
     intake = outputs.record("intake", Intake)
     training = outputs.record("training", Training)
     sweep = outputs.record("sweep", Sweep)
@@ -96,13 +99,13 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
         EvidenceFile.ROLLBACK.value: canonical(contract) + b"\n",
     }
     sequence = before.last + 1
-    evidence[EvidenceFile.REPORT.value] = render(evidence, cluster=before.cluster, sequence=sequence)
+    evidence[EvidenceFile.REPORT.value] = render(evidence, cluster=whole, sequence=sequence)
     return Staging(
         cluster=cluster,
         sequence=sequence,
         iteration=iteration,
         benchmark=BenchmarkId(id=cluster, version=intake.benchmark_version, sha256=intake.benchmark_sha256),
-        base=_base(before.cluster, outputs),
+        base=_base(whole, outputs),
         adapter=adapter_record(files, dvc=outputs.pointer("adapter")),
         incumbent=incumbent,
         run=RunSource(branch=outputs.branch, iteration=iteration),

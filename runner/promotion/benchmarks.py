@@ -8,7 +8,7 @@ from runner.errors import RecordError
 from runner.promotion.sources import Sources
 from runner.records.base import Record
 from runner.records.change import Operation, PathChange
-from runner.records.cluster import BenchmarkLock, Cluster
+from runner.records.gated import BenchmarkLock
 from runner.rules.trust.change import benchmark_cluster
 from runner.rules.trust.facts import BenchmarkStep
 
@@ -23,6 +23,8 @@ def benchmark_steps(sources: Sources, old: str, new: str, changes: tuple[PathCha
 
 
 def _step(sources: Sources, old: str, new: str, name: str, changes: tuple[PathChange, ...]) -> BenchmarkStep:
+    from runner.records.cluster import Cluster  # read whole where it changes, which few pushes do
+
     lock, cluster = f"clusters/{name}/benchmark.lock", f"clusters/{name}/cluster.yaml"
     touched = [change for change in changes if benchmark_cluster(change.path) == name]
     unreadable = []

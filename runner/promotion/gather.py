@@ -14,8 +14,8 @@ from runner.promotion.standing import standing
 from runner.promotion.told import told_by
 from runner.promotion.twins import twins
 from runner.records.change import ChangeClass, Operation, PathChange
-from runner.records.cluster import BenchmarkLock, Cluster
 from runner.records.evidence import EvidenceFile
+from runner.records.gated import BenchmarkLock, GatedCluster
 from runner.records.promotion import PromotionKind, PromotionRecord
 from runner.records.verdict import Reason
 from runner.rules.benchmark import benchmark_digest
@@ -221,7 +221,7 @@ def read_before(sources: Sources, commit: str, cluster: str) -> Before:
     if sources.exists(commit, lock_path):
         lock = sources.record(commit, lock_path, BenchmarkLock)
     return Before(
-        cluster=sources.record(commit, _cluster_file(cluster), Cluster),
+        cluster=sources.record(commit, _cluster_file(cluster), GatedCluster),
         benchmark_sha256=benchmark_digest(lock),
         scenarios=sources.scenarios(commit, cluster),
         records=sources.promotions(commit, cluster),

@@ -14,8 +14,8 @@ from runner.promotion.propose import Staging
 from runner.promotion.rollback import rollback_to
 from runner.promotion.sources import Sources
 from runner.records.base import Record
-from runner.records.cluster import Cluster
 from runner.records.evidence import RollbackTrigger
+from runner.records.gated import Gated
 from runner.records.scenario import SetName
 from runner.records.score import Baseline, ModelScores, Scorecard
 from runner.records.traffic import TrafficResult
@@ -90,7 +90,7 @@ def _assessed(results: bytes, *, path: str) -> Baseline | Scorecard | None:
     return found if isinstance(found, KINDS) else None
 
 
-def _on_benchmark(cluster: Cluster, mine: ModelScores) -> tuple[str, ...]:
+def _on_benchmark(cluster: Gated, mine: ModelScores) -> tuple[str, ...]:
     floors = cluster.gate.thresholds
     return tuple(
         f"composite {score.composite:.4f} on {name} is below {floor:.4f}"
@@ -99,6 +99,6 @@ def _on_benchmark(cluster: Cluster, mine: ModelScores) -> tuple[str, ...]:
     )
 
 
-def _on_traffic(cluster: Cluster, results: tuple[TrafficResult, ...], serving: str, *, path: str) -> tuple[str, ...]:
+def _on_traffic(cluster: Gated, results: tuple[TrafficResult, ...], serving: str, *, path: str) -> tuple[str, ...]:
     limits = cluster.stages.production
     return tuple(agreement_below(results, cluster.gate, limits, adapter=serving, path=path))

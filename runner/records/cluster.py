@@ -8,6 +8,11 @@ from pydantic import Field
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.diversity import DiversityLimits
 from runner.records.domain_rules import DomainRule
+from runner.records.gated import BenchmarkLock as BenchmarkLock
+from runner.records.gated import Capability as Capability
+from runner.records.gated import FrozenSet as FrozenSet
+from runner.records.gated import GateLimits as GateLimits
+from runner.records.gated import Thresholds as Thresholds
 from runner.records.generation import Generation
 from runner.records.mixture import MixturePolicy
 from runner.records.signal_policy import SignalPolicy
@@ -42,13 +47,6 @@ class HubBase(Record):
 Base = Annotated[TinyBase | PathBase | HubBase, Field(discriminator="kind")]
 
 
-class Capability(Record):
-    id: Slug
-    title: Text
-    definition: Text
-    weight: Annotated[float, Field(gt=0)] = 1.0
-
-
 class Serving(Record):
     engine: Literal["transformers", "vllm", "openai"] = "transformers"
     target: Text
@@ -66,27 +64,6 @@ class Hardware(Record):
     gpu: Literal["required", "optional", "forbidden"] = "optional"
     machines: tuple[Text, ...] = ()
     """Host names allowed; none listed means any."""
-
-
-class Thresholds(Record):
-    """The floors a candidate must reach: capability-weighted composites, 0 to 1."""
-
-    composite: Share
-    heldout: Share
-
-
-class GateLimits(Record):
-    """What the gate bears."""
-
-    thresholds: Thresholds
-    max_p_value: Annotated[float, Field(gt=0, le=1)] = 0.01
-    """Exact McNemar on held-out, candidate against incumbent and against the control arm."""
-    max_regressions: Share = 0.05
-    """Scenarios that the incumbent passed and the candidate fails, as a share of those it passed."""
-    capability_alpha: Annotated[float, Field(gt=0, le=1)] = 0.05
-    """No capability may be worse than the incumbent at this level (exact McNemar, Holm-corrected)."""
-    max_robustness_drop: Share = 0.25
-    max_latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
 
 
 class Validation(Record):
@@ -185,17 +162,3 @@ class Problem(Record):
     metric: ProblemKind
     threshold: Share
     real_only_baseline: RealOnlyBaseline
-
-
-class FrozenSet(Record):
-    sha256: Sha256
-    scenarios: Positive
-    owners: tuple[Slug, ...] = Field(min_length=1)
-    """The roles that may change this set."""
-
-
-class BenchmarkLock(Record):
-    """`clusters/<cluster>/benchmark.lock`: the digests of the frozen sets."""
-
-    version: Positive
-    sets: dict[Slug, FrozenSet]

@@ -12,7 +12,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
-from runner.records.cluster import Cluster
+from runner.records.gated import Gated
 from runner.records.score import Comparison, ModelScores, Regressions, Scorecard, ScoredScenario
 from runner.records.terms import SetName
 from runner.rules.scoring import capability_weights, compare, composite, regressions, set_score
@@ -46,7 +46,7 @@ Marks = Mapping[SetName, Sequence[Mark]]
 
 def assessed(
     rows: Iterable[ScoredScenario],
-    cluster: Cluster,
+    cluster: Gated,
     *,
     subject: Subject,
     adapters: Mapping[str, str | None],
@@ -141,7 +141,7 @@ def _of(marks: Iterable[Mark], capability: str) -> list[Mark]:
 
 
 def _scores(
-    judged: Mapping[SetName, Sequence[ScoredScenario]], marks: Marks, model: str, cluster: Cluster, adapter: str | None
+    judged: Mapping[SetName, Sequence[ScoredScenario]], marks: Marks, model: str, cluster: Gated, adapter: str | None
 ) -> ModelScores:
     """The model on each set, and on core under each perturbation that it was run under."""
     weights = capability_weights(cluster)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from runner.errors import RecordError
-from runner.records.cluster import BenchmarkLock, Cluster, FrozenSet
+from runner.records.gated import BenchmarkLock, FrozenSet, Gated
 from runner.records.terms import SetName
 from runner.records.verdict import Reason
 from runner.rules.canonical import digest
@@ -46,7 +46,7 @@ def locked(
 
 
 def relocked(
-    cluster: Cluster, lock: BenchmarkLock | None, scenarios: Mapping[SetName, Sequence[Scenario]]
+    cluster: Gated, lock: BenchmarkLock | None, scenarios: Mapping[SetName, Sequence[Scenario]]
 ) -> BenchmarkLock:
     """The lock as it should be now: the sets and owners that `lock` names, or held-out alone.
 
@@ -71,7 +71,7 @@ def benchmark_digest(lock: BenchmarkLock | None) -> str:
 
 
 def mismatches(
-    cluster: Cluster, lock: BenchmarkLock | None, scenarios: Mapping[SetName, Sequence[Scenario]]
+    cluster: Gated, lock: BenchmarkLock | None, scenarios: Mapping[SetName, Sequence[Scenario]]
 ) -> tuple[Reason, ...]:
     """Why the sets at hand are not those that were locked, every reason. None where they are."""
     step, hint = "benchmark", "restore the set, or raise the benchmark version and lock it again"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.records.cluster import Cluster, GateLimits
 from runner.records.evidence import CandidateSummary
+from runner.records.gated import Gated, GateLimits
 from runner.records.score import Comparison, ModelScores, Scorecard
 from runner.records.terms import SetName
 from runner.records.verdict import Reason
@@ -20,7 +20,7 @@ COMPARED = ("incumbent", "control")
 
 def limits(
     scorecard: Scorecard,
-    cluster: Cluster,
+    cluster: Gated,
     *,
     human_share: float | None = None,
     latency_p95_ms: float | None = None,
@@ -41,7 +41,7 @@ def limits(
     )
 
 
-def summary(scorecard: Scorecard, cluster: Cluster) -> CandidateSummary:
+def summary(scorecard: Scorecard, cluster: Gated) -> CandidateSummary:
     """The status block: incumbent before, candidate after. Raises `KeyError` where a model or set is missing."""
     before, after = scorecard.models["incumbent"].sets, scorecard.models["candidate"].sets
     against = {one.against: one for one in scorecard.comparisons}
@@ -110,7 +110,7 @@ def _robustness(candidate: ModelScores, gate: GateLimits) -> Iterator[Reason]:
             yield Reason(step="robustness", problem=problem)
 
 
-def _human_floor(share: float | None, cluster: Cluster) -> Iterator[Reason]:
+def _human_floor(share: float | None, cluster: Gated) -> Iterator[Reason]:
     if share is not None and share < cluster.human_floor:
         problem = f"{share:.1%} of the new examples are human, less than the floor of {cluster.human_floor:.1%}"
         yield Reason(step="human floor", problem=problem)

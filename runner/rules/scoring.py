@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from runner.errors import RecordError
-from runner.records.cluster import Cluster
+from runner.records.gated import Gated
 from runner.records.score import Comparison, Grade, GradedAnswer, Interval, Regressions, SetScore
 from runner.records.terms import SetName
 from runner.rules.statistics import bootstrap_interval, mcnemar
@@ -35,7 +35,7 @@ class Graded(Protocol):
     def passed(self) -> bool: ...
 
 
-def capability_weights(cluster: Cluster) -> dict[str, float]:
+def capability_weights(cluster: Gated) -> dict[str, float]:
     return {capability.id: capability.weight for capability in cluster.capabilities}
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.records.change import ChangeClass, PathChange
-from runner.records.cluster import BenchmarkLock, Cluster
+from runner.records.gated import BenchmarkLock, Gated
 from runner.records.intake import Incumbent
 from runner.records.ledger import Entry
 from runner.records.policy import Trust
@@ -42,7 +42,7 @@ class SignedEvidence(NamedTuple):
 class Before:
     """What the base tip says of the promotion's cluster, and what the ledger says."""
 
-    cluster: Cluster
+    cluster: Gated
     benchmark_sha256: str
     """Of the benchmark's lock."""
     scenarios: Mapping[tuple[SetName, str], str]
@@ -96,8 +96,8 @@ class BenchmarkStep(NamedTuple):
     cluster: str
     touched: frozenset[str]
     """The paths of it that change."""
-    before: Cluster | None
-    after: Cluster | None
+    before: Gated | None
+    after: Gated | None
     lock_before: BenchmarkLock | None
     lock_after: BenchmarkLock | None
     unreadable: tuple[str, ...] = ()

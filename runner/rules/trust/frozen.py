@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.records.cluster import BenchmarkLock
+from runner.records.gated import BenchmarkLock
 from runner.records.verdict import Reason
 from runner.rules.trust.facts import BenchmarkStep
 

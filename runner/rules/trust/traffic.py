@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from runner.errors import RecordError
-from runner.records.cluster import Cluster, GateLimits
+from runner.records.gated import Gated, GateLimits
 from runner.records.promotion import ServingStage
 from runner.records.score import Comparison, Interval
 from runner.records.stages import TrafficLimits
@@ -26,7 +26,7 @@ Z95 = 1.959963984540054
 
 
 def traffic(
-    rows: Sequence[TrafficGrade], cluster: Cluster, *, stage: ServingStage, adapter: str, incumbent: str | None
+    rows: Sequence[TrafficGrade], cluster: Gated, *, stage: ServingStage, adapter: str, incumbent: str | None
 ) -> Traffic:
     """The figures of at least one row. Raises `RecordError` for a capability that the cluster does not have."""
     known = {capability.id for capability in cluster.capabilities}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from runner.errors import RecordError
-from runner.records.cluster import GateLimits
+from runner.records.gated import GateLimits
 from runner.records.rubric import Normalisation
 from runner.records.stages import TrafficLimits
 from runner.records.traffic import ModelResult, TrafficGrade, TrafficResult

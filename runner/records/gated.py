@@ -1,0 +1,95 @@
+"""What of a cluster the gate judges by: what it bears, its capabilities and its frozen sets.
+
+`cluster.yaml` says more, which no judgement of a promotion needs, and the gate starts sooner without it.
+"""
+
+from typing import Annotated, Protocol
+
+from pydantic import ConfigDict, Field
+
+from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.stages import Stages
+from runner.records.triage_policy import Triage
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Capability(Record):
+    id: Slug
+    title: Text
+    definition: Text
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Thresholds(Record):
+    """The floors a candidate must reach: capability-weighted composites, 0 to 1."""
+
+    composite: Share
+    heldout: Share
+
+
+class GateLimits(Record):
+    """What the gate bears."""
+
+    thresholds: Thresholds
+    max_p_value: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Exact McNemar on held-out, candidate against incumbent and against the control arm."""
+    max_regressions: Share = 0.05
+    """Scenarios that the incumbent passed and the candidate fails, as a share of those it passed."""
+    capability_alpha: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """No capability may be worse than the incumbent at this level (exact McNemar, Holm-corrected)."""
+    max_robustness_drop: Share = 0.25
+    max_latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
+
+
+class FrozenSet(Record):
+    sha256: Sha256
+    scenarios: Positive
+    owners: tuple[Slug, ...] = Field(min_length=1)
+    """The roles that may change this set."""
+
+
+class BenchmarkLock(Record):
+    """`clusters/<cluster>/benchmark.lock`: the digests of the frozen sets."""
+
+    version: Positive
+    sets: dict[Slug, FrozenSet]
+
+
+class Gated(Protocol):
+    """A cluster, whole or as the gate reads it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def benchmark_version(self) -> int: ...
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]: ...
+
+    @property
+    def gate(self) -> GateLimits: ...
+
+    @property
+    def stages(self) -> Stages: ...
+
+    @property
+    def human_floor(self) -> float: ...
+
+    @property
+    def triage(self) -> Triage: ...
+
+
+class GatedCluster(Record):
+    """`cluster.yaml` as the gate reads it on a promotion; a change of it is read whole, and unknown keys refused."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Slug
+    benchmark_version: Positive
+    capabilities: tuple[Capability, ...] = Field(min_length=1)
+    gate: GateLimits
+    stages: Stages = Stages()
+    human_floor: Share
+    triage: Triage = Triage()
