@@ -45,12 +45,14 @@ class DvcObjects:
 
     def __init__(self, config: bytes, *, home: Path, caches: tuple[Path, ...] = ()) -> None:
         """`config` is the text of `.dvc/config`; what is relative in it is relative to `home`/.dvc."""
+        self._home, self._name, self._url, self._caches = home, "", None, caches
+        if not config:
+            return
         said = _parsed(config)
-        name = said.get("core", "remote", fallback=None)
-        self._home, self._name = home, name
-        self._url = said.get(f"'remote \"{name}\"'", "url", fallback=None) if name else None
-        cache = said.get("cache", "dir", fallback=None)
-        self._caches = ((home / ".dvc" / cache).resolve(),) if cache else caches
+        self._name = said.get("core", "remote", fallback="")
+        self._url = said.get(f"'remote \"{self._name}\"'", "url", fallback=None) if self._name else None
+        if cache := said.get("cache", "dir", fallback=None):
+            self._caches = ((home / ".dvc" / cache).resolve(),)
 
     @classmethod
     def of_work_tree(cls, home: Path) -> DvcObjects:

@@ -21,6 +21,8 @@ from runner.rules.statistics import holm
 BASE, INCUMBENT, CONTROL, CANDIDATE = "base", "incumbent", "control", "candidate"
 ASSESSED = (SetName.CORE, SetName.HELDOUT, SetName.REPRESENTATIVE)
 """The sets that judge. Dev chose the candidate, so it does not."""
+PERTURBED = ("typos", "casing", "punctuation")
+"""What is done to core to see whether a candidate is robust (`perturbation.ROBUSTNESS` does it)."""
 TOLERANCE = 1e-6
 
 

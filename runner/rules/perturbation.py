@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 
+from runner.rules.assessment import PERTURBED
 from runner.rules.canonical import digest
 from runner.rules.structured import still_says
 
@@ -78,11 +79,9 @@ def shuffle_clauses(text: str, random_: random.Random) -> str:
     return " ".join(clauses)
 
 
-ROBUSTNESS: dict[str, Callable[[str, random.Random], str]] = {
-    "typos": typos,
-    "casing": casing,
-    "punctuation": punctuation,
-}
+ROBUSTNESS: dict[str, Callable[[str, random.Random], str]] = dict(
+    zip(PERTURBED, (typos, casing, punctuation), strict=True)
+)
 """The perturbations that phases 4 and 12 score on core."""
 
 REWRITES: dict[str, Callable[[str, random.Random], str]] = {

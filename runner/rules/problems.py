@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import ValidationError
@@ -113,15 +112,21 @@ def _constraint(field: str, details: ErrorDetails) -> Problem:
 
 def _known_keys(key: str, model: type[Record] | None) -> str:
     known = sorted(model.model_fields) if model is not None else []
-    close = difflib.get_close_matches(key, known, n=1)
-    start = f"did you mean `{close[0]}`? " if close else ""
+    close = _close(key, known)
+    start = f"did you mean `{close}`? " if close else ""
     return f"{start}known keys: {', '.join(known)}" if known else "remove it"
+
+
+def _close(word: str, known: Sequence[str]) -> str:
+    import difflib  # what is right needs none
+
+    return next(iter(difflib.get_close_matches(word, known, n=1)), "")
 
 
 def _one_of(value: Any, allowed: str) -> str:
     names = allowed.replace(" or ", ", ").split(", ")
-    close = difflib.get_close_matches(str(value), names, n=1)
-    return (f"did you mean {close[0]}? " if close else "") + f"use one of: {', '.join(names)}"
+    close = _close(str(value), names)
+    return (f"did you mean {close}? " if close else "") + f"use one of: {', '.join(names)}"
 
 
 def _type_hint(what: str, value: Any) -> str:

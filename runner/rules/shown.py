@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 _KEPT = frozenset("\n\u200c\u200d")
 
 
@@ -16,6 +14,8 @@ def shown(text: str) -> str:
 
 
 def _written(character: str) -> str:
+    import unicodedata  # most text is plain, and the gate has nothing to show
+
     if character in _KEPT or unicodedata.category(character)[0] != "C":
         return character
     code = ord(character)

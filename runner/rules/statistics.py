@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 
 CHUNK = 4_000_000
 """Resampled indices held in memory at once."""
@@ -86,7 +85,7 @@ def wilson(successes: int, total: int, *, level: float = 0.95) -> tuple[float, f
     """Wilson's two-sided interval of a share (Wilson 1927; Newcombe 1998, method 3). (0, 1) where `total` is 0."""
     if not total:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = _z(level)
     share = successes / total
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
@@ -102,7 +101,7 @@ def auc_interval(positives: Sequence[float], negatives: Sequence[float], *, leve
     """
     if not positives or not negatives:
         return 0.0, 1.0
-    z, value = NormalDist().inv_cdf((1 + level) / 2), auc(positives, negatives)
+    z, value = _z(level), auc(positives, negatives)
     half = z * math.sqrt(delong_variance(positives, negatives))
     ends = [_inverted(value, len(positives), len(negatives), z=z, towards=end) for end in (0.0, 1.0)]
     return round(max(0.0, min(value - half, ends[0])), 9), round(min(1.0, max(value + half, ends[1])), 9)
@@ -134,3 +133,10 @@ def _inverted(value: float, positives: int, negatives: int, *, z: float, towards
         inside = abs(middle - value) <= z * math.sqrt(hanley_mcneil_variance(middle, positives, negatives))
         near, far = (middle, far) if inside else (near, middle)
     return near
+
+
+def _z(level: float) -> float:
+    """The standard normal quantile of a two-sided interval."""
+    from statistics import NormalDist  # fractions, decimals and all: the gate has no use for it
+
+    return NormalDist().inv_cdf((1 + level) / 2)

@@ -13,8 +13,7 @@ from runner.records.base import Record
 from runner.records.evidence import EvidenceFile
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.terms import SetName
-from runner.rules.assessment import BASE, CANDIDATE, CONTROL, INCUMBENT, Subject, assessed, differences, gaps
-from runner.rules.perturbation import ROBUSTNESS
+from runner.rules.assessment import BASE, CANDIDATE, CONTROL, INCUMBENT, PERTURBED, Subject, assessed, differences, gaps
 from runner.rules.scoring import capability_weights
 from runner.rules.trust.facts import Promotion
 
@@ -60,7 +59,7 @@ def figures(promotion: Promotion) -> Figures:
         CONTROL: None,
         CANDIDATE: record.adapter.sha256 if record.adapter else None,
     }
-    wrong += [*_ungoverned(rows, before.scenarios), *_few(gaps(rows, adapters.keys() - graded_as, kinds=ROBUSTNESS))]
+    wrong += [*_ungoverned(rows, before.scenarios), *_few(gaps(rows, adapters.keys() - graded_as, kinds=PERTURBED))]
     card = parse(promotion.evidence, EvidenceFile.SCORECARD, Scorecard)
     if not isinstance(card, str) and CONTROL in card.models:
         adapters[CONTROL] = card.models[CONTROL].adapter  # the arm that nobody promotes: its digest is CI's word
