@@ -28,8 +28,8 @@ from runner.records.scenario import Origin
 from runner.records.score import Scorecard
 from runner.records.triage import Choice, Decision, TriageFile
 from runner.reviews import review_path
-from runner.rules.decisions import begin, decide
 from runner.rules.limits import summary
+from runner.rules.triage.decisions import begin, decide
 
 CLUSTER = "support-desk"
 GOVERNED = (

@@ -25,7 +25,7 @@ from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.scenario import SetName
 from runner.records.step import Step
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.triage_list import prefilled
+from runner.rules.triage.lists import prefilled
 from runner.workspace import Workspace
 
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from runner.records.triage import Review, TriageFile
 from runner.records.triage_session import Step
-from runner.rules.triage_background import Background
-from runner.rules.triage_session import Session
+from runner.rules.triage.background import Background
+from runner.rules.triage.session import Session
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import wiring, wiring_gate, workspace
-from runner.edges import triage_branch, triage_material
 from runner.edges.readers import DirectoryReader
 from runner.edges.signing import SshSigner
-from runner.edges.triage_branch import Place
-from runner.edges.triage_store import ReviewFiles
+from runner.edges.triage import branch as triage_branch
+from runner.edges.triage import material as triage_material
+from runner.edges.triage.branch import Place
+from runner.edges.triage.store import ReviewFiles
 from runner.edges.yaml_files import parse
 from runner.errors import DataError, HallmarkError, RecordError, VerificationError
 from runner.promotion.decide import person_of
@@ -20,11 +21,11 @@ from runner.promotion.updates import MAIN
 from runner.records.triage import Review
 from runner.records.triage_policy import Triage
 from runner.reviews import envelope_path, review_path, sign
-from runner.rules import triage_session
 from runner.rules.naming import slug
-from runner.rules.triage_background import Background
-from runner.rules.triage_orders import Orders, carried_out
-from runner.rules.triage_session import Session
+from runner.rules.triage import session as triage_session
+from runner.rules.triage.background import Background
+from runner.rules.triage.orders import Orders, carried_out
+from runner.rules.triage.session import Session
 
 TRUNK = ("refs/remotes/origin/main", "refs/heads/main")
 

@@ -34,7 +34,7 @@ from runner.records.ledger import Entry, EntryKind
 from runner.records.step import Step
 from runner.records.triage import Choice, TriageFile
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.triage_orders import Orders
+from runner.rules.triage.orders import Orders
 from tests.desk_repository import CLUSTER, clone, flow, git, make, said, turn
 from tests.flywheel_fixture import cluster
 

@@ -24,7 +24,7 @@ from runner.ports_promotion import Keys
 from runner.records.statement import PAYLOAD_TYPE, Namespace
 from runner.records.triage import Choice, Review
 from runner.records.triage_policy import Triage
-from runner.rules.triage_keys import KEYS
+from runner.rules.triage.keys import KEYS
 from runner.wiring import dump_record, parse_record
 from runner.wiring_gate import now
 from tests.governed_desk import GovernedDesk

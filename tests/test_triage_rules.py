@@ -17,12 +17,12 @@ from runner.records.preference import Ground
 from runner.records.scenario import Origin
 from runner.records.triage import Choice, Decision, Review, TriageFile
 from runner.records.triage_policy import Triage
-from runner.rules.agreement import cohens_kappa
-from runner.rules.decisions import begin, candidates_digest, decide, rivals, withdraw
-from runner.rules.preferences import pairs, unpaired
-from runner.rules.sampling import draw, least_sample, wilson
-from runner.rules.settlement import accepted, gathered, left, settle
-from runner.rules.triage_list import disagreeing, list_problems, prefilled, review_problems, waiting
+from runner.rules.triage.agreement import cohens_kappa
+from runner.rules.triage.decisions import begin, candidates_digest, decide, rivals, withdraw
+from runner.rules.triage.lists import disagreeing, list_problems, prefilled, review_problems, waiting
+from runner.rules.triage.preferences import pairs, unpaired
+from runner.rules.triage.sampling import draw, least_sample, wilson
+from runner.rules.triage.settlement import accepted, gathered, left, settle
 
 AT = "2026-11-21T12:00:00Z"
 SAMPLE = Triage(required="sample", sample=0.1, max_error_rate=0.05)

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 
 from runner.edges.screens.triage import TriageApp
-from runner.edges.triage_store import ReviewFiles
+from runner.edges.triage.store import ReviewFiles
 from runner.errors import GitError
 from runner.records.cluster import Capability
 from runner.records.dataset import Batch, Channel, Example, Generator, Provenance
@@ -24,7 +24,7 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Severity
 from runner.records.trace import Feedback, Signal, Trace, UniqueSignal
 from runner.records.triage import Choice, Review, TriageFile
-from runner.rules.triage_background import Background
+from runner.rules.triage.background import Background
 from tests.flywheel_fixture import RUBRIC
 from tests.triage_fixture import CLUSTER, ITERATION, NOW, REVIEWER, asked, candidate, candidates, listed, put
 

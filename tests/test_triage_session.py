@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from runner.records.triage import Choice, SampledBatch
 from runner.records.triage_policy import Triage
 from runner.rules.canonical import digest
-from runner.rules.decisions import begin, decide
 from runner.rules.shown import shown
-from runner.rules.triage_background import Background
-from runner.rules.triage_keys import BY_NAME, KEYS, REASONS, Ask, press, quick_reasons
-from runner.rules.triage_session import Session, Wait, edit, minutes_left, opened, progress
-from runner.rules.triage_view import candidate as candidate_pane
-from runner.rules.triage_view import editable, foot, head
+from runner.rules.triage.background import Background
+from runner.rules.triage.decisions import begin, decide
+from runner.rules.triage.keys import BY_NAME, KEYS, REASONS, Ask, press, quick_reasons
+from runner.rules.triage.session import Session, Wait, edit, minutes_left, opened, progress
+from runner.rules.triage.view import candidate as candidate_pane
+from runner.rules.triage.view import editable, foot, head
 from tests.triage_fixture import NOW, REVIEWER, asked, candidate, candidates, listed
 
 COUNT = 6

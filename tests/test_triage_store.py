@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.edges import write_points
-from runner.edges.triage_store import ReviewFiles
+from runner.edges.triage.store import ReviewFiles
 from runner.errors import ChangedError, RecordError
 from runner.records.triage import Choice
-from runner.rules.decisions import decide
-from runner.rules.triage_keys import press
-from runner.rules.triage_session import Session, opened
+from runner.rules.triage.decisions import decide
+from runner.rules.triage.keys import press
+from runner.rules.triage.session import Session, opened
 from tests.triage_fixture import CLUSTER, ITERATION, NOW, REVIEWER, candidates, put
 
 

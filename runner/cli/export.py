@@ -10,7 +10,7 @@ import click
 from runner import wiring
 from runner.errors import ExitCode
 from runner.records.schemas import SCHEMAS, schema
-from runner.rules.preferences import compiled
+from runner.rules.triage.preferences import compiled
 
 
 @click.group()

@@ -12,8 +12,8 @@ import click
 from runner import wiring_triage as wiring
 from runner.errors import ExitCode
 from runner.rules.shown import shown
-from runner.rules.triage_orders import Orders, document
-from runner.rules.triage_session import Session
+from runner.rules.triage.orders import Orders, document
+from runner.rules.triage.session import Session
 
 
 @click.command()

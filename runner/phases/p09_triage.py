@@ -19,10 +19,10 @@ from runner.records.validation import ValidationReport
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.reviews import envelope_path, opened, review_path
 from runner.rules import funnel as funnels
-from runner.rules.decisions import candidates_digest
-from runner.rules.preferences import pairs, unpaired
-from runner.rules.settlement import Settled, accepted, in_place, settle
-from runner.rules.triage_list import disagreeing, list_problems, prefilled, review_problems, waiting
+from runner.rules.triage.decisions import candidates_digest
+from runner.rules.triage.lists import disagreeing, list_problems, prefilled, review_problems, waiting
+from runner.rules.triage.preferences import pairs, unpaired
+from runner.rules.triage.settlement import Settled, accepted, in_place, settle
 from runner.rules.trust.facts import SignedReview
 from runner.rules.trust.triage import SIGN_AGAIN, signed_review_problems
 from runner.workspace import Inputs, Workspace

@@ -33,10 +33,10 @@ from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.accumulation import lost, pool_record
 from runner.rules.bands import Bands
 from runner.rules.mixture import CONTROL, Pool, counted_as_human, pool
-from runner.rules.settlement import gathered
 from runner.rules.slices import origins, over_caps
 from runner.rules.sweep import Choice, contenders, curve, human_share, judge
 from runner.rules.tail_coverage import coverage, lost_tails, rare_slices
+from runner.rules.triage.settlement import gathered
 from runner.workspace import Inputs
 
 Made = dict[str, Record | Sequence[Record] | Tree]

@@ -24,7 +24,7 @@ from runner.records.validation import ValidationReport
 from runner.rules.assessment import ASSESSED
 from runner.rules.bundle import field_scores, lineage, risks, scored_scenarios
 from runner.rules.canonical import canonical
-from runner.rules.settlement import spoken
+from runner.rules.triage.settlement import spoken
 from runner.workspace import Inputs
 
 

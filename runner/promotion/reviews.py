@@ -16,7 +16,7 @@ from runner.records.triage import Review, TriageFile
 from runner.records.triage_policy import Triage
 from runner.records.verdict import Reason
 from runner.reviews import REVIEW, envelope_path, opened, place_of
-from runner.rules.decisions import candidates_digest
+from runner.rules.triage.decisions import candidates_digest
 from runner.rules.trust.facts import NO_TRIAGE, Decided, Promotion, SignedReview, TriageStep
 from runner.rules.trust.triage import STEP, SUBJECTS
 

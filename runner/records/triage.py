@@ -9,8 +9,9 @@ An iteration's triage is a list and a file for each person, so that git merges w
 - `clusters/<cluster>/triage/<iteration>/<reviewer>.dsse.json`: that person's signature over the review's bytes and the
   digest of the candidates (`statement.ReviewStatement`).
 
-The pure functions over them: `rules.decisions` (`begin`, `decide`, `withdraw`, `rivals`, `candidates_digest`: what one
-person does) and `rules.settlement` (`settle`, `left`: what comes of everybody's decisions, and what is left to whom).
+The pure functions over them: `rules.triage.decisions` (`begin`, `decide`, `withdraw`, `rivals`, `candidates_digest`:
+what one person does) and `rules.triage.settlement` (`settle`, `left`: what comes of everybody's decisions, and what is
+left to whom).
 """
 
 from enum import StrEnum
@@ -110,7 +111,7 @@ class Review(Record):
     reviewer: Slug
     """The person, by their name in policy/trust.yaml; the file's name too."""
     candidates: Sha256
-    """`rules.decisions.candidates_digest` of the list that was decided on."""
+    """`rules.triage.decisions.candidates_digest` of the list that was decided on."""
     decisions: tuple[ReviewDecision, ...] = ()
 
 

@@ -23,7 +23,7 @@ from runner.rules.benchmark import set_digest
 from runner.rules.domain_rules import contradictions, misfits
 from runner.rules.layout import PARAMS, place
 from runner.rules.structured import named_in
-from runner.rules.triage_files import beside_findings, list_findings, policy_findings, review_findings
+from runner.rules.triage.files import beside_findings, list_findings, policy_findings, review_findings
 
 R = TypeVar("R", bound=Record)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from runner.rules.decisions import begin, decide
-from runner.rules.preferences import compiled
-from runner.rules.triage_list import prefilled
+from runner.rules.triage.decisions import begin, decide
+from runner.rules.triage.lists import prefilled
+from runner.rules.triage.preferences import compiled
 from tests.test_triage_rules import AT, Choice, Review, Triage, TriageFile, candidate
 
 pytestmark = pytest.mark.acceptance

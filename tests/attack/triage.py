@@ -15,7 +15,7 @@ from runner.records.triage import Choice, Decision, Review, ReviewCount, TriageF
 from runner.records.triage_policy import Triage
 from runner.reviews import envelope_path, review_path, sign
 from runner.rules.canonical import canonical, sha256, tree_digest
-from runner.rules.decisions import begin, decide
+from runner.rules.triage.decisions import begin, decide
 from runner.rules.trust.evidence import OUTSIDE_BUNDLE
 from runner.rules.trust.triage import BINDING, ELIGIBLE, EVIDENCE, IN_TIME, SIGNATURE, SUBJECTS
 from tests.attack.case import Case, Finding, passes

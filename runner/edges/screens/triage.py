@@ -1,4 +1,4 @@
-"""The triage screen in a terminal, with Textual: keys go to `rules.triage_keys`, words come from `rules.triage_view`.
+"""The triage screen in a terminal, with Textual: keys go to `rules.triage.keys`, words come from `rules.triage.view`.
 
 Nothing is decided here and nothing is kept here but what is on the screen: every key's session is written by the
 store before the next key is read.
@@ -21,12 +21,13 @@ from textual.widgets import Static
 from runner.edges.screens.triage_dialogs import Editor, Reason, Shown, words
 from runner.errors import ChangedError, HallmarkError
 from runner.ports_triage import ReviewStore, Room
-from runner.rules import triage_session, triage_view
 from runner.rules.shown import shown
-from runner.rules.triage_background import Background
-from runner.rules.triage_keys import Ask, press
-from runner.rules.triage_session import Session, Turn
-from runner.rules.triage_view import Pane
+from runner.rules.triage import session as triage_session
+from runner.rules.triage import view as triage_view
+from runner.rules.triage.background import Background
+from runner.rules.triage.keys import Ask, press
+from runner.rules.triage.session import Session, Turn
+from runner.rules.triage.view import Pane
 
 WATCH = 1.0
 """Seconds between two looks whether somebody else changed the review."""

@@ -13,7 +13,7 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
-from runner.rules.triage_view import Line, Look, Pane, editable
+from runner.rules.triage.view import Line, Look, Pane, editable
 
 T = TypeVar("T")
 STYLES = {

@@ -8,9 +8,9 @@ from runner.records.dataset import Candidate
 from runner.records.triage import Agreement, Choice, Decision, Review, TriageFile
 from runner.records.triage_policy import Triage
 from runner.records.verdict import Reason
-from runner.rules.decisions import candidates_digest, choice_problem, decision_problem
-from runner.rules.sampling import draw
-from runner.rules.settlement import Settled, at_odds, in_place
+from runner.rules.triage.decisions import candidates_digest, choice_problem, decision_problem
+from runner.rules.triage.sampling import draw
+from runner.rules.triage.settlement import Settled, at_odds, in_place
 
 STEP = "triage"
 NAMED = 5

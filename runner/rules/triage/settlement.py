@@ -21,9 +21,9 @@ from runner.records.triage import (
     TriageFile,
 )
 from runner.records.triage_policy import Triage
-from runner.rules.agreement import cohens_kappa
-from runner.rules.decisions import decided
-from runner.rules.sampling import wilson
+from runner.rules.triage.agreement import cohens_kappa
+from runner.rules.triage.decisions import decided
+from runner.rules.triage.sampling import wilson
 
 Said = Mapping[str, ReviewDecision]
 """Person to what they decided on one candidate."""

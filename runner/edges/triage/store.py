@@ -15,8 +15,8 @@ from runner.errors import ChangedError, RecordError
 from runner.ports_triage import Kept
 from runner.records.triage import Review, TriageFile
 from runner.records.triage_session import Journal, Step
-from runner.rules.decisions import begin, candidates_digest
-from runner.rules.triage_session import Session
+from runner.rules.triage.decisions import begin, candidates_digest
+from runner.rules.triage.session import Session
 
 
 class ReviewFiles:

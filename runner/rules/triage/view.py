@@ -14,11 +14,11 @@ from runner.records.base import Record
 from runner.records.conversation import Conversation, Role, last_user_text
 from runner.records.rubric import Criterion
 from runner.records.triage import Choice, ReviewDecision
-from runner.rules.decisions import rivals
 from runner.rules.shown import shown
-from runner.rules.triage_background import Background, Near
-from runner.rules.triage_keys import KEYS, quick_reasons
-from runner.rules.triage_session import Session, Wait, progress
+from runner.rules.triage.background import Background, Near
+from runner.rules.triage.decisions import rivals
+from runner.rules.triage.keys import KEYS, quick_reasons
+from runner.rules.triage.session import Session, Wait, progress
 
 
 class Look(StrEnum):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from runner.rules import triage_session
-from runner.rules.triage_session import Session, Turn, Wait
+from runner.rules.triage import session as triage_session
+from runner.rules.triage.session import Session, Turn, Wait
 
 REASONS = (
     "the answer is wrong",

@@ -9,11 +9,11 @@ from typing import Any
 
 from runner.errors import RecordError
 from runner.records.conversation import last_user_text
-from runner.rules import triage_session
-from runner.rules.decisions import rivals
-from runner.rules.triage_background import Background, Near
-from runner.rules.triage_session import Session, Turn, progress
-from runner.rules.triage_view import similarity
+from runner.rules.triage import session as triage_session
+from runner.rules.triage.background import Background, Near
+from runner.rules.triage.decisions import rivals
+from runner.rules.triage.session import Session, Turn, progress
+from runner.rules.triage.view import similarity
 
 
 @dataclass(frozen=True)

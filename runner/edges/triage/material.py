@@ -28,7 +28,7 @@ from runner.records.pointer import DataPointer
 from runner.records.step import Step
 from runner.records.trace import UniqueSignal
 from runner.records.validation import ValidationReport
-from runner.rules.triage_background import Background
+from runner.rules.triage.background import Background
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")

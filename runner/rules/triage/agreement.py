@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from runner.rules.sampling import Z
+from runner.rules.triage.sampling import Z
 
 
 class Kappa(NamedTuple):

@@ -14,7 +14,7 @@ from runner.records.preference import Ground, PreferencePair, SupervisedRow, Unp
 from runner.records.triage import Choice, Decision, Review, TriageFile
 from runner.rules.canonical import canonical
 from runner.rules.conversations import with_instruction, with_last_user_text
-from runner.rules.settlement import Settled, accepted, settle
+from runner.rules.triage.settlement import Settled, accepted, settle
 
 
 def pairs(file: TriageFile, reviews: Sequence[Review], state: Settled) -> tuple[PreferencePair, ...]:

@@ -22,8 +22,8 @@ from runner.records.conversation import last_user_text
 from runner.records.triage import Choice, Decision, Review, ReviewDecision, TriageFile
 from runner.records.triage_session import Step
 from runner.rules.canonical import digest
-from runner.rules.decisions import decide, rivals, withdraw
-from runner.rules.settlement import left
+from runner.rules.triage.decisions import decide, rivals, withdraw
+from runner.rules.triage.settlement import left
 
 RECENT = 20
 """The decisions whose pace tells how long the rest will take."""
