@@ -20,9 +20,10 @@ from runner.records.training import Sweep, Training
 from runner.rules.assessment import Subject, assessed, gaps
 from runner.rules.canonical import sha256
 from runner.rules.limits import limits
+from runner.rules.strict_json import strict_lines
 from runner.rules.trust import approvals, change, evidence, frozen, policy, verification
 from runner.rules.trust.facts import Before, Promotion, SignedEvidence
-from runner.rules.trust.figures import Figures, figures
+from runner.rules.trust.figures import Figures, figures, read_rows
 from runner.rules.trust.gate import RULES, limit_problems
 from runner.workspace import Workspace
 from tests.flywheel_fixture import fixture
@@ -299,3 +300,30 @@ def test_every_number_in_the_docstring_of_the_gate_is_said_by_a_rule() -> None:
     said = "".join(path.read_text().rpartition('"""\n\nfrom __future__')[2] for path in rules)
     missing = [number for number in re.findall(r"\b\d\.\d+\b", verification.__doc__ or "") if number not in said]
     assert missing == []
+
+
+ROW = b'{"capability":"refund","passed":{"base":true},"perturbed":{},"scenario":"a","scores":{"base":0},"set":"core"}'
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ROW.replace(b'"base":0', b'"base":1,"base":0'),
+        ROW.replace(b'"base":0', b'"base" :1,"base":0'),
+        ROW.replace(b'"base":0', b'"base"\t: 1, "base" : 0'),
+        ROW.replace(b'"base":0', b'"\\u0062ase":1,"base":0'),
+        ROW.replace(b'"set"', b'"set" :"heldout","set"'),
+        ROW.replace(b'"perturbed":{}', b'"perturbed" :{"typos":{"base":1}},"perturbed":{}'),
+        ROW.replace(b'"base":0', b'"base":NaN'),
+    ],
+)
+def test_a_row_that_names_anything_twice_is_not_passed_over(changed: bytes) -> None:
+    with pytest.raises(ValueError, match=r"twice|no JSON"):
+        strict_lines(changed)
+    assert not read_rows(ROW + b"\n" + changed)[2]
+
+
+@pytest.mark.parametrize("plain", [ROW, ROW.replace(b":", b" : "), ROW.replace(b'"perturbed":{},', b"")])
+def test_a_row_that_names_everything_once_is_read_once(plain: bytes) -> None:
+    strict_lines(plain)
+    assert read_rows(plain)[2]

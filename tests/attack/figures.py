@@ -385,6 +385,13 @@ CASES = (
         partial(cut_ledger, path="desk/00000005.json"),
         says="next sequence",
     ),
+    Case(
+        "grades-named-twice",
+        "A grade stands twice in its row, once with a space before the colon: readers differ in which they take.",
+        FILES,
+        lambda d: forge(d, altered(d, "grades.jsonl", lambda data: data.replace(b'"base":', b'"base" :1,"base":', 1))),
+        says="names 'base' twice",
+    ),
     Case("grades-dropped", "A scenario that the candidate fails is left out.", GRADES, partial(graded, edit=dropped)),
     Case("grades-duplicated", "A scenario that it passes is graded twice.", GRADES, partial(graded, edit=duplicated)),
     Case("grades-ungoverned", "A scenario that nobody reviewed is graded.", GRADES, partial(graded, edit=ungoverned)),

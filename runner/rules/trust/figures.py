@@ -47,7 +47,7 @@ def parse(evidence: Mapping[str, bytes], name: EvidenceFile, kind: type[R]) -> R
 
 def figures(promotion: Promotion) -> Figures:
     """Judge the grades against the governed scenarios of the base tip, and the scorecard against the grades."""
-    rows, wrong, named_once = _rows(promotion.evidence.get(EvidenceFile.GRADES, b""))
+    rows, wrong, named_once = read_rows(promotion.evidence.get(EvidenceFile.GRADES, b""))
     before, record = promotion.before, promotion.record
     graded_as = {}
     if before.incumbent.adapter is None:
@@ -75,7 +75,7 @@ def figures(promotion: Promotion) -> Figures:
     return Figures(found, tuple(wrong), tuple(stated), named_once)
 
 
-def _rows(data: bytes) -> tuple[list[ScoredScenario], list[str], bool]:
+def read_rows(data: bytes) -> tuple[list[ScoredScenario], list[str], bool]:
     """The rows of grades.jsonl, the lines that are none, and whether no row names anything twice."""
     rows, wrong = [], []
     for number, line in enumerate(data.splitlines(), 1):
@@ -83,13 +83,13 @@ def _rows(data: bytes) -> tuple[list[ScoredScenario], list[str], bool]:
             rows.append(ScoredScenario.model_validate_json(line, strict=True))
         except ValidationError as error:
             wrong.append(f"grades.jsonl line {number}: {error.errors()[0]['msg']}")
-    named_once = not wrong and b"\\" not in data and data.count(b'":') == sum(map(_names, rows))
+    named_once = not wrong and b"\\" not in data and data.count(b":") == sum(map(_names, rows))
     return rows, list(_few(wrong)), named_once
 
 
 def _names(row: ScoredScenario) -> int:
-    """How many names a row has; its text has more where one stands in it twice, and never fewer. Names and values are
-    slugs, so that no other text has a quote before a colon."""
+    """How many names a row has. Its text has a colon for each, and more only where one stands in it twice: names and
+    values are slugs, which hold none."""
     perturbed = row.perturbed
     return (
         len(row.model_fields_set)
