@@ -48,6 +48,9 @@ def check(kind: str, **fields: Any) -> Check:
         (check("script", scripts=["latin"]), ["Grüße, 42!", "123", "naïve"], ["привет", "你好 hi"]),
         (check("script", scripts=["cyrillic", "latin"]), ["привет hi"], ["你好"]),
         (check("script", scripts=["han"], least_share=0.5), ["你好 hi"], ["你 hi"]),
+        (check("script", scripts=["han", "hiragana", "katakana"]), ["カードが使えません", "人々の声", "ｶｰﾄﾞ"], ["카드"]),
+        (check("script", scripts=["hiragana"]), ["らーめん"], ["ラーメン"]),
+        (check("script", scripts=["latin"]), ["Ｈｅｌｌｏ", "ʼokina"], ["Ｐｉｎ の番号"]),
         (check("one-of", values=["Refund", "no-action"]), ["refund ", "no-action"], ["no action", "refunds"]),
         (check("json-schema", json_schema=SCHEMA), ['{"city": "Rome"}'], ['{"city": 1}', "Rome", "{}"]),
         (

@@ -50,8 +50,10 @@ _PLACEHOLDER = re.compile(
     r"|(?i:[\[<{](?:your|insert|enter|customer|company|first|last|full|name|date)\b[^\[\]<>{}\n]{0,60}[\]>}])"
     r"|\[[A-Z]{2,}(?:[ _-][A-Z]+){0,4}\]"
 )
-_NAMED = {"CJK": Script.HAN}
+_NAMED = {"CJK": Script.HAN, "IDEOGRAPHIC": Script.HAN}
 """Scripts whose letters' Unicode names start with another word."""
+_SHARED = frozenset({"katakana-hiragana", "modifier"})
+"""First words of the names of letters that no one script owns, such as the long vowel's mark (Common in UAX 24)."""
 
 
 class Breach(NamedTuple):
@@ -199,10 +201,10 @@ def _program(pattern: str) -> tuple[Instruction, ...]:
 
 
 def _share(text: str, scripts: Sequence[Script]) -> float:
-    """The share of the letters in `text` that are of `scripts`; 1 where it has none."""
-    letters = [character for character in text if character.isalpha()]
-    own = sum(_script(letter) in scripts for letter in letters)
-    return own / len(letters) if letters else 1.0
+    """The share of the letters in `text` that are of `scripts`, width and shared ones aside; 1 where it has none."""
+    found = [_script(letter) for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
+    letters = [script for script in found if script not in _SHARED]
+    return sum(script in scripts for script in letters) / len(letters) if letters else 1.0
 
 
 @lru_cache(maxsize=4096)
