@@ -33,6 +33,7 @@ from runner.rules.lineage import plural, short
 
 R = TypeVar("R", bound=Record)
 UNDIGESTED = (EvidenceFile.REPORT, EvidenceFile.ATTESTATION)
+"""Left out of the table of digests: the report itself, and the signature made over it."""
 SHOWN = (
     EvidenceFile.SCORECARD,
     EvidenceFile.GRADES,
@@ -46,8 +47,7 @@ SHOWN = (
     EvidenceFile.TRAINING,
     EvidenceFile.OPERATIONS,
 )
-"""What the report shows; the drill and results on traffic come after it."""
-"""Left out of the table of digests: the report itself, and the signature made over it."""
+"""What the report names where it is missing. Older evidence has none of the rest; drill and traffic come after it."""
 
 
 def render(

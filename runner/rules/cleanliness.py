@@ -31,7 +31,7 @@ DRAWS = 399
 REAL_DRAWS = 20
 """Of those, over which the real rows' own variety is averaged."""
 RARE = 0.025
-"""With six traits, three of them pass by chance alone in one batch in some ten thousand."""
+"""Were the six traits independent, three of them would count by chance alone in one batch in some 3,400."""
 SHORTEST = 4
 """Letters of a word that may be called a slip."""
 FREQUENT = 3
