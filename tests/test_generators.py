@@ -224,6 +224,10 @@ UNUSABLE: list[tuple[str, Callable[[], web.Response]]] = [
     ("unreadable", lambda: web.Response(text="<html>a proxy says hello</html>")),
     ("unreadable", lambda: web.json_response({"choices": []})),
     ("unreadable", lambda: web.json_response({"choices": [{"message": {"content": {"a": 1}}}]})),
+    ("unreadable", said("half a pair \ud83d")),
+    ("unreadable", said("my screen", finish_reason=["stop"])),
+    ("unreadable", lambda: web.Response(text=usual({"seed": 1}, 0).text.replace(": 10", ": 1e999"))),
+    ("not-json", said('{"message": "half a pair \\ud83d"}')),
 ]
 
 
@@ -240,6 +244,7 @@ def test_what_is_no_row_keeps_its_cause_and_is_not_asked_for_again(
     with ChatServerThread(one_bad) as server:
         drafts = write(server.url, tmp_path, 3, concurrency=1)
         assert [draft.cause for draft in drafts] == [cause, "", ""]
+        json.dumps(drafts[0], ensure_ascii=False).encode()  # fit for a record
         assert drafts == write(server.url, tmp_path, 3)
         assert set(server.asked.values()) == {1}
 

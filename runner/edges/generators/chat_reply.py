@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from runner.edges.generators.journal import Reply
 from runner.rules.grading import shorten
+from runner.rules.strict_json import strict_json
 
 KEPT = 2000
 """Bytes kept of what is no completion."""
@@ -16,22 +17,22 @@ KEPT = 2000
 def reply_of(name: str, data: bytes) -> Reply:
     """What a 200 says; where it is no completion, its first words and why."""
     try:
-        said = json.loads(data)
+        said = strict_json(data)
         choice = said["choices"][0]
         message, usage = choice["message"], said.get("usage") or {}
         text, end = message.get("content") or "", choice.get("finish_reason") or "stop"
+        cause = {"length": "truncated", "content_filter": "filtered"}.get(end, "")
         model = "/".join(str(said[key]) for key in ("model", "system_fingerprint") if said.get(key))
         tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
         if not isinstance(text, str):
             raise TypeError("its content is no text")
         refusal = message.get("refusal")
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         return Reply(
             name, data[:KEPT].decode(errors="replace"), "unreadable", shorten(f"{type(error).__name__}: {error}")
         )
     if refusal:
         return Reply(name, text, "refused", shorten(str(refusal), longest=200), model, *tokens)
-    cause = {"length": "truncated", "content_filter": "filtered"}.get(end, "")
     return Reply(name, text, cause, f"finish_reason is {end}" if cause else "", model, *tokens)
 
 
@@ -53,5 +54,5 @@ def seconds(retry_after: str) -> float:
         pass
     try:
         return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
