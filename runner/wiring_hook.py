@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from runner.edges.aside import Aside
@@ -25,6 +26,7 @@ def read_ahead(path: Path, *, old: str, new: str) -> Ahead:
 
     reading = Aside(work)
 
+    @cache
     def answer() -> Mapping[str, tuple[Governed, ...]]:
         found = json.loads(reading.result() or b"{}")
         return {tree: tuple(map(Governed._make, zip(*columns, strict=True))) for tree, columns in found.items()}

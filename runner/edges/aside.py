@@ -15,6 +15,7 @@ class Aside:
         if self._process:
             os.close(begin)
             return
+        os.close(self._end)  # or the copy would wait for itself to read, once this process is gone
         code = 1
         try:
             with os.fdopen(begin, "wb") as pipe:

@@ -67,11 +67,11 @@ class Sources:
     adapters: AdapterStore | None = None
     """None leaves the adapters' bytes out (offline verification)."""
     ahead: Ahead = dict
-    """Asked once; what it lacks is read here."""
+    """What it lacks is read here."""
     _policies: dict[tuple[str, ...], Policy] = field(default_factory=dict)
     _chains: dict[str, Chain] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
-    _said: dict[str, Said] = field(default_factory=dict)
+    _said: dict[tuple[str, bool], Said] = field(default_factory=dict)
     _governed: dict[str, tuple[Governed, ...]] = field(default_factory=dict)
     _parsed: dict[tuple[str, type[Record]], Record] = field(default_factory=dict)
     _contexts: dict[tuple[object, ...], str] = field(default_factory=dict)
