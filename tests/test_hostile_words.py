@@ -78,3 +78,16 @@ def test_a_field_inside_a_quoted_text_is_not_the_field(tmp_path: Path) -> None:
     new = world.git.commit_files([world.main], {path: fake, "scenarios/desk/stray.yaml": good}, "Two readings\n")
     sources: Sources = world.sources()
     assert sources.scenarios(new, "desk")[(SetName.CORE, "core-00")] == "refund"
+
+
+def test_a_copy_of_a_scenario_that_is_no_yaml_takes_nothing_from_it(tmp_path: Path) -> None:
+    world = World(tmp_path / "world")
+    world.create()
+    good = scenario_file("core-00", "refund")
+    copies = {"scenarios/desk/core/a.txt": good, "scenarios/desk/core/core-00.yaml": good}
+    for files in (copies, dict(reversed(copies.items()))):
+        first = dict([next(iter(files.items()))])
+        sources: Sources = world.sources()
+        sources.scenarios(world.git.commit_files([world.main], first, "One\n"), "desk")
+        new = world.git.commit_files([world.main], files, "Both\n")
+        assert sources.scenarios(new, "desk")[(SetName.CORE, "core-00")] == "refund"

@@ -39,19 +39,18 @@ Parse = Callable[[bytes, str], tuple[str, str]]
 
 
 def governed(
-    objects: Objects, commit: str, cluster: str, *, known: dict[str, Said], parse: Parse
+    objects: Objects, commit: str, cluster: str, *, known: dict[tuple[str, bool], Said], parse: Parse
 ) -> tuple[Governed, ...]:
-    """The files below `scenarios/<cluster>`, by path. What is read of a blob is put into `known`, and not read again;
-    `parse` reads those that cannot be read otherwise."""
-    home = f"scenarios/{cluster}"
-    files = objects.files(commit, home)
-    fresh = {file.blob: path for path, file in files.items() if file.blob not in known}
-    for blob, data in objects.blobs(list(fresh)).items():
-        path, found = fresh[blob], ("", "")
-        if path.endswith(".yaml"):
-            found = _found(data) or parse(data, path)
-        known[blob] = Said(hashlib.sha256(data).hexdigest(), *found)
-    return tuple(Governed(path, file.mode, *known[file.blob]) for path, file in sorted(files.items()))
+    """The files below `scenarios/<cluster>`, by path. What is read of a blob (as YAML, or not) is put into `known`, and
+    not read again; `parse` reads those that cannot be read otherwise."""
+    files = objects.files(commit, f"scenarios/{cluster}")
+    keys = {path: (file.blob, path.endswith(".yaml")) for path, file in files.items()}
+    fresh = {key: path for path, key in keys.items() if key not in known}
+    read = objects.blobs(list(dict.fromkeys(blob for blob, _ in fresh)))
+    for (blob, is_yaml), path in fresh.items():
+        found = (_found(read[blob]) or parse(read[blob], path)) if is_yaml else ("", "")
+        known[blob, is_yaml] = Said(hashlib.sha256(read[blob]).hexdigest(), *found)
+    return tuple(Governed(path, file.mode, *known[keys[path]]) for path, file in sorted(files.items()))
 
 
 def _found(data: bytes) -> tuple[str, str] | None:
