@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from runner.cli import main
 from runner.records.schemas import SCHEMAS, schema
 from tests.reviewed_fixture import edit, write
 
@@ -24,6 +26,29 @@ def hallmark(*arguments: object, cwd: Path | None = None) -> subprocess.Complete
 def test_published_schemas_are_those_of_the_records(name):
     published = json.loads((REPOSITORY / f"docs/schemas/{name}.schema.json").read_text())
     assert published == schema(name), "run: hallmark export schemas docs/schemas"
+
+
+def test_schemas_are_written_where_they_are_asked_for(tmp_path):
+    done = hallmark("export", "schemas", tmp_path / "schemas", "--json")
+    assert json.loads(done.stdout) == [str(tmp_path / "schemas" / f"{name}.schema.json") for name in SCHEMAS]
+    for path in map(Path, json.loads(done.stdout)):
+        assert path.read_bytes() == (REPOSITORY / "docs/schemas" / path.name).read_bytes()
+
+
+def leaves(command, *names):
+    """Every command that is shown and does something, by its words."""
+    if not isinstance(command, click.Group):
+        return {} if command.hidden else {names: command}
+    with click.Context(command) as ctx:
+        found = [(name, command.get_command(ctx, name)) for name in command.list_commands(ctx)]
+    return {key: leaf for name, one in found for key, leaf in leaves(one, *names, name).items()}
+
+
+def test_every_verb_speaks_json():
+    """The README says so."""
+    found = leaves(main.group)
+    assert {("check",), ("policy", "lint"), ("export", "preferences")} <= set(found)
+    assert [name for name, one in found.items() if "--json" not in {opt for p in one.params for opt in p.opts}] == []
 
 
 def test_no_schema_is_published_that_no_record_has():

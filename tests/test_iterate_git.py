@@ -388,6 +388,8 @@ def test_two_people_sign_what_they_decided_and_the_iteration_says_so(fresh, tmp_
     assert f"{len(rows)} rows  rows/sft.jsonl" in said_of.splitlines()
     assert {row["candidate"] for row in rows} == set(told["checked"])
     assert all(row["reviewers"] == ["ash", "rowan"] for row in rows)
+    counted = json.loads(subprocess.run([*export, "--json"], cwd=merger, check=True, capture_output=True).stdout)
+    assert counted["rows/sft.jsonl"] == len(rows)
 
 
 def test_a_run_opens_over_what_a_kill_left(fresh, tmp_path):

@@ -12,6 +12,8 @@ from runner.errors import ExitCode
 from runner.records.schemas import SCHEMAS, schema
 from runner.rules.triage.preferences import compiled
 
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
 
 @click.group()
 def export() -> None:
@@ -20,16 +22,17 @@ def export() -> None:
 
 @export.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-def schemas(directory: Path) -> ExitCode:
+@JSON
+def schemas(directory: Path, as_json: bool) -> ExitCode:
     """Write the JSON Schema of every reviewed file to DIRECTORY, for editors that complete and check while you type.
 
     Example: hallmark export schemas docs/schemas
     """
     directory.mkdir(parents=True, exist_ok=True)
-    for name in SCHEMAS:
-        path = directory / f"{name}.schema.json"
+    paths = [directory / f"{name}.schema.json" for name in SCHEMAS]
+    for name, path in zip(SCHEMAS, paths, strict=True):
         path.write_text(json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n")
-        click.echo(str(path))
+    click.echo(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
     return ExitCode.DONE
 
 
@@ -37,7 +40,8 @@ def schemas(directory: Path) -> ExitCode:
 @click.argument("cluster")
 @click.argument("target", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-def preferences(cluster: str, target: Path, directory: Path) -> ExitCode:
+@JSON
+def preferences(cluster: str, target: Path, directory: Path, as_json: bool) -> ExitCode:
     """Write what people decided on CLUSTER's candidates to TARGET, as rows that train: sft.jsonl, preferences.jsonl
     (prompt, chosen, rejected) and unpaired.jsonl (prompt, completion, label), in TRL's conversational form. Each row
     names its candidate and the people who decided it.
@@ -46,8 +50,10 @@ def preferences(cluster: str, target: Path, directory: Path) -> ExitCode:
     """
     space = wiring.workspace(directory, cluster)
     target.mkdir(parents=True, exist_ok=True)
+    rows = {}
     for name, data in compiled(space.triage, space.reviews, instruction=space.cluster.instruction).items():
         (target / name).write_bytes(data)
-        rows = data.count(b"\n")
-        click.echo(f"{rows} rows  {target / name}")
+        rows[str(target / name)] = data.count(b"\n")
+    said = "\n".join(f"{count} rows  {path}" for path, count in rows.items())
+    click.echo(json.dumps(rows) if as_json else said)
     return ExitCode.DONE

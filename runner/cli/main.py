@@ -38,7 +38,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "hook": ("hook:hook", "Install the gate as a hook of a bare repository."),
     # understanding
     "why": ("why:why", "Walk from an adapter to the traces it comes from, and back."),
-    "export": ("export:export", "Write the JSON Schemas of the reviewed files."),
+    "export": ("export:export", "Write JSON Schemas, or what people decided as rows that train."),
     "demo": ("demo:demo", "The whole loop in a scratch directory, through to a verified promotion."),
 }
 

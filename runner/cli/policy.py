@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -92,7 +93,8 @@ def lint(directory: Path, as_json: bool) -> ExitCode:
 
 @policy.command()
 @click.option("--directory", "-C", type=FOLDER, default=".")
-def root(directory: Path) -> ExitCode:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def root(directory: Path, as_json: bool) -> ExitCode:
     """Print the sha256 of policy/trust.yaml: of a first policy, its root of trust.
 
     Example: hallmark policy root
@@ -100,5 +102,6 @@ def root(directory: Path) -> ExitCode:
     files = wiring.read_policy(directory)
     if TRUST not in files:
         raise RecordError("is missing", path=TRUST, hint="begin with `hallmark policy init`")
-    click.echo(sha256(files[TRUST]))
+    digest = sha256(files[TRUST])
+    click.echo(json.dumps({"root": digest}) if as_json else digest)
     return ExitCode.DONE
