@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -15,10 +16,10 @@ from runner.records.conversation import Message, Role
 from runner.records.dataset import Candidate, Example
 from runner.records.preference import Ground
 from runner.records.scenario import Origin
-from runner.records.triage import Choice, Decision, Review, TriageFile
+from runner.records.triage import Choice, Decision, Review, ReviewDecision, TriageFile
 from runner.records.triage_policy import Triage
 from runner.rules.triage.agreement import cohens_kappa
-from runner.rules.triage.decisions import begin, candidates_digest, decide, rivals, withdraw
+from runner.rules.triage.decisions import Listed, begin, candidates_digest, decide, withdraw
 from runner.rules.triage.lists import disagreeing, list_problems, prefilled, review_problems, waiting
 from runner.rules.triage.preferences import pairs, unpaired
 from runner.rules.triage.sampling import draw, least_sample, wilson
@@ -290,7 +291,7 @@ def test_preferences_are_edits_acceptances_and_ranks_each_with_who_says_so() -> 
     answers = ("refund", "return", "payment", "other")
     rows = [candidate(n, text="where is it", answer=answer) for n, answer in enumerate(answers)] + [candidate(9)]
     file = prefilled(rows, Triage(), cluster="desk", iteration="desk-1")
-    assert rivals(file, "c-0000") == ("c-0001", "c-0002", "c-0003")
+    assert Listed(file).rivals("c-0000") == ("c-0001", "c-0002", "c-0003")
     ada = begin(file, "ada")
     ada = decide(file, ada, "c-0000", Choice.ACCEPT, at=AT, rank=1)
     ada = decide(file, ada, "c-0001", Choice.ACCEPT, at=AT, rank=2)
@@ -336,3 +337,18 @@ def test_a_list_of_thousands_can_be_read() -> None:
     assert len(data) > 1_000_000
     assert parse(data, TriageFile, path="list.yaml") == file
     assert line_of(data, "decisions[5999].answer", path="list.yaml") > 6000
+
+
+def test_thousands_for_two_inputs_each_are_compared_in_seconds() -> None:
+    rows = [candidate(n, text=f"where is it {n // 2}", answer=("refund", "return")[n % 2]) for n in range(6000)]
+    file = prefilled(rows, Triage(), cluster="desk", iteration="desk-1")
+    choices = (Choice.ACCEPT, Choice.REJECT)
+    made = tuple(
+        ReviewDecision(candidate=one.candidate, decision=choices[n % 2], rank=n % 2 + 1, at=AT)
+        for n, one in enumerate(file.decisions)
+    )
+    ada = begin(file, "ada").model_copy(update={"decisions": made})
+    started = time.process_time()
+    assert list(review_problems(file, ada)) == []
+    assert len(pairs(file, [ada], settle(file, [ada]))) == 3000
+    assert time.process_time() - started < 15, "a minute where each is compared with all"

@@ -149,7 +149,7 @@ def test_a_review_edited_by_hand_is_taken_as_it_is(top):
     found = store(top)
     now = key(found, session(found), "right")
     by_hand = decide(now.file, now.review, "cand-2", Choice.REJECT, at=NOW, reason="by hand")
-    found.keep(type(now)(now.file, by_hand, now.order, steps=(), shown=now.shown))
+    found.keep(type(now)(now.listed, by_hand, now.order, steps=()))
     assert session(store(top)).decision("cand-2") == by_hand.decisions[1]
 
 

@@ -43,8 +43,9 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     file, reviews = space.triage.get(iteration), space.reviews.get(iteration, ())
     path = f"clusters/{space.cluster.id}/triage/{iteration}.yaml"
     if file is None and valid:
-        hint = f"decide on every candidate in {path} and merge it"
-        reason = Reason(step="triage", problem=f"{len(valid)} candidates wait for people", hint=hint)
+        asked = sum(one.people > 0 for one in expected.decisions)
+        hint = f"decide with `hallmark triage {space.cluster.id}`, on the list {path}, and merge"
+        reason = Reason(step="triage", problem=f"{asked} candidates wait for people", hint=hint)
         return _output({}, Verdict(outcome=Outcome.WAIT, reasons=(reason,)))
     file = file or expected
     signed = [_opened(space, file, review, ports) for review in reviews]

@@ -9,7 +9,7 @@ An iteration's triage is a list and a file for each person, so that git merges w
 - `clusters/<cluster>/triage/<iteration>/<reviewer>.dsse.json`: that person's signature over the review's bytes and the
   digest of the candidates (`statement.ReviewStatement`).
 
-The pure functions over them: `rules.triage.decisions` (`begin`, `decide`, `withdraw`, `rivals`, `candidates_digest`:
+The pure functions over them: `rules.triage.decisions` (`begin`, `decide`, `withdraw`, `Listed`, `candidates_digest`:
 what one person does) and `rules.triage.settlement` (`settle`, `left`: what comes of everybody's decisions, and what is
 left to whom).
 """

@@ -7,9 +7,12 @@ check` would refuse of a file.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from runner.errors import RecordError
-from runner.records.conversation import last_user_text
+from runner.records.conversation import Conversation, last_user_text
 from runner.records.dataset import Example
 from runner.records.scenario import Origin
 from runner.records.triage import Choice, Decision, Review, ReviewDecision, TriageFile
@@ -74,7 +77,7 @@ def decide(
         reason=reason.strip(),
         at=at,
     )
-    problem = decision_problem(file, decision)
+    problem = decision_problem(Listed(file), decision)
     if problem:
         raise RecordError(f"{candidate}: {problem[1]}", field=problem[0], hint=problem[2])
     made = {one.candidate: one for one in review.decisions} | {candidate: decision}
@@ -88,18 +91,35 @@ def withdraw(review: Review, candidate: str) -> Review:
     return review.model_copy(update={"decisions": kept})
 
 
-def rivals(file: TriageFile, candidate: str) -> tuple[str, ...]:
-    """The other candidates for the same input, in the list's order: what a rank is among."""
-    asked = next((one.input for one in file.decisions if one.candidate == candidate), None)
-    return tuple(one.candidate for one in file.decisions if one.input == asked and one.candidate != candidate)
+@dataclass(frozen=True)
+class Listed:
+    """A list to look candidates up in: by id, and by what they have in common. Made once where many are looked up."""
+
+    file: TriageFile
+
+    @cached_property
+    def shown(self) -> Mapping[str, Decision]:
+        return {one.candidate: one for one in reversed(self.file.decisions)}
+
+    @cached_property
+    def _for_input(self) -> Mapping[Conversation, tuple[str, ...]]:
+        found: dict[Conversation, list[str]] = {}
+        for one in self.file.decisions:
+            found.setdefault(one.input, []).append(one.candidate)
+        return {asked: tuple(names) for asked, names in found.items()}
+
+    def rivals(self, candidate: str) -> tuple[str, ...]:
+        """The other candidates for the same input, in the list's order: what a rank is among."""
+        one = self.shown.get(candidate)
+        return tuple(name for name in self._for_input[one.input] if name != candidate) if one is not None else ()
 
 
-def decision_problem(file: TriageFile, decision: ReviewDecision) -> tuple[str, str, str] | None:
+def decision_problem(listed: Listed, decision: ReviewDecision) -> tuple[str, str, str] | None:
     """The field that is wrong, what is wrong, and what to do; none where the decision holds for this list."""
-    shown = next((one for one in file.decisions if one.candidate == decision.candidate), None)
+    shown = listed.shown.get(decision.candidate)
     if shown is None:
         return "candidate", "is no candidate of the list", "take the id from the list"
-    if decision.rank is not None and not rivals(file, decision.candidate):
+    if decision.rank is not None and not listed.rivals(decision.candidate):
         return "rank", "no other candidate has the same input", "leave `rank` out"
     return choice_problem(decision, shown)
 

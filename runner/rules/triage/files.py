@@ -8,7 +8,7 @@ from runner.records.policy import Trust
 from runner.records.triage import Choice, Review, TriageFile
 from runner.records.triage_policy import Triage
 from runner.rules.layout import Found
-from runner.rules.triage.decisions import candidates_digest, choice_problem, decision_problem
+from runner.rules.triage.decisions import Listed, candidates_digest, choice_problem, decision_problem
 
 Finding = tuple[str, str, str]
 
@@ -61,8 +61,9 @@ def beside_findings(review: Review, file: TriageFile | None) -> Iterator[Finding
         return
     if review.candidates != candidates_digest(file):
         yield "candidates", "the review was made on another list", "decide again, with `hallmark triage`"
+    listed = Listed(file)
     for number, decision in enumerate(review.decisions):
-        wrong = decision_problem(file, decision)
+        wrong = decision_problem(listed, decision)
         if wrong and not choice_problem(decision):
             yield f"decisions[{number}].{wrong[0]}", f"{decision.candidate} {wrong[1]}", wrong[2]
 

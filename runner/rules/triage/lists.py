@@ -8,7 +8,7 @@ from runner.records.dataset import Candidate
 from runner.records.triage import Agreement, Choice, Decision, Review, TriageFile
 from runner.records.triage_policy import Triage
 from runner.records.verdict import Reason
-from runner.rules.triage.decisions import candidates_digest, choice_problem, decision_problem
+from runner.rules.triage.decisions import Listed, candidates_digest, choice_problem, decision_problem
 from runner.rules.triage.sampling import draw
 from runner.rules.triage.settlement import Settled, at_odds, in_place
 
@@ -72,9 +72,9 @@ def review_problems(file: TriageFile, review: Review) -> Iterator[Reason]:
     elif review.candidates != candidates_digest(file):
         problem = f"{who} was made on another list"
         yield Reason(step=STEP, problem=problem, hint="decide again on the list as it is, with `hallmark triage`")
-    seen: set[str] = set()
+    seen, listed = set[str](), Listed(file)
     for decision in review.decisions:
-        wrong = decision_problem(file, decision)
+        wrong = decision_problem(listed, decision)
         if decision.candidate in seen:
             wrong = "candidate", "is decided twice", "keep one decision"
         seen.add(decision.candidate)

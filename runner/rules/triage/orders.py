@@ -11,7 +11,6 @@ from runner.errors import RecordError
 from runner.records.conversation import last_user_text
 from runner.rules.triage import session as triage_session
 from runner.rules.triage.background import Background, Near
-from runner.rules.triage.decisions import rivals
 from runner.rules.triage.session import Session, Turn, progress
 from runner.rules.triage.view import similarity
 
@@ -52,7 +51,7 @@ def carried_out(session: Session, orders: Orders, *, now: str) -> Session:
     for name in orders.reject:
         session = _done(triage_session.reject(_at(session, name), now=now, reason=orders.reason))
     if orders.edit:
-        one = session.shown[orders.edit]
+        one = session.listed.shown[orders.edit]
         text = last_user_text(one.input) if orders.input is None else orders.input
         answer = one.answer if orders.answer is None else orders.answer
         session = _done(triage_session.edit(_at(session, orders.edit), text=text, answer=answer, now=now))
@@ -89,7 +88,7 @@ def document(session: Session, background: Background | None, *, path: str, told
 
 
 def _candidate(session: Session, name: str, background: Background | None) -> dict[str, Any]:
-    one = session.shown[name]
+    one = session.listed.shown[name]
     said: dict[str, Any] = {
         "candidate": name,
         "capability": one.capability,
@@ -98,7 +97,7 @@ def _candidate(session: Session, name: str, background: Background | None) -> di
         "answer": one.answer,
         "batch": one.batch,
         "parents": list(one.parents),
-        "rivals": list(rivals(session.file, name)),
+        "rivals": list(session.listed.rivals(name)),
     }
     if background is not None:
         said["nearest_gold"] = _near(background.nearest_gold(one), background)

@@ -14,6 +14,7 @@ from runner.records.preference import Ground, PreferencePair, SupervisedRow, Unp
 from runner.records.triage import Choice, Decision, Review, TriageFile
 from runner.rules.canonical import canonical
 from runner.rules.conversations import with_instruction, with_last_user_text
+from runner.rules.triage.decisions import Listed
 from runner.rules.triage.settlement import Settled, accepted, settle
 
 
@@ -85,19 +86,21 @@ def _edits(decisions: Iterable[Decision], state: Settled) -> Iterator[Preference
 
 
 def _accepted(decisions: Sequence[Decision], state: Settled) -> Iterator[PreferencePair]:
+    rejected: dict[Conversation, list[Decision]] = {}
+    for one in decisions:
+        if one.decision is Choice.REJECT:
+            rejected.setdefault(one.input, []).append(one)
     for better in decisions:
         kept = _kept(better)
-        if kept is None or _input_edited(better):
-            continue
-        for worse in decisions:
-            if worse.decision is Choice.REJECT and worse.input == better.input:
+        if kept is not None and not _input_edited(better):
+            for worse in rejected.get(better.input, ()):
                 people = dict.fromkeys((*state.checked[better.candidate], *state.checked[worse.candidate]))
                 yield _pair(better, kept, worse, worse.answer, Ground.ACCEPTED, tuple(people))
 
 
 def _ranked(file: TriageFile, reviews: Iterable[Review], state: Settled) -> Iterator[PreferencePair]:
     """By each person's ranks, of answers as that list let them in; what was rejected in the end is nobody's choice."""
-    shown = {one.candidate: one for one in file.decisions}
+    listed = Listed(file)
     for review in sorted(reviews, key=lambda review: review.reviewer):
         ranks = {one.candidate: one.rank for one in review.decisions if one.rank is not None}
         for name, rank in ranks.items():
@@ -105,9 +108,9 @@ def _ranked(file: TriageFile, reviews: Iterable[Review], state: Settled) -> Iter
             kept = _kept(better) if better is not None else None
             if better is None or kept is None or _input_edited(better):
                 continue
-            for other, below in ranks.items():
-                if below > rank and shown[other].input == better.input:
-                    worse = shown[other]
+            for other in listed.rivals(name):
+                if ranks.get(other, rank) > rank:
+                    worse = listed.shown[other]
                     yield _pair(better, kept, worse, worse.answer, Ground.RANKED, (review.reviewer,))
 
 

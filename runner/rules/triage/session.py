@@ -13,7 +13,7 @@ is the session's review and its steps, after every key.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
@@ -22,7 +22,7 @@ from runner.records.conversation import last_user_text
 from runner.records.triage import Choice, Decision, Review, ReviewDecision, TriageFile
 from runner.records.triage_session import Step
 from runner.rules.canonical import digest
-from runner.rules.triage.decisions import decide, rivals, withdraw
+from runner.rules.triage.decisions import Listed, decide, withdraw
 from runner.rules.triage.settlement import left
 
 RECENT = 20
@@ -42,7 +42,7 @@ class Wait(StrEnum):
 class Session:
     """One reviewer's session over a list; `others` are the other people's reviews, `order` the candidates as shown."""
 
-    file: TriageFile
+    listed: Listed
     review: Review
     order: tuple[str, ...]
     others: tuple[Review, ...] = ()
@@ -51,11 +51,14 @@ class Session:
     waits: Wait | None = None
     waiting: str = ""
     """The candidate that the next digit is about."""
-    shown: dict[str, Decision] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def file(self) -> TriageFile:
+        return self.listed.file
 
     @property
     def current(self) -> Decision:
-        return self.shown[self.order[self.at]]
+        return self.listed.shown[self.order[self.at]]
 
     @cached_property
     def undecided(self) -> tuple[str, ...]:
@@ -101,8 +104,7 @@ def opened(
     first = mine | set(left(file, (*others, review), review.reviewer))
     near = _neighbours(file)
     order = (*(name for name in near if name in first), *(name for name in near if name not in first))
-    shown = {one.candidate: one for one in file.decisions}
-    session = Session(file, review, order, tuple(others), steps=_leading_to(steps, review), shown=shown)
+    session = Session(Listed(file), review, order, tuple(others), steps=_leading_to(steps, review))
     if at in order:
         return replace(session, at=order.index(at))
     return replace(session, at=_next(session, start=0))
@@ -188,7 +190,7 @@ def give_reason(session: Session, reason: str, *, now: str) -> Turn:
 def rank(session: Session, place: int, *, now: str) -> Turn:
     """Give the candidate that waits for it, or else the current one, its place among those for the same input."""
     name = session.waiting if session.waits is Wait.RANK else session.current.candidate
-    before, several = session.decision(name), len(rivals(session.file, name)) + 1
+    before, several = session.decision(name), len(session.listed.rivals(name)) + 1
     if several < 2:
         return Turn(_calm(session), "nothing to rank: this is the only candidate for its input", refused=True)
     if before is None:
@@ -203,7 +205,7 @@ def rank(session: Session, place: int, *, now: str) -> Turn:
 
 def await_rank(session: Session) -> Turn:
     """Let the next digit rank the current candidate."""
-    name, several = session.current.candidate, len(rivals(session.file, session.current.candidate)) + 1
+    name, several = session.current.candidate, len(session.listed.rivals(session.current.candidate)) + 1
     if several < 2:
         return Turn(_calm(session), "nothing to rank: this is the only candidate for its input", refused=True)
     asks = f"rank {name} among the {several} candidates for its input: 1 (the best) to {several}"
@@ -243,7 +245,7 @@ def _decided(session: Session, made: ReviewDecision) -> Turn:
     words = {Choice.ACCEPT: "accepted", Choice.EDIT: "edited", Choice.REJECT: "rejected"}[made.decision]
     if made.decision is Choice.REJECT and not made.reason:
         return Turn(replace(after, waits=Wait.REASON, waiting=made.candidate), f"{words}: {made.candidate}")
-    others = len(rivals(after.file, made.candidate))
+    others = len(after.listed.rivals(made.candidate))
     if made.decision is not Choice.REJECT and others:
         told = f"{words}. A digit ranks it among the {others + 1} candidates for its input, 1 is the best"
         return Turn(replace(after, waits=Wait.RANK, waiting=made.candidate), told)

@@ -16,7 +16,6 @@ from runner.records.rubric import Criterion
 from runner.records.triage import Choice, ReviewDecision
 from runner.rules.shown import shown
 from runner.rules.triage.background import Background, Near
-from runner.rules.triage.decisions import rivals
 from runner.rules.triage.keys import KEYS, quick_reasons
 from runner.rules.triage.session import Session, Wait, progress
 
@@ -110,14 +109,14 @@ def _edited(made: ReviewDecision | None) -> Iterator[Line]:
 
 
 def _rivals(session: Session) -> Iterator[Line]:
-    others = rivals(session.file, session.current.candidate)
+    others = session.listed.rivals(session.current.candidate)
     if others:
         yield Line(f"{len(others)} more for this input (r ranks)", Look.FAINT)
     for name in others:
         made = session.decision(name)
         word = DONE[made.decision][0] if made else "undecided"
         place = f", rank {made.rank}" if made and made.rank else ""
-        yield Line(f"  {name} {word}{place}: {shown(session.shown[name].answer)}", Look.FAINT)
+        yield Line(f"  {name} {word}{place}: {shown(session.listed.shown[name].answer)}", Look.FAINT)
 
 
 def _conversation(conversation: Conversation) -> Iterator[Line]:
