@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aiolimiter import AsyncLimiter
     from tenacity import AsyncRetrying, RetryCallState
 
-BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+BUSY = frozenset({408, 409, 425, 429, *range(500, 600)})
 OF_THE_ROW = frozenset({400, 413, 422})
 REFUSED = "refused"
 REFUSALS = 8
