@@ -16,7 +16,7 @@ import numpy.typing as npt
 from runner.records.validation import Divergence, Fidelity
 from runner.rules.similarity import normal_text, words
 
-Matrix = npt.NDArray[np.float32]
+Marks = npt.NDArray[np.bool_]
 LENGTH_BIN = 4
 """Words to a bin of the length histogram."""
 SAMPLES = 40
@@ -60,25 +60,26 @@ def spread(real: Sequence[str], *, size: int, seed: int) -> Divergence:
     if not size:
         raise ValueError("one row has no spread")
     generator = np.random.default_rng(seed)
-    drawn = np.zeros((SAMPLES, len(real)), dtype=np.float32)
+    drawn = np.zeros((SAMPLES, len(real)), dtype=np.bool_)
     for sample in drawn:
-        sample[generator.permutation(len(real))[:size]] = 1
+        sample[generator.permutation(len(real))[:size]] = True
     counted = ([Counter(_lengths([text])) for text in real], *([_grams([text], n) for text in real] for n in (1, 2)))
     lengths, vocabulary, pairs = (_farthest(counts, drawn) for counts in counted)
     return Divergence(length_distance=lengths, vocabulary_distance=vocabulary, ngram_distance=pairs)
 
 
-def _farthest(counts: Sequence[Counter[str]], drawn: Matrix) -> float:
-    """The largest Jensen-Shannon distance of the rows a line of `drawn` marks with 1 to those it marks with 0."""
+def _farthest(counts: Sequence[Counter[str]], drawn: Marks) -> float:
+    """The largest Jensen-Shannon distance of the rows a line of `drawn` marks to those it does not.
+
+    Memory grows with what the rows hold, not with rows times different keys: long texts have many.
+    """
     columns = {key: at for at, key in enumerate(sorted({key for one in counts for key in one}))}
     if not columns:
         return 1.0
-    table = np.zeros((len(counts), len(columns)), dtype=np.float32)
-    for row, one in enumerate(counts):
-        for key, count in one.items():
-            table[row, columns[key]] = count
-    inside = (drawn @ table).astype(np.float64)
-    outside = table.sum(axis=0) - inside
+    cells = [(row, columns[key], count) for row, one in enumerate(counts) for key, count in one.items()]
+    rows, places, held = np.array(cells).T
+    inside = np.stack([np.bincount(places, weights=held * line[rows], minlength=len(columns)) for line in drawn])
+    outside = np.bincount(places, weights=held) - inside
     shares = [side / np.maximum(side.sum(axis=1, keepdims=True), 1.0) for side in (inside, outside)]
     middle = (shares[0] + shares[1]) / 2
     parts = [share * np.log2(np.where(share > 0, share / np.where(middle > 0, middle, 1.0), 1.0)) for share in shares]
