@@ -206,6 +206,7 @@ def conforms(answer: str, schema: str) -> bool:
     """Whether `answer` is JSON that the schema accepts. Raises `RecordError` for a schema that cannot be used."""
     try:
         value = json.loads(answer)
+        json.dumps(value, allow_nan=False)  # Python reads NaN and infinities, JSON has none
     except (ValueError, RecursionError):
         return False
     from referencing.exceptions import Unresolvable
@@ -214,7 +215,7 @@ def conforms(answer: str, schema: str) -> bool:
         return bool(_validator(schema).is_valid(value))
     except Unresolvable as error:
         raise RecordError(f"refers to what is not in it: {error.ref}", field="json_schema") from error
-    except RecursionError:
+    except (OverflowError, RecursionError):  # a number too large to be divided, an answer too deep
         return False
 
 

@@ -128,10 +128,14 @@ class Expressions:
 
     def alphabet(self) -> list[str]:
         """One character of each group that no class here tells apart; the empty text is all those in none."""
-        classes = sorted({tuple(sorted(made[2][1])) for made in self._made if made[0] == "letters"})
-        groups: dict[tuple[bool, ...], str] = {}
-        for character in sorted({"", *(one for found in classes for one in found)}):
-            groups.setdefault(tuple(character in found for found in classes), character)
+        classes = {made[2][1] for made in self._made if made[0] == "letters"}
+        held: dict[str, list[int]] = {"": []}
+        for number, found in enumerate(classes):
+            for character in found:
+                held.setdefault(character, []).append(number)
+        groups: dict[tuple[int, ...], str] = {}
+        for character in sorted(held):
+            groups.setdefault(tuple(held[character]), character)
         return list(groups.values())
 
 
