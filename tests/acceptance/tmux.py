@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +16,16 @@ from pathlib import Path
 
 PATIENCE = 60.0
 """Seconds to wait for words on the screen; a busy machine is no defect."""
+PARENT = """
+import pathlib, subprocess, sys
+child = subprocess.Popen(sys.argv[2:])
+for name, number in (("pid", lambda: child.pid), ("end", child.wait)):
+    written = pathlib.Path(sys.argv[1], name + ".part")
+    written.write_text(str(number()))
+    written.rename(written.with_suffix(""))
+"""
+"""Runs a command in a window, and writes its process id and how it ended into a folder, each file whole. tmux 3.3a now
+and then loses how a window's own process ended; a parent that waits for its child does not."""
 
 
 def install() -> str:
@@ -32,9 +44,13 @@ def install() -> str:
 
 @dataclass(frozen=True)
 class Terminal:
-    """One window. What runs in it is the window's own process, so that it can be killed and its end be read."""
+    """One window, the socket of its server and what `PARENT` writes in a folder of its own."""
 
-    socket: Path
+    folder: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "socket"
 
     def tmux(self, *words: str) -> str:
         done = subprocess.run(
@@ -75,18 +91,22 @@ class Terminal:
             assert time.monotonic() < end, self.screen()
             time.sleep(0.05)
 
+    def kill(self) -> None:
+        """End what runs in the window, as the kernel does where memory runs out: it can do nothing about it."""
+        os.kill(int(self._written("pid")), signal.SIGKILL)
+
     def ended(self) -> str:
-        """How what ran ended, once it has: `exit 0`, `signal 9`. tmux now and then misses it: then `unknown`."""
-        end = time.monotonic() + PATIENCE
-        while self.ask("pane_dead") != "1":
+        """How what ran ended, once it has: `exit 0`, `signal 9`."""
+        code = int(self._written("end"))
+        return f"signal {-code}" if code < 0 else f"exit {code}"
+
+    def _written(self, name: str) -> str:
+        """What the window's parent process wrote, once it has."""
+        path, end = self.folder / name, time.monotonic() + PATIENCE
+        while not path.exists():
             assert time.monotonic() < end, self.screen()
             time.sleep(0.05)
-        for _ in range(40):  # the pane is dead before its process has been waited for
-            code, signal = self.ask("pane_dead_status"), self.ask("pane_dead_signal")
-            if code or signal:
-                return f"signal {signal}" if signal else f"exit {code}"
-            time.sleep(0.05)
-        return "unknown"
+        return path.read_text()
 
 
 @contextlib.contextmanager
@@ -95,9 +115,10 @@ def window(
 ) -> Iterator[Terminal]:
     """Run `command` in a terminal of `size` columns and lines until the block ends; nobody's tmux.conf is read."""
     with tempfile.TemporaryDirectory(prefix="hallmark-tmux-") as folder:  # a server of its own, on a short path
-        terminal = Terminal(Path(folder) / "socket")
+        terminal = Terminal(Path(folder))
         lasting = ["start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";"]
-        shown = ["new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), "-c", str(cwd), *command]
+        parent = [sys.executable, "-I", "-c", PARENT, folder, *command]
+        shown = ["new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), "-c", str(cwd), *parent]
         clean = {name: value for name, value in environment.items() if name not in ("TMUX", "TMUX_PANE")}
         subprocess.run(
             ["tmux", "-S", str(terminal.socket), "-u", "-f", os.devnull, *lasting, *shown],
