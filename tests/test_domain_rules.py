@@ -27,6 +27,8 @@ from tests.reviewed_fixture import write
 
 CLUSTER = "clusters/desk/cluster.yaml"
 CHECK: TypeAdapter[Check] = TypeAdapter(Check)
+FULL_WIDTH = "\uff28\uff45\uff4c\uff4c\uff4f"
+"""Hello, in full-width letters."""
 SCHEMA = json.dumps({"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}})
 
 
@@ -50,7 +52,7 @@ def check(kind: str, **fields: Any) -> Check:
         (check("script", scripts=["han"], least_share=0.5), ["你好 hi"], ["你 hi"]),
         (check("script", scripts=["han", "hiragana", "katakana"]), ["カードが使えません", "人々の声", "ｶｰﾄﾞ"], ["카드"]),
         (check("script", scripts=["hiragana"]), ["らーめん"], ["ラーメン"]),
-        (check("script", scripts=["latin"]), ["Ｈｅｌｌｏ", "ʼokina"], ["Ｐｉｎ の番号"]),
+        (check("script", scripts=["latin"]), [FULL_WIDTH, "\N{MODIFIER LETTER APOSTROPHE}okina"], [f"{FULL_WIDTH} の"]),
         (check("one-of", values=["Refund", "no-action"]), ["refund ", "no-action"], ["no action", "refunds"]),
         (check("json-schema", json_schema=SCHEMA), ['{"city": "Rome"}'], ['{"city": 1}', "Rome", "{}"]),
         (
