@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from runner.errors import RecordError
+from runner.records.judge import Judged
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.rules.grading import common_normalisation, grade, grade_all, normalise
@@ -124,6 +125,25 @@ def test_a_rubric_that_requires_nothing_passes_only_a_whole_answer() -> None:
     )
     assert not grade(asked(), found, "login").passed
     assert grade(asked(), found, "login please").passed
+
+
+def test_a_judge_decides_its_criterion_and_no_other() -> None:
+    found = rubric(
+        {"grader": {"kind": "contains"}},
+        {"grader": {"kind": "judge", "question": "Is it polite?"}},
+    )
+    with pytest.raises(RecordError, match="c1 of rubric queue needs a judge"):
+        grade(asked(), found, "login")
+    polite = Judged(credit=1.0, explanation="it says please")
+    assert grade(asked(), found, "login please", judged={"c1": polite}).passed
+    rude = Judged(credit=0.0, explanation="it shouts")
+    failed = grade(asked(), found, "LOGIN!", judged={"c1": rude})
+    assert (failed.passed, failed.score, failed.missed) == (False, 0.5, ("queue-c1",))
+    assert "criterion 1 (it shouts)" in failed.explanation
+    assert [
+        one.passed
+        for one in grade_all([asked()] * 2, {"queue": found}, ["login"] * 2, judged=[{"c1": polite}, {"c1": rude}])
+    ] == [True, False]
 
 
 def test_an_empty_answer_is_said_to_be_none() -> None:

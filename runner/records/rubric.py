@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from runner.records.base import Record, Slug, Text
 from runner.records.json_schemas import check_schema
+from runner.records.judge import Judge
 from runner.records.patterns import check_pattern
 
 
@@ -80,7 +81,7 @@ class SameLanguage(Record):
 
 
 Grader = Annotated[
-    Exact | OneOf | Regex | Contains | JsonSchema | JsonFields | SameLanguage, Field(discriminator="kind")
+    Exact | OneOf | Regex | Contains | JsonSchema | JsonFields | SameLanguage | Judge, Field(discriminator="kind")
 ]
 
 

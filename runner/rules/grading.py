@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordError
 from runner.records.fields import FieldTally
+from runner.records.judge import Judge, Judged
 from runner.records.patterns import Instruction, program
 from runner.records.rubric import (
     Contains,
     Criterion,
     Exact,
-    Grader,
     JsonFields,
     JsonSchema,
     Normalisation,
@@ -38,6 +38,9 @@ from runner.rules.structured import canonical_json, counts, faults
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
+
+
+NOT_JUDGED: Mapping[str, Judged] = {}
 
 
 def _strip_punctuation(text: str) -> str:
@@ -61,14 +64,15 @@ def normalise(text: str, steps: Iterable[Normalisation]) -> str:
     return text
 
 
-def grade(scenario: Scenario, rubric: Rubric, answer: str) -> Grade:
+def grade(scenario: Scenario, rubric: Rubric, answer: str, *, judged: Mapping[str, Judged] = NOT_JUDGED) -> Grade:
     """The grade of `answer`: score is the weighted share of criteria met; it passes where every required one is met.
 
     A criterion on fields may be met in part, which counts for the score and not for passing. A rubric that requires
-    nothing passes an answer only where every criterion is met.
-    Raises `RecordError` for a pattern or schema that cannot be used.
+    nothing passes an answer only where every criterion is met. `judged` has the verdict on each criterion that a judge
+    decides, by the criterion's id.
+    Raises `RecordError` for a schema that cannot be used, and for a criterion that needs a judge and has no verdict.
     """
-    met = {criterion.id: _credit(criterion.grader, rubric, scenario, answer) for criterion in rubric.criteria}
+    met = {criterion.id: _credit(criterion, rubric, scenario, answer, judged) for criterion in rubric.criteria}
     missed = [criterion for criterion in rubric.criteria if met[criterion.id] < 1]
     required = [criterion for criterion in rubric.criteria if criterion.required] or list(rubric.criteria)
     total = math.fsum(criterion.weight for criterion in rubric.criteria)
@@ -81,20 +85,27 @@ def grade(scenario: Scenario, rubric: Rubric, answer: str) -> Grade:
         passed=all(met[criterion.id] == 1 for criterion in required),
         missed=tuple(criterion_slug(rubric, criterion) for criterion in missed),
         answer=answer,
-        explanation=_explain(missed, rubric, scenario, answer),
+        explanation=_explain(missed, rubric, scenario, answer, judged),
         fields=_tally(rubric, scenario, answer),
     )
 
 
 def grade_all(
-    scenarios: Sequence[Scenario], rubrics: Mapping[str, Rubric], answers: Sequence[str]
+    scenarios: Sequence[Scenario],
+    rubrics: Mapping[str, Rubric],
+    answers: Sequence[str],
+    *,
+    judged: Sequence[Mapping[str, Judged]] = (),
 ) -> tuple[Grade, ...]:
-    """The grades of `answers`, one per scenario and in their order. Raises `RecordError` for an unknown rubric."""
+    """The grades of `answers`, one per scenario and in their order, as are the judges' verdicts where there are any.
+    Raises `RecordError` for an unknown rubric, and as `grade` does."""
     for scenario in scenarios:
         if scenario.rubric not in rubrics:
             raise RecordError(f"scenario {scenario.id} names rubric {scenario.rubric!r}, which there is not")
+    verdicts = judged or [NOT_JUDGED] * len(scenarios)
     return tuple(
-        grade(scenario, rubrics[scenario.rubric], answer) for scenario, answer in zip(scenarios, answers, strict=True)
+        grade(scenario, rubrics[scenario.rubric], answer, judged=found)
+        for scenario, answer, found in zip(scenarios, answers, verdicts, strict=True)
     )
 
 
@@ -115,11 +126,25 @@ def common_normalisation(scenarios: Iterable[Scenario], rubrics: Mapping[str, Ru
     return rubrics[min(named, key=lambda name: (-named[name], name))].normalisation
 
 
-def _credit(grader: Grader, rubric: Rubric, scenario: Scenario, answer: str) -> float:
+def _credit(
+    criterion: Criterion, rubric: Rubric, scenario: Scenario, answer: str, judged: Mapping[str, Judged]
+) -> float:
     """What the answer has of a criterion, 0 to 1."""
+    grader = criterion.grader
+    if isinstance(grader, Judge):
+        return _verdict(criterion, rubric, judged).credit
     if isinstance(grader, JsonFields):
         return counts(answer, scenario.reference, below=grader.below, same=_same(rubric)).f1
     return float(_judge(grader, _same(rubric), answer, scenario.reference))
+
+
+def _verdict(criterion: Criterion, rubric: Rubric, judged: Mapping[str, Judged]) -> Judged:
+    if criterion.id not in judged:
+        raise RecordError(
+            f"the criterion {criterion.id} of rubric {rubric.id} needs a judge, and none has judged this answer",
+            hint="name a judge for the cluster, or use another grader",
+        )
+    return judged[criterion.id]
 
 
 def _tally(rubric: Rubric, scenario: Scenario, answer: str) -> FieldTally | None:
@@ -219,17 +244,23 @@ def conforms(answer: str, schema: str) -> bool:
         return False
 
 
-def _explain(missed: Sequence[Criterion], rubric: Rubric, scenario: Scenario, answer: str) -> str:
+def _explain(
+    missed: Sequence[Criterion], rubric: Rubric, scenario: Scenario, answer: str, judged: Mapping[str, Judged]
+) -> str:
     if not missed:
         return "meets every criterion"
     said = f"answered {shorten(answer)!r}" if answer.strip() else "gave no answer"
-    wanted = "; ".join(_wanting(criterion, rubric, scenario, answer) for criterion in missed)
+    wanted = "; ".join(_wanting(criterion, rubric, scenario, answer, judged) for criterion in missed)
     return f"{said} where {shorten(scenario.reference)!r} is right; missed: {wanted}"
 
 
-def _wanting(criterion: Criterion, rubric: Rubric, scenario: Scenario, answer: str) -> str:
-    """The criterion, and for fields which of them are wrong."""
+def _wanting(
+    criterion: Criterion, rubric: Rubric, scenario: Scenario, answer: str, judged: Mapping[str, Judged]
+) -> str:
+    """The criterion, for fields which of them are wrong, and why a judge does not see it met."""
     grader = criterion.grader
+    if isinstance(grader, Judge):
+        return f"{criterion.description} ({shorten(judged[criterion.id].explanation, longest=240)})"
     if not isinstance(grader, JsonFields):
         return criterion.description
     wrong = faults(answer, scenario.reference, below=grader.below, same=_same(rubric))
