@@ -1,0 +1,187 @@
+"""An evaluation: one model, asked a benchmark's scenarios in stages, and everything that says how far to trust it."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.score import Grade, Interval, SetScore
+from runner.records.terms import OutcomeType
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class StageName(StrEnum):
+    """The stages of an evaluation, in the order in which they run."""
+
+    SMOKE = "smoke"
+    CORE = "core"
+    DEV = "dev"
+    REPRESENTATIVE = "representative"
+    HELDOUT = "heldout"
+    ROBUSTNESS = "robustness"
+    GENERAL = "general"
+
+
+class StageOutcome(StrEnum):
+    PASSED = "passed"
+    STOPPED = "stopped"
+    """It ran, and what it found ends the evaluation: later stages are skipped."""
+    SKIPPED = "skipped"
+    """It did not run."""
+
+
+class StageResult(Sparse):
+    """What became of one stage. `reason` says why it stopped or did not run."""
+
+    SPARSE = frozenset({"reason", "score", "interval", "parts"})
+
+    stage: StageName
+    outcome: StageOutcome
+    reason: str = ""
+    scenarios: Count = 0
+    """Prompts asked in this stage."""
+    score: SetScore | None = None
+    interval: Interval | None = None
+    """Of the share passed."""
+    parts: dict[Slug, SetScore] = {}
+    """Of robustness by perturbation, of general capability by task."""
+
+
+class ModelKind(StrEnum):
+    BASE = "base"
+    INCUMBENT = "incumbent"
+    ADAPTER = "adapter"
+    IMPORTED = "imported"
+    """Whatever another program asked, by the name that its log gives."""
+
+
+class EvaluatedModel(Record):
+    """Whose answers these are: the digests of what was loaded, and the name that it was asked for by."""
+
+    kind: ModelKind
+    name: Text
+    base: Sha256 | None = None
+    adapter: Sha256 | None = None
+    sequence: int | None = None
+    """The promotion that the adapter belongs to."""
+
+
+class Tally(Record):
+    """How many passed, of how many."""
+
+    passed: Count
+    scenarios: Count
+
+
+class CapabilityResult(Record):
+    """One capability over the sets as written."""
+
+    passed: Count
+    scenarios: Count
+    score: Share
+    interval: Interval
+    """Of the share passed (Wilson)."""
+
+
+class SetResult(Record):
+    """One set as written."""
+
+    score: SetScore
+    interval: Interval
+    """Of the share passed (Wilson)."""
+
+
+class JudgeFigures(Record):
+    """What a judge's verdicts in this evaluation are worth."""
+
+    model: Text
+    prompt: Sha256
+    verdicts: Count
+    agreement: Share
+    """The share of verdicts on which its repetitions agreed."""
+    flips: Share
+    """The share that turned with the order in which it was shown the two texts."""
+    kappa: float | None = None
+    """Against people's labels; none where it was not calibrated."""
+    gates: bool
+    """Whether its criteria may decide a gate."""
+
+
+class AnswerCounts(Record):
+    """How the answers came about."""
+
+    asked: Count
+    cached: Count = 0
+    """Taken from the answer cache."""
+    unanswered: Count = 0
+    """Asked, and given up on: graded as no answer."""
+    tokens: Count = 0
+    """Generated."""
+
+
+class LogPointer(Record):
+    """The log with the samples of an evaluation, by its bytes."""
+
+    sha256: Sha256
+    size: Count
+    samples: Count
+
+
+class EvaluationRun(Sparse):
+    """The summary of an evaluation, small enough for git. Its id derives from all that follows but `log`, `measured`.
+
+    `measured` (seconds, machine, dates) is covered by no digest.
+    """
+
+    SPARSE = frozenset({"judges", "log", "measured", "source"})
+
+    version: Literal[1] = 1
+    id: Slug
+    cluster: Slug
+    model: EvaluatedModel
+    engine: Text
+    """What answered, with its version."""
+    benchmark_version: Count
+    benchmark_sha256: Sha256 | None
+    scenarios_sha256: dict[Slug, Sha256]
+    """Digest of each set as it was read."""
+    rubrics: dict[Slug, Sha256]
+    stages: tuple[StageResult, ...]
+    sets: dict[Slug, SetResult]
+    capabilities: dict[Slug, CapabilityResult]
+    outcome_types: dict[OutcomeType, Tally]
+    counts: AnswerCounts
+    judges: dict[Slug, JudgeFigures] = {}
+    source: str = ""
+    """Of an imported evaluation: the format and the file's name."""
+    log: LogPointer | None = None
+    measured: dict[str, Any] = {}
+
+
+class Turn(Record):
+    """A message of a logged prompt. Other programs' logs have roles and contents that a scenario may not have."""
+
+    role: Text
+    content: str
+
+
+class Sample(Sparse):
+    """One line of an evaluation's log: a prompt, its reference, the answer and its grade.
+
+    Of held-out there are scores and nothing else: `withheld` then, and every text is empty.
+    """
+
+    SPARSE = frozenset({"withheld", "input", "reference", "recorded"})
+
+    set: Slug
+    perturbation: Slug = "none"
+    grade: Grade
+    tokens: Count = 0
+    input: tuple[Turn, ...] = ()
+    reference: tuple[str, ...] = ()
+    """The right answer, or each of several."""
+    withheld: bool = False
+    recorded: dict[str, float] = {}
+    """Of an imported sample: what each scorer of the other program gave."""
