@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 
 HEAVY = frozenset(
     {"torch", "transformers", "trl", "peft", "dvc", "datasets", "tokenizers", "safetensors", "vllm"}
-    | {"sklearn", "rensa", "matplotlib", "jinja2", "aiohttp", "aiolimiter", "tenacity"}
+    | {"sklearn", "rensa", "matplotlib", "jinja2", "aiohttp", "aiolimiter", "tenacity", "zstandard"}
     | {"textual"}
 )
 """What only an extra brings, most of it slow to import."""

@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
-from runner.records.score import Grade, Interval, SetScore
+from runner.records.conversation import Conversation
+from runner.records.score import Comparison, Grade, Interval, SetScore
 from runner.records.terms import OutcomeType
 
 Count = Annotated[int, Field(ge=0)]
@@ -113,8 +114,6 @@ class AnswerCounts(Record):
     """How the answers came about."""
 
     asked: Count
-    cached: Count = 0
-    """Taken from the answer cache."""
     unanswered: Count = 0
     """Asked, and given up on: graded as no answer."""
     tokens: Count = 0
@@ -160,13 +159,6 @@ class EvaluationRun(Sparse):
     measured: dict[str, Any] = {}
 
 
-class Turn(Record):
-    """A message of a logged prompt. Other programs' logs have roles and contents that a scenario may not have."""
-
-    role: Text
-    content: str
-
-
 class Sample(Sparse):
     """One line of an evaluation's log: a prompt, its reference, the answer and its grade.
 
@@ -179,9 +171,64 @@ class Sample(Sparse):
     perturbation: Slug = "none"
     grade: Grade
     tokens: Count = 0
-    input: tuple[Turn, ...] = ()
+    input: Conversation = ()
     reference: tuple[str, ...] = ()
     """The right answer, or each of several."""
     withheld: bool = False
     recorded: dict[str, float] = {}
     """Of an imported sample: what each scorer of the other program gave."""
+
+
+class LogHeader(Record):
+    """The first line of a log: the summary, but for what is measured, and how the samples are laid out."""
+
+    hallmark_log: Literal[1] = 1
+    samples: Count
+    block: Annotated[int, Field(gt=0)]
+    """Samples of a frame; the last has what is left."""
+    run: EvaluationRun
+
+
+class LogIndex(Record):
+    """The second line of a log, a column a field: enough to find samples, and to compare evaluations."""
+
+    sets: tuple[str, ...]
+    perturbations: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    outcome_types: tuple[str, ...]
+    scores: tuple[float, ...]
+    passed: tuple[bool, ...]
+
+    @model_validator(mode="after")
+    def _as_long_as_each_other(self) -> "LogIndex":
+        if len({len(getattr(self, name)) for name in type(self).model_fields}) != 1:
+            raise ValueError("its columns are not equally long")
+        return self
+
+
+class Flip(Record):
+    """A prompt that one of two evaluations passed and the other did not."""
+
+    set: Slug
+    perturbation: Slug
+    scenario: Slug
+    capability: Slug
+
+
+class EvaluationDiff(Record):
+    """One evaluation after another, paired over the scenarios that both asked as written."""
+
+    before: Slug
+    after: Slug
+    overall: Comparison
+    sets: dict[Slug, Comparison]
+    capabilities: dict[Slug, Comparison]
+    worse: tuple[Slug, ...]
+    """Capabilities that are significantly worse (exact McNemar, Holm-corrected)."""
+    better: tuple[Slug, ...]
+    gained: tuple[Flip, ...]
+    """Also under perturbations."""
+    lost: tuple[Flip, ...]
+    unmatched: Count
+    """Prompts that only one of the two asked."""

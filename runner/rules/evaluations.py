@@ -1,0 +1,185 @@
+"""Evaluations: the samples of a log from graded answers, the summary that follows from them, and what two differ in.
+
+A summary is made of nothing but the samples and what was asked, so that whoever has the log can make it again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from runner.records.conversation import Conversation
+from runner.records.evaluation import (
+    AnswerCounts,
+    CapabilityResult,
+    EvaluatedModel,
+    EvaluationDiff,
+    EvaluationRun,
+    Flip,
+    JudgeFigures,
+    Sample,
+    SetResult,
+    StageResult,
+    Tally,
+)
+from runner.records.scenario import Scenario
+from runner.records.score import GradedAnswer, Interval
+from runner.records.terms import OutcomeType, SetName
+from runner.rules.canonical import canonical, sha256
+from runner.rules.scoring import AS_WRITTEN, DIGITS, compare, set_score
+from runner.rules.statistics import holm, wilson
+
+WITHHELD = "a held-out scenario yields its score and nothing else"
+ALPHA = 0.05
+Key = tuple[str, str, str]
+"""Set, perturbation and scenario: what two evaluations are paired by."""
+
+
+def sample_of(row: GradedAnswer, scenario: Scenario, prompt: Conversation) -> Sample:
+    """A line of the log. Of held-out neither prompt nor reference nor answer stands in it."""
+    if row.set is SetName.HELDOUT:
+        bare = row.grade.model_copy(update={"answer": "", "explanation": WITHHELD})
+        return Sample(set=row.set, perturbation=row.perturbation, grade=bare, tokens=row.tokens, withheld=True)
+    return Sample(
+        set=row.set,
+        perturbation=row.perturbation,
+        grade=row.grade,
+        tokens=row.tokens,
+        input=prompt,
+        reference=(scenario.reference,),
+    )
+
+
+class Asked(NamedTuple):
+    """What was asked, of which model: everything about an evaluation but the answers."""
+
+    cluster: str
+    model: EvaluatedModel
+    engine: str
+    benchmark_version: int
+    benchmark_sha256: str | None
+    scenarios_sha256: Mapping[str, str]
+    rubrics: Mapping[str, str]
+    source: str = ""
+
+
+def summary(
+    asked: Asked,
+    samples: Sequence[Sample],
+    *,
+    weights: Mapping[str, float],
+    stages: Sequence[StageResult] = (),
+    judges: Mapping[str, JudgeFigures] | None = None,
+    unanswered: int = 0,
+) -> EvaluationRun:
+    """The summary of `samples`. Raises `RecordError` for a capability without a weight."""
+    plain = [sample for sample in samples if sample.perturbation == AS_WRITTEN]
+    facts: dict[str, Any] = {
+        **asked._asdict(),
+        "stages": tuple(stages),
+        "sets": {
+            name: SetResult(score=set_score([one.grade for one in found], weights), interval=_interval(found))
+            for name, found in _grouped(plain, lambda one: one.set).items()
+        },
+        "capabilities": {
+            name: CapabilityResult(**_tally(found)._asdict(), score=_mean(found), interval=_interval(found))
+            for name, found in _grouped(plain, lambda one: one.grade.capability).items()
+        },
+        "outcome_types": {
+            OutcomeType(name): Tally(**_tally(found)._asdict())
+            for name, found in _grouped(plain, lambda one: one.grade.outcome_type).items()
+        },
+        "counts": AnswerCounts(asked=len(samples), unanswered=unanswered, tokens=sum(one.tokens for one in samples)),
+        "judges": dict(judges or {}),
+    }
+    run = EvaluationRun(id="unnamed", **facts)
+    return run.model_copy(update={"id": _name(run, samples)})
+
+
+def sample_line(sample: Sample) -> bytes:
+    """The sample as a line of JSON."""
+    return sample.model_dump_json().encode() + b"\n"
+
+
+def _name(run: EvaluationRun, samples: Iterable[Sample]) -> str:
+    """The kind of model, and the beginning of a digest of the summary and every sample."""
+    lines = sha256(b"".join(map(sample_line, samples)))
+    said = run.model_dump(mode="json", exclude={"id", "log", "measured"})
+    return f"{run.model.kind}-{sha256(canonical(said) + lines.encode())[:12]}"
+
+
+class _Count(NamedTuple):
+    passed: int
+    scenarios: int
+
+
+def _tally(samples: Sequence[Sample]) -> _Count:
+    return _Count(sum(one.grade.passed for one in samples), len(samples))
+
+
+def _mean(samples: Sequence[Sample]) -> float:
+    return round(math.fsum(one.grade.score for one in samples) / len(samples), DIGITS)
+
+
+def _interval(samples: Sequence[Sample]) -> Interval:
+    low, high = wilson(*_tally(samples))
+    return Interval(low=low, high=high)
+
+
+def _grouped(samples: Iterable[Sample], key: Callable[[Sample], str]) -> dict[str, list[Sample]]:
+    found: dict[str, list[Sample]] = defaultdict(list)
+    for one in samples:
+        found[key(one)].append(one)
+    return dict(sorted(found.items()))
+
+
+class Mark(NamedTuple):
+    """One sample's outcome, as far as two evaluations are compared by it."""
+
+    scenario: str
+    """The set and the scenario's id."""
+    capability: str
+    score: float
+    passed: bool
+
+
+class Marks(NamedTuple):
+    """An evaluation's outcomes, without its texts."""
+
+    run: str
+    by_key: Mapping[Key, Mark]
+
+
+def difference(before: Marks, after: Marks, *, resamples: int, seed: int) -> EvaluationDiff:
+    """What `after` passes that `before` did not, and the other way round, over the prompts that both asked."""
+    both = sorted(before.by_key.keys() & after.by_key.keys())
+    flips = {
+        key: Flip(set=key[0], perturbation=key[1], scenario=key[2], capability=after.by_key[key].capability)
+        for key in both
+        if before.by_key[key].passed != after.by_key[key].passed
+    }
+    plain = [key for key in both if key[1] == AS_WRITTEN]
+
+    def paired(keys: Sequence[Key]) -> Any:
+        mine, theirs = ([marks.by_key[key] for key in keys] for marks in (after, before))
+        return compare(mine, theirs, against=before.run, resamples=resamples, seed=seed)
+
+    capabilities = {
+        name: paired([key for key in plain if after.by_key[key].capability == name])
+        for name in sorted({after.by_key[key].capability for key in plain})
+    }
+    significant = holm({name: one.p_value for name, one in capabilities.items()}, ALPHA)
+    return EvaluationDiff(
+        before=before.run,
+        after=after.run,
+        overall=paired(plain),
+        sets={name: paired([key for key in plain if key[0] == name]) for name in sorted({key[0] for key in plain})},
+        capabilities=capabilities,
+        worse=tuple(sorted(name for name in significant if capabilities[name].lost > capabilities[name].gained)),
+        better=tuple(sorted(name for name in significant if capabilities[name].gained > capabilities[name].lost)),
+        gained=tuple(flip for key, flip in flips.items() if after.by_key[key].passed),
+        lost=tuple(flip for key, flip in flips.items() if before.by_key[key].passed),
+        unmatched=len(before.by_key.keys() ^ after.by_key.keys()),
+    )
