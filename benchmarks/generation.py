@@ -27,7 +27,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from runner.edges.generators.chat_server import ChatServer, Request
+from runner.edges.chat.client import ChatClient, Request, Sampling
 from runner.edges.generators.served import ServedWriter
 from runner.ports import GenerationTask, Model, Tree
 from runner.records.cluster import Capability, TinyBase
@@ -152,9 +152,16 @@ def requests(work: GenerationTask, choice: Served, rows: int) -> list[Request]:
         redacted=True,
         seed=work.seed,
     )
-    chat, schema = ChatServer(server, choice, key=""), prompter.schema("card")
+    chat, schema = ChatClient(server, choice, key=""), prompter.schema("card")
     prompts = [prompter.prompt("card", number) for number in range(rows)]
-    return [chat.request(one.messages, schema=schema, seed=one.seed, temperature=work.temperature) for one in prompts]
+    return [
+        chat.request(
+            one.messages,
+            sampling=Sampling(choice.max_new_tokens, work.temperature, choice.top_p, one.seed),
+            schema=schema,
+        )
+        for one in prompts
+    ]
 
 
 async def bare(url: str, found: Sequence[Request], concurrency: int) -> None:

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runner.edges.generators.journal import Journal, Reply
+from runner.edges.chat.journal import Journal
+from runner.edges.chat.reply import Reply
 from runner.edges.generators.perturbation import PerturbationWriter
 from runner.edges.generators.served import ServedWriter
 from runner.edges.simulated import MemoryArtifacts, simulated_ports

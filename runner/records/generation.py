@@ -5,12 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.records.base import Record, Slug, Text
+from runner.records.base import Record, Slug
+from runner.records.endpoint import Asking, Endpoint
 
 Positive = Annotated[int, Field(gt=0)]
 Whole = Annotated[int, Field(ge=0)]
-PerMinute = Annotated[int, Field(gt=0)] | None
-"""None for no limit."""
 
 
 class Shown(StrEnum):
@@ -22,16 +21,9 @@ class Shown(StrEnum):
     """Core scenarios that the incumbent failed."""
 
 
-class Server(Record):
+class Server(Endpoint):
     """An OpenAI-compatible server that this cluster's data may be sent to (`cluster.yaml`)."""
 
-    id: Slug
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$")]
-    """Its address up to and with the version, such as `http://127.0.0.1:8000/v1`; without name or password."""
-    model: Text
-    """The name that the server gives the model."""
-    key_variable: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9_]*)?$")] = ""
-    """The environment variable that holds the key, which stands in no file; none where empty."""
     sends: tuple[Shown, ...]
     """Whose text may leave for it, redacted once more; definitions, criteria and rules always do."""
 
@@ -81,21 +73,11 @@ class FewShot(Prompting):
     kind: Literal["few-shot"]
 
 
-class Served(Prompting):
+class Served(Prompting, Asking):
     """A server of `cluster.yaml`, prompted in the same way."""
 
     kind: Literal["server"]
     server: Slug
-    concurrency: Positive = 16
-    """Requests under way at once."""
-    requests_per_minute: PerMinute = None
-    tokens_per_minute: PerMinute = None
-    """Of prompts and answers together, as estimated before a request is sent."""
-    timeout_s: Annotated[float, Field(gt=0)] = 60.0
-    retries: Whole = 6
-    """How often a request is sent again where the server is busy, failing or out of reach."""
-    longest_wait_s: Annotated[float, Field(gt=0)] = 60.0
-    """Between two tries; a server that asks for more ends the phase, which then can be taken up later."""
 
 
 GeneratorChoice = Annotated[ClassConditional | Perturbation | FewShot | Served, Field(discriminator="kind")]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.edges.generators.chat_server import ChatServer
-from runner.edges.generators.journal import Journal
+from runner.edges.chat.client import ChatClient, Sampling
+from runner.edges.chat.journal import Journal
+from runner.edges.chat.key import key_of
 from runner.errors import ModelError
 from runner.ports import GenerationTask, Progress, silent
 from runner.records.dataset import Channel, Generator
@@ -26,7 +26,7 @@ class ServedWriter:
 
     def __init__(self, task: GenerationTask, choice: Served, *, journals: Path) -> None:
         self._task, self._choice, self._server = task, choice, _server(task, choice)
-        self._chat = ChatServer(self._server, choice, key=_key(self._server))
+        self._chat = ChatClient(self._server, choice, key=key_of(self._server))
         self._prompter = Prompter(
             task.aims,
             title=task.title,
@@ -75,12 +75,15 @@ class ServedWriter:
         schemas = {name: self._prompter.schema(name) for name in wanted}
         requests = [
             self._chat.request(
-                one.messages, schema=schemas[one.capability], seed=one.seed, temperature=self._task.temperature
+                one.messages,
+                sampling=Sampling(self._choice.max_new_tokens, self._task.temperature, self._choice.top_p, one.seed),
+                schema=schemas[one.capability],
             )
             for one in prompts
         ]
         with Journal(self._journal) as journal:
-            replies = self._chat.answer(requests, journal, progress=progress)
+            what = f"{self._server.id} writes {len(requests)} rows"
+            replies = self._chat.answer(requests, journal, what=what, progress=progress)
         return [
             self._prompter.draft(prompt, reply.text, reply.cause, reply.detail, request=reply.id)
             for prompt, reply in zip(prompts, replies, strict=True)
@@ -104,13 +107,3 @@ def _server(task: GenerationTask, choice: Served) -> Server:
     if found is None:
         raise ModelError(f"cluster.yaml names no server {choice.server} under generation.servers")
     return found
-
-
-def _key(server: Server) -> str:
-    if not server.key_variable:
-        return ""
-    key = os.environ.get(server.key_variable, "").strip()
-    if not key:
-        hint = "set it where the flywheel runs; it stands in no file"
-        raise ModelError(f"the server {server.id} wants a key, and {server.key_variable} is not set: {hint}")
-    return key

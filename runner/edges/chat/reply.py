@@ -5,23 +5,43 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
-from runner.edges.generators.journal import Reply
 from runner.rules.grading import shorten
 from runner.rules.strict_json import strict_json
 
+UNREADABLE, REFUSED, TRUNCATED, FILTERED = "unreadable", "refused", "truncated", "filtered"
+"""Why a reply holds no text, or not the whole of one."""
 KEPT = 2000
 """Bytes kept of what is no completion."""
 
 
+class Reply(NamedTuple):
+    """What a server answered to one request, for ever."""
+
+    id: str
+    """The request's."""
+    text: str
+    cause: str = ""
+    """Why it holds no text that could be a row; empty where it may."""
+    detail: str = ""
+    model: str = ""
+    """What the server says answered: model and fingerprint."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 def reply_of(name: str, data: bytes) -> Reply:
-    """What a 200 says; where it is no completion, its first words and why."""
+    """What a 200 says, of a chat or of a prompt to complete; where it is no completion, its first words and why."""
     try:
         said = strict_json(data)
         choice = said["choices"][0]
-        message, usage = choice["message"], said.get("usage") or {}
+        message = choice["message"] if "message" in choice else {"content": choice["text"]}
+        if not message.keys() & {"content", "tool_calls", "refusal"}:
+            raise KeyError("content")
+        usage = said.get("usage") or {}
         text, end = message.get("content") or "", choice.get("finish_reason") or "stop"
-        cause = {"length": "truncated", "content_filter": "filtered"}.get(end, "")
+        cause = {"length": TRUNCATED, "content_filter": FILTERED}.get(end, "")
         model = "/".join(str(said[key]) for key in ("model", "system_fingerprint") if said.get(key))
         tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
         if not isinstance(text, str):
@@ -29,10 +49,10 @@ def reply_of(name: str, data: bytes) -> Reply:
         refusal = message.get("refusal")
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         return Reply(
-            name, data[:KEPT].decode(errors="replace"), "unreadable", shorten(f"{type(error).__name__}: {error}")
+            name, data[:KEPT].decode(errors="replace"), UNREADABLE, shorten(f"{type(error).__name__}: {error}")
         )
     if refusal:
-        return Reply(name, text, "refused", shorten(str(refusal), longest=200), model, *tokens)
+        return Reply(name, text, REFUSED, shorten(str(refusal), longest=200), model, *tokens)
     return Reply(name, text, cause, f"finish_reason is {end}" if cause else "", model, *tokens)
 
 

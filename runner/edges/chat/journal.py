@@ -13,25 +13,11 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
+from runner.edges.chat.reply import Reply
 from runner.edges.files import naming
 from runner.errors import DataError, ModelError
-
-
-class Reply(NamedTuple):
-    """What a server answered to one request, for ever."""
-
-    id: str
-    """The request's."""
-    text: str
-    cause: str = ""
-    """Why it holds no text that could be a row; empty where it may."""
-    detail: str = ""
-    model: str = ""
-    """What the server says answered: model and fingerprint."""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 class Journal:
@@ -49,7 +35,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            raise ModelError(f"{self._path}: another process is generating the same rows; let it end") from None
+            raise ModelError(f"{self._path}: another process asks for the same; let it end") from None
         self._replies = dict(self._read())
         return self
 
