@@ -130,7 +130,7 @@ def test_a_rubric_that_requires_nothing_passes_only_a_whole_answer() -> None:
 def test_a_judge_decides_its_criterion_and_no_other() -> None:
     found = rubric(
         {"grader": {"kind": "contains"}},
-        {"grader": {"kind": "judge", "question": "Is it polite?"}},
+        {"grader": {"kind": "judge", "judge": "tone", "question": "Is it polite?"}},
     )
     with pytest.raises(RecordError, match="c1 of rubric queue needs a judge"):
         grade(asked(), found, "login")
@@ -144,6 +144,20 @@ def test_a_judge_decides_its_criterion_and_no_other() -> None:
         one.passed
         for one in grade_all([asked()] * 2, {"queue": found}, ["login"] * 2, judged=[{"c1": polite}, {"c1": rude}])
     ] == [True, False]
+
+
+def test_a_verdict_for_show_counts_for_nothing_and_is_kept() -> None:
+    found = rubric(
+        {"grader": {"kind": "contains"}},
+        {"grader": {"kind": "judge", "judge": "tone", "question": "Is it polite?"}, "weight": 3.0},
+    )
+    rude = {"c1": Judged(credit=0.0, explanation="it shouts", shown=True)}
+    kept = grade(asked(), found, "LOGIN!", judged=rude)
+    assert (kept.passed, kept.score, kept.missed, kept.judged) == (True, 1.0, (), rude)
+    assert "judged" not in grade(asked(), rubric({"grader": {"kind": "exact"}}), "login").model_dump()
+    alone = rubric({"grader": {"kind": "judge", "judge": "tone", "question": "Is it polite?"}})
+    with pytest.raises(RecordError, match="no criterion of rubric queue counts"):
+        grade(asked(), alone, "login", judged={"c0": rude["c1"]})
 
 
 def test_an_empty_answer_is_said_to_be_none() -> None:

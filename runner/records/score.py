@@ -6,6 +6,7 @@ from pydantic import Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.fields import FieldTally
+from runner.records.judge import Judged
 from runner.records.terms import OutcomeType, SetName
 
 
@@ -20,7 +21,7 @@ class Answer(Record):
 class Grade(Sparse):
     """How one answer fared against its rubric."""
 
-    SPARSE = frozenset({"fields"})
+    SPARSE = frozenset({"fields", "judged"})
 
     scenario: Slug
     capability: Slug
@@ -34,6 +35,8 @@ class Grade(Sparse):
     explanation: Text
     fields: FieldTally | None = None
     """Of an answer whose rubric has a criterion on fields."""
+    judged: dict[Slug, Judged] = {}
+    """The verdict on each criterion that a judge decides."""
 
 
 class Interval(Record):

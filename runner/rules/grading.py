@@ -69,14 +69,16 @@ def grade(scenario: Scenario, rubric: Rubric, answer: str, *, judged: Mapping[st
 
     A criterion on fields may be met in part, which counts for the score and not for passing. A rubric that requires
     nothing passes an answer only where every criterion is met. `judged` has the verdict on each criterion that a judge
-    decides, by the criterion's id.
-    Raises `RecordError` for a schema that cannot be used, and for a criterion that needs a judge and has no verdict.
+    decides, by the criterion's id; one that is for show counts neither for the score nor for passing.
+    Raises `RecordError` for a schema that cannot be used, for a criterion that needs a judge and has no verdict, and
+    where no criterion counts.
     """
     met = {criterion.id: _credit(criterion, rubric, scenario, answer, judged) for criterion in rubric.criteria}
-    missed = [criterion for criterion in rubric.criteria if met[criterion.id] < 1]
-    required = [criterion for criterion in rubric.criteria if criterion.required] or list(rubric.criteria)
-    total = math.fsum(criterion.weight for criterion in rubric.criteria)
-    score = math.fsum(criterion.weight * met[criterion.id] for criterion in rubric.criteria) / total
+    counted = _counted(rubric, judged)
+    missed = [criterion for criterion in counted if met[criterion.id] < 1]
+    required = [criterion for criterion in counted if criterion.required] or counted
+    total = math.fsum(criterion.weight for criterion in counted)
+    score = math.fsum(criterion.weight * met[criterion.id] for criterion in counted) / total
     return Grade(
         scenario=scenario.id,
         capability=scenario.capability,
@@ -87,6 +89,7 @@ def grade(scenario: Scenario, rubric: Rubric, answer: str, *, judged: Mapping[st
         answer=answer,
         explanation=_explain(missed, rubric, scenario, answer, judged),
         fields=_tally(rubric, scenario, answer),
+        judged=dict(sorted(judged.items())),
     )
 
 
@@ -136,6 +139,15 @@ def _credit(
     if isinstance(grader, JsonFields):
         return counts(answer, scenario.reference, below=grader.below, same=_same(rubric)).f1
     return float(_judge(grader, _same(rubric), answer, scenario.reference))
+
+
+def _counted(rubric: Rubric, judged: Mapping[str, Judged]) -> list[Criterion]:
+    """The criteria that are not for show."""
+    found = [criterion for criterion in rubric.criteria if criterion.id not in judged or not judged[criterion.id].shown]
+    if not found:
+        hint = "calibrate its judge: hallmark calibrate, or add a criterion that needs none"
+        raise RecordError(f"no criterion of rubric {rubric.id} counts: its judges are for show", hint=hint)
+    return found
 
 
 def _verdict(criterion: Criterion, rubric: Rubric, judged: Mapping[str, Judged]) -> Judged:
