@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner import wiring_promotion as wiring
-from runner.edges.transformers_models import base_digest
+from runner.edges.bases import base_digest
 from runner.edges.yaml_dump import dump
 from runner.errors import DataError, ExitCode, RecordError, exit_code
 from runner.ports import Model, Tree

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import resource
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from runner.edges import lora, tiny_base
-from runner.errors import ModelError
+from runner.edges.bases import base_digest, network_of, tokenizer_of
 from runner.ports import Answers, Fitted, Latency, Model, Pretrained, Progress, Tree, silent
-from runner.records.cluster import HubBase, PathBase
 from runner.records.conversation import Conversation
 from runner.records.dataset import Example
 from runner.records.params import BaseRecipe, TrainRecipe
 from runner.records.training import TrainingRow
-from runner.rules.canonical import digest, tree_digest
 from runner.rules.conversations import chat_form, with_instruction
 
 BATCH = 128
@@ -153,7 +149,7 @@ class TransformersModels:
         key = base_digest(model)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None
-            self._loaded = (key, *_load(model))
+            self._loaded = (key, network_of(model), tokenizer_of(model))
         return self._loaded[1], self._loaded[2]
 
     def _settle(self, threads: int) -> None:
@@ -173,76 +169,6 @@ class TransformersModels:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def base_digest(model: Model) -> str:
-    """What the base is, as its promotion record says it: the digest of its files; of a hub base, of its id and pin."""
-    if model.weights.files:
-        return model.weights.digest
-    return model.base.sha256 if isinstance(model.base, PathBase) else digest(model.base)
-
-
-def _load(model: Model) -> tuple[Any, Any]:
-    """(network, tokenizer), ready to answer. Raises `ModelError` where the base is not what was pinned."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    if model.weights.files:
-        return _from_bytes(model.weights)
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    place, pin = _place(model)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, padding_side="left", **pin)
-        network = AutoModelForCausalLM.from_pretrained(
-            place, trust_remote_code=False, use_safetensors=True, dtype=dtype, **pin
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the base {place} cannot be loaded: {error}") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    network.eval()
-    return network.to("cuda") if torch.cuda.is_available() else network, tokenizer
-
-
-def _place(model: Model) -> tuple[str, dict[str, str]]:
-    if isinstance(model.base, HubBase):
-        return model.base.id, {"revision": model.base.revision}
-    if not isinstance(model.base, PathBase):
-        raise ModelError("the tiny base's files are missing: run the base stage")
-    root = Path(model.base.path)
-    if not root.is_dir():
-        raise ModelError(f"the base directory {root} does not exist")
-    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    if tree_digest(files) != model.base.sha256:
-        raise ModelError(f"the files in {root} are not those whose digest cluster.yaml pins")
-    return str(root), {}
-
-
-def _from_bytes(weights: Tree) -> tuple[Any, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-    from tokenizers import Tokenizer
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    try:
-        said = json.loads(weights.files["tokenizer_config.json"])
-        tokenizer = PreTrainedTokenizerFast(
-            tokenizer_object=Tokenizer.from_str(weights.files["tokenizer.json"].decode()),
-            pad_token=said["pad_token"],
-            eos_token=said["eos_token"],
-            padding_side="left",
-        )
-        tokenizer.chat_template = said["chat_template"]
-        network = LlamaForCausalLM(LlamaConfig(**json.loads(weights.files["config.json"])))
-        found = network.load_state_dict(load(weights.files["model.safetensors"]), strict=False)
-    except (KeyError, ValueError, SafetensorError, RuntimeError) as error:
-        raise ModelError(f"the tiny base's files cannot be loaded: {error}") from error
-    if found.unexpected_keys or set(found.missing_keys) - {"lm_head.weight"}:
-        raise ModelError("the tiny base's weights are not those its configuration asks for")
-    network.tie_weights()
-    tiny_base.eager(network)
-    network.eval()
-    return network, tokenizer
 
 
 def _generate(

@@ -1,0 +1,129 @@
+"""A cluster's base from where it is: its digest, its directory, its tokenizer and its network.
+
+Servers of other environments need the first three alone, so torch is imported for the last one only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.edges import tiny_base
+from runner.errors import ModelError
+from runner.ports import Model, Tree
+from runner.records.cluster import HubBase, PathBase
+from runner.records.conversation import Conversation
+from runner.rules.canonical import digest, tree_digest
+from runner.rules.conversations import chat_form
+
+
+def base_digest(model: Model) -> str:
+    """What the base is, as its promotion record says it: the digest of its files; of a hub base, of its id and pin."""
+    if model.weights.files:
+        return model.weights.digest
+    return model.base.sha256 if isinstance(model.base, PathBase) else digest(model.base)
+
+
+def place_of(model: Model) -> tuple[str, dict[str, str]]:
+    """Where a path or hub base is: a directory or an id, and the revision of an id. Raises `ModelError` where the
+    directory does not hold what was pinned, and for a tiny base, which has no place."""
+    if isinstance(model.base, HubBase):
+        return model.base.id, {"revision": model.base.revision}
+    if not isinstance(model.base, PathBase):
+        raise ModelError("the tiny base's files are missing: run the base stage")
+    root = Path(model.base.path)
+    if not root.is_dir():
+        raise ModelError(f"the base directory {root} does not exist")
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    if tree_digest(files) != model.base.sha256:
+        raise ModelError(f"the files in {root} are not those whose digest cluster.yaml pins")
+    return str(root), {}
+
+
+def tokenizer_of(model: Model) -> Any:
+    """The base's tokenizer with its chat template, padding on the left. Raises `ModelError`."""
+    if model.weights.files:
+        return _tokenizer(model.weights)
+    from transformers import AutoTokenizer
+
+    place, pin = place_of(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, padding_side="left", **pin)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the tokenizer of {place} cannot be loaded: {error}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def network_of(model: Model) -> Any:
+    """The base's network, ready to answer: in bfloat16 on a GPU and in float32 without. A tiny base stays on the CPU.
+    Raises `ModelError` where the base is not what was pinned."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if model.weights.files:
+        return _network(model.weights)
+    place, pin = place_of(model)
+    try:
+        network = AutoModelForCausalLM.from_pretrained(
+            place, trust_remote_code=False, use_safetensors=True, dtype=getattr(torch, number_type()), **pin
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the base {place} cannot be loaded: {error}") from error
+    network.eval()
+    return network.to("cuda") if torch.cuda.is_available() else network
+
+
+def number_type() -> str:
+    """What a base's numbers are in here: as on the GPU there is, or as exact as a CPU affords."""
+    import torch
+
+    return "bfloat16" if torch.cuda.is_available() else "float32"
+
+
+def prompt_ids(tokenizer: Any, prompts: Sequence[Conversation], *, longest: int) -> list[list[int]]:
+    """The prompts as token ids, through the chat template; one of more than `longest` tokens loses its start."""
+    if not prompts:
+        return []
+    shown = [chat_form(prompt) for prompt in prompts]
+    rendered = tokenizer.apply_chat_template(shown, tokenize=False, add_generation_prompt=True)
+    return [ids[-longest:] for ids in tokenizer(rendered, add_special_tokens=False)["input_ids"]]
+
+
+def _tokenizer(weights: Tree) -> Any:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    try:
+        said = json.loads(weights.files["tokenizer_config.json"])
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=Tokenizer.from_str(weights.files["tokenizer.json"].decode()),
+            pad_token=said["pad_token"],
+            eos_token=said["eos_token"],
+            padding_side="left",
+        )
+        tokenizer.chat_template = said["chat_template"]
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"the tiny base's tokenizer cannot be loaded: {error}") from error
+    return tokenizer
+
+
+def _network(weights: Tree) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    try:
+        network = LlamaForCausalLM(LlamaConfig(**json.loads(weights.files["config.json"])))
+        found = network.load_state_dict(load(weights.files["model.safetensors"]), strict=False)
+    except (KeyError, ValueError, SafetensorError, RuntimeError) as error:
+        raise ModelError(f"the tiny base's files cannot be loaded: {error}") from error
+    if found.unexpected_keys or set(found.missing_keys) - {"lm_head.weight"}:
+        raise ModelError("the tiny base's weights are not those its configuration asks for")
+    network.tie_weights()
+    tiny_base.eager(network)
+    network.eval()
+    return network
