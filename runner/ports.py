@@ -14,6 +14,7 @@ from runner.ports_models import (
     Fitted,
     GenerationTask,
     Generators,
+    Keep,
     LanguageModels,
     Latency,
     Model,
@@ -21,6 +22,7 @@ from runner.ports_models import (
     Progress,
     RowWriter,
     Tree,
+    forget,
     silent,
 )
 from runner.ports_promotion import Verifier
@@ -39,6 +41,7 @@ __all__ = [
     "Fitted",
     "GenerationTask",
     "Generators",
+    "Keep",
     "LanguageModels",
     "Latency",
     "Model",
@@ -46,6 +49,7 @@ __all__ = [
     "Progress",
     "RowWriter",
     "Tree",
+    "forget",
     "silent",
 ]
 """What `ports_models` defines and is asked for here."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the gate starts without the records of training
     from runner.records.generation import GeneratorChoice, Server
     from runner.records.params import BaseRecipe, TrainRecipe
     from runner.records.training import TrainingRow
+    from runner.rules.answer_key import Identity
     from runner.rules.generation import Aim, Draft
 
 Progress = Callable[[str, float], None]
@@ -23,6 +24,14 @@ Progress = Callable[[str, float], None]
 
 def silent(message: str, share: float) -> None:
     """A `Progress` that says nothing."""
+
+
+Keep = Callable[[int, str, int], None]
+"""Told of each answer as soon as it is had: which prompt's it is, its text, its tokens."""
+
+
+def forget(index: int, text: str, tokens: int) -> None:
+    """A `Keep` that keeps nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +45,25 @@ class Model:
 
 @dataclass(frozen=True)
 class Answers:
-    """Greedy answers in the order of the prompts; `tokens` counts the generated ones. Seconds are measured."""
+    """Greedy answers in the order of the prompts; `tokens` counts the generated ones.
+
+    `seconds` is measured, of the answers alone that were generated for this call: those at `remembered` were not.
+    """
 
     texts: tuple[str, ...]
     tokens: tuple[int, ...]
     seconds: float = 0.0
+    remembered: frozenset[int] = frozenset()
+
+    @property
+    def generated(self) -> int:
+        """How many answers `seconds` were spent on."""
+        return len(self.texts) - len(self.remembered)
+
+    @property
+    def generated_tokens(self) -> int:
+        """How many tokens they have."""
+        return sum(count for index, count in enumerate(self.tokens) if index not in self.remembered)
 
 
 @dataclass(frozen=True)
@@ -93,10 +116,22 @@ class LanguageModels(Protocol):
         progress: Progress = silent,
     ) -> Pretrained: ...
 
+    def identity(self, model: Model) -> Identity:
+        """All that decides what `model` answers here, had without answering: what a cache of answers is keyed by."""
+
     def answer(
-        self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int, progress: Progress = silent
+        self,
+        model: Model,
+        prompts: Sequence[Conversation],
+        *,
+        max_new_tokens: int,
+        choices: Sequence[str] = (),
+        progress: Progress = silent,
+        keep: Keep = forget,
+        fresh: bool = False,
     ) -> Answers:
-        """Greedy, batched, length-sorted, left-padded."""
+        """Greedy. With `choices`, among these alone: at each token the likeliest of those with which one of them can
+        still be said (the first by id where equal). `fresh` asks the model also where an answer is remembered."""
 
     def sample(
         self,

@@ -6,7 +6,7 @@ Servers of other environments need the first three alone, so torch is imported f
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,13 @@ from runner.records.cluster import HubBase, PathBase
 from runner.records.conversation import Conversation
 from runner.rules.canonical import digest, tree_digest
 from runner.rules.conversations import chat_form
+
+SPELLING = (
+    *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt"),
+    *("added_tokens.json", "special_tokens_map.json"),
+)
+TEMPLATES = ("tokenizer_config.json", "chat_template.jinja", "chat_template.json")
+"""What transformers reads a tokenizer from, and its chat template."""
 
 
 def base_digest(model: Model) -> str:
@@ -82,6 +89,29 @@ def number_type() -> str:
     import torch
 
     return "bfloat16" if torch.cuda.is_available() else "float32"
+
+
+def accelerator(model: Model) -> list[str]:
+    """What besides the processor computes with this base, in which numbers: for a tiny base always the processor alone,
+    which is said without importing torch."""
+    if model.weights.files:
+        return []
+    import torch
+
+    return [torch.cuda.get_device_name(), number_type()] if torch.cuda.is_available() else []
+
+
+def tokenizer_digests(model: Model) -> tuple[str, str]:
+    """Digests of the tokenizer's files and of those that may hold the chat template, had without loading either.
+    Empty for a hub base, whose pin covers both."""
+    files: Mapping[str, bytes] = model.weights.files
+    if not files and isinstance(model.base, PathBase):
+        root = Path(model.base.path)
+        files = {name: (root / name).read_bytes() for name in (*SPELLING, *TEMPLATES) if (root / name).is_file()}
+    if not files:
+        return "", ""
+    spelling, templates = ({name: files[name] for name in names if name in files} for names in (SPELLING, TEMPLATES))
+    return tree_digest(spelling), tree_digest(templates)
 
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[Conversation], *, longest: int) -> list[list[int]]:

@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.errors import ModelError
-from runner.ports import Answers, Fitted, Latency, Model, Pretrained, Progress, Tree, silent
+from runner.ports import Answers, Fitted, Keep, Latency, Model, Pretrained, Progress, Tree, forget, silent
 from runner.records.conversation import Conversation, last_user_text
 from runner.records.dataset import Example
 from runner.records.params import BaseRecipe, TrainRecipe
 from runner.records.training import TrainingRow
+from runner.rules.answer_key import Identity
 from runner.rules.conversations import generation_prompt
 from runner.rules.similarity import words
 
@@ -163,13 +164,30 @@ class SimulatedModels:
         parameters = sum(len(shown) for shown in tried[best][1].values())
         return Pretrained(weights, parameters, best, dev_by_steps, (1.0, 0.5))
 
+    def identity(self, model: Model) -> Identity:
+        adapter = model.adapter.digest if model.adapter is not None else ""
+        return Identity(model.weights.digest, adapter, "words", "last user text", "simulated", self.version, "")
+
     def answer(
-        self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int, progress: Progress = silent
+        self,
+        model: Model,
+        prompts: Sequence[Conversation],
+        *,
+        max_new_tokens: int,
+        choices: Sequence[str] = (),
+        progress: Progress = silent,
+        keep: Keep = forget,
+        fresh: bool = False,
     ) -> Answers:
+        """`choices` are those of the learnt answers that may be given."""
         self._call("answer", 0.001 * len(prompts))
-        bayes = NaiveBayes.of(_learnt(model))
+        learnt = _learnt(model)
+        bayes = NaiveBayes.of({answer: learnt[answer] for answer in learnt if not choices or answer in choices})
         texts = tuple(bayes.answer(last_user_text(prompt)) for prompt in prompts)
-        return Answers(texts, tuple(len(text.split()) for text in texts), 0.001 * len(prompts))
+        tokens = tuple(len(text.split()) for text in texts)
+        for index, text in enumerate(texts):
+            keep(index, text, tokens[index])
+        return Answers(texts, tokens, 0.001 * len(prompts))
 
     def sample(
         self,

@@ -11,16 +11,20 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from runner.edges import lora, tiny_base
-from runner.edges.bases import base_digest, network_of, tokenizer_of
-from runner.ports import Answers, Fitted, Latency, Model, Pretrained, Progress, Tree, silent
+from runner.edges import generation_loop, lora, tiny_base
+from runner.edges.bases import accelerator, base_digest, network_of, tokenizer_digests, tokenizer_of
+from runner.edges.generation_loop import Setting
+from runner.edges.machine import processor
+from runner.ports import Answers, Fitted, Keep, Latency, Model, Pretrained, Progress, Tree, forget, silent
 from runner.records.conversation import Conversation
 from runner.records.dataset import Example
 from runner.records.params import BaseRecipe, TrainRecipe
 from runner.records.training import TrainingRow
-from runner.rules.conversations import chat_form, with_instruction
+from runner.rules.answer_key import Identity
+from runner.rules.conversations import with_instruction
 
-BATCH = 128
+MODELING, ADAPTERS, TRAINING = "transformers.modeling_utils", "peft", "trl.trainer.sft_trainer"
+"""The libraries that take seconds to import, by what they are needed for."""
 DEV_NEW_TOKENS = 16
 """Tokens of an answer on dev while a base is pre-trained, unless a right answer is longer."""
 
@@ -31,6 +35,7 @@ class TransformersModels:
     def __init__(self, *, threads: int = 2) -> None:
         self.threads = threads
         self._import_seconds = 0.0
+        self._imported: set[str] = set()
         self._loaded: tuple[str, Any, Any] | None = None
 
     @property
@@ -60,7 +65,7 @@ class TransformersModels:
             prompts = [with_instruction(row.input, instruction) for row in rows]
             longest = max((len(tokenizer(row.answer)["input_ids"]) + 1 for row in rows), default=0)
             most = max(DEV_NEW_TOKENS, longest)
-            answers = _generate(model, tokenizer, prompts, max_new_tokens=most, progress=silent)
+            answers = generation_loop.answer(model, tokenizer, prompts, Setting(most))
             right = sum(text == row.answer for text, row in zip(answers.texts, rows, strict=True))
             return right / len(rows) if rows else 0.0
 
@@ -68,11 +73,33 @@ class TransformersModels:
             examples, dev, instruction=instruction, recipe=recipe, seed=seed, accuracy=accuracy, progress=progress
         )
 
+    def identity(self, model: Model) -> Identity:
+        """Of a tiny base, which stays on the CPU, without importing torch."""
+        tokenizer, template = tokenizer_digests(model)
+        return Identity(
+            base=base_digest(model),
+            adapter=model.adapter.digest if model.adapter is not None else "",
+            tokenizer=tokenizer,
+            template=template,
+            engine="transformers",
+            version=f"{self.version}, {generation_loop.VERSION}",
+            setting=", ".join([f"{self.threads} threads", processor(), *accelerator(model)]),
+        )
+
     def answer(
-        self, model: Model, prompts: Sequence[Conversation], *, max_new_tokens: int, progress: Progress = silent
+        self,
+        model: Model,
+        prompts: Sequence[Conversation],
+        *,
+        max_new_tokens: int,
+        choices: Sequence[str] = (),
+        progress: Progress = silent,
+        keep: Keep = forget,
+        fresh: bool = False,
     ) -> Answers:
+        setting = Setting(max_new_tokens, choices)
         with self._ready(model) as (network, tokenizer):
-            return _generate(network, tokenizer, prompts, max_new_tokens=max_new_tokens, progress=progress)
+            return generation_loop.answer(network, tokenizer, prompts, setting, progress=progress, keep=keep)
 
     def sample(
         self,
@@ -89,7 +116,7 @@ class TransformersModels:
         with self._ready(model) as (network, tokenizer):
             set_seed(seed)
             how = {"do_sample": True, "temperature": temperature, "top_p": top_p}
-            return _generate(network, tokenizer, prompts, max_new_tokens=max_new_tokens, progress=silent, **how).texts
+            return generation_loop.drawn(network, tokenizer, prompts, max_new_tokens=max_new_tokens, **how)
 
     def fit(
         self,
@@ -102,7 +129,7 @@ class TransformersModels:
         threads: int,
         progress: Progress = silent,
     ) -> Fitted:
-        self._settle(threads)
+        self._settle(threads, ADAPTERS, TRAINING)
         network, tokenizer = self._base(model)
         return lora.fit(
             network,
@@ -125,7 +152,7 @@ class TransformersModels:
         with self._ready(model) as (network, tokenizer):
             for prompt in prompts:
                 started = time.perf_counter()
-                _generate(network, tokenizer, [prompt], max_new_tokens=max_new_tokens, progress=silent)
+                generation_loop.answer(network, tokenizer, [prompt], Setting(max_new_tokens))
                 taken.append(1000 * (time.perf_counter() - started))
         taken.sort()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -134,7 +161,7 @@ class TransformersModels:
     @contextlib.contextmanager
     def _ready(self, model: Model) -> Iterator[tuple[Any, Any]]:
         """The base with its adapter, if any; the base is as it was afterwards."""
-        self._settle(self.threads)
+        self._settle(self.threads, *([] if model.adapter is None else [ADAPTERS]))
         network, tokenizer = self._base(model)
         if model.adapter is None:
             yield network, tokenizer
@@ -152,62 +179,26 @@ class TransformersModels:
             self._loaded = (key, network_of(model), tokenizer_of(model))
         return self._loaded[1], self._loaded[2]
 
-    def _settle(self, threads: int) -> None:
-        """Import the model libraries (once, and timed) and fix what could make a run differ from its repeat."""
+    def _settle(self, threads: int, *libraries: str) -> None:
+        """Import torch, transformers and `libraries` (once, and timed), and fix what could make a run differ from its
+        repeat. Answers of a base alone wait for no library that adapters or training need."""
         started = time.monotonic()
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         import torch
         import transformers
 
-        if not self._import_seconds:
-            for library in ("peft", "trl.trainer.sft_trainer"):
+        wanted = {MODELING, *libraries} - self._imported
+        if wanted:
+            for library in sorted(wanted):
                 importlib.import_module(library)
+            self._imported |= wanted
             transformers.logging.set_verbosity_error()
             warnings.filterwarnings("ignore", module="(torch|transformers|trl|peft|accelerate)")
-            self._import_seconds = time.monotonic() - started
+            self._import_seconds += time.monotonic() - started
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def _generate(
-    network: Any,
-    tokenizer: Any,
-    prompts: Sequence[Conversation],
-    *,
-    max_new_tokens: int,
-    progress: Progress,
-    **how: Any,
-) -> Answers:
-    """Answers in the order of the prompts, generated in length-sorted batches, padded on the left."""
-    import torch
-
-    started = time.monotonic()
-    rendered = [
-        tokenizer.apply_chat_template(chat_form(prompt), tokenize=False, add_generation_prompt=True)
-        for prompt in prompts
-    ]
-    ids = tokenizer(rendered, add_special_tokens=False)["input_ids"] if rendered else []
-    limit = getattr(network.config, "max_position_embeddings", 4096) - max_new_tokens
-    ids = [one[-limit:] for one in ids]
-    order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), index))
-    texts, tokens = [""] * len(ids), [0] * len(ids)
-    stop = tokenizer.eos_token_id
-    how = how or {"do_sample": False}
-    for start in range(0, len(order), BATCH):
-        chosen = order[start : start + BATCH]
-        batch = tokenizer.pad({"input_ids": [ids[index] for index in chosen]}, return_tensors="pt").to(network.device)
-        with torch.inference_mode():
-            made = network.generate(
-                **batch, max_new_tokens=max_new_tokens, eos_token_id=stop, pad_token_id=tokenizer.pad_token_id, **how
-            )
-        for index, row in zip(chosen, made[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
-            said = row[: row.index(stop)] if stop in row else row
-            texts[index] = tokenizer.decode(said, skip_special_tokens=True)
-            tokens[index] = len(said) + (stop in row)
-        progress("answering", min(1.0, (start + BATCH) / len(order)))
-    return Answers(tuple(texts), tuple(tokens), time.monotonic() - started)
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
