@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from runner.edges.adapter_store import DvcAdapterStore
 from runner.edges.dvc_objects import DvcObjects
+from runner.edges.git import Said
 from runner.edges.git_write import GitRepository
 from runner.edges.ledger_store import LEDGER, GitLedgerStore
 from runner.edges.signing import SshVerifier
@@ -33,10 +35,12 @@ class Room:
     remote: str | None
     store: DvcAdapterStore | None
     """None leaves adapters' bytes out."""
+    asked: Callable[[], Said] = dict
+    """What another process has asked git."""
 
     @cached_property
     def repository(self) -> GitRepository:
-        return GitRepository(self.path)
+        return GitRepository(self.path, asked=self.asked)
 
     @cached_property
     def ledger(self) -> GitLedgerStore:
@@ -91,9 +95,9 @@ class Room:
         return found
 
 
-def bare(path: Path, *, store: Path | None = None) -> Room:
+def bare(path: Path, *, store: Path | None = None, asked: Callable[[], Said] = dict) -> Room:
     """The bare repository at `path`, which is its own truth: what a hook guards."""
-    return Room(path, None, _adapters(path, store))
+    return Room(path, None, _adapters(path, store), asked)
 
 
 def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:

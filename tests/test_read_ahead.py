@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from runner.edges.git import GitObjects
+from runner.promotion.sources import LEDGER
 from runner.wiring_hook import read_ahead
+from tests.promotion_fixture import World
 
 LEAVES = """
 import os
@@ -24,4 +27,22 @@ def test_what_nobody_asks_for_keeps_no_push_waiting() -> None:
 def test_an_answer_is_given_again_where_nothing_could_be_read(tmp_path: Path) -> None:
     """A base that holds a scenario which cannot be read is asked about by more than one step of the gate."""
     ahead = read_ahead(tmp_path, old="1" * 40, new="2" * 40)
-    assert [ahead(), ahead()] == [{}, {}]
+    assert [ahead.scenarios(), ahead.scenarios(), ahead.git()] == [{}, {}, {}]
+
+
+def test_what_the_second_process_asked_is_what_git_says(tmp_path: Path) -> None:
+    """Branches, one of them with a name that is no UTF-8, and the commits that a merge brings."""
+    world = World(tmp_path / "world")
+    world.create()
+    old = world.main
+    work = [world.git.commit_files([old], {"clusters/desk/problem.md": b"%d" % n}, f"{n}\n") for n in range(2)]
+    new = world.git.commit_files([old, work[0]], {"clusters/desk/problem.md": b"0"}, "Merge\n")
+    names = (b"promote/desk/1", b"odd-\xff")
+    refs = b"".join(b"create refs/heads/%s %s\n" % (name, work[1].encode()) for name in names)
+    subprocess.run(["git", "update-ref", "--stdin"], cwd=world.origin, input=refs, check=True)
+    said = read_ahead(world.origin, old=old, new=new).git()
+    with GitObjects(world.origin) as alone, GitObjects(tmp_path, asked=lambda: said) as told:  # no repository
+        assert told.incoming(old, new) == alone.incoming(old, new) == (work[0],)
+        assert told.resolve(LEDGER) == alone.resolve(LEDGER)
+        assert told.refs("refs/heads/") == alone.refs("refs/heads/")
+        assert "refs/heads/odd-\udcff" in told.refs("refs/heads/")

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.cli.said import TOLD, reasons, told, undisturbed
 from runner.errors import ExitCode
 from runner.promotion.updates import ABSENT, MAIN, read_updates
-from runner.wiring_hook import read_ahead
+from runner.wiring_hook import ReadAhead, read_ahead
 
 
 def main() -> None:
@@ -35,15 +35,15 @@ def judge_updates(repository: Path, root: str, store: Path | None) -> ExitCode:
     """The hook's work. Raises `HallmarkError` where it could not judge."""
     updates = read_updates(sys.stdin.read())
     steps = [one for one in updates if one.ref == MAIN and ABSENT not in (one.old, one.new)]
-    ahead = read_ahead(repository, old=steps[0].old, new=steps[0].new) if len(steps) == 1 else dict
+    ahead = read_ahead(repository, old=steps[0].old, new=steps[0].new) if len(steps) == 1 else ReadAhead()
 
     from runner import wiring_gate as wiring  # what follows takes most of the time that a push takes
     from runner.promotion.hook import refuse_or_pass
 
     now, code = wiring.now(), ExitCode.DONE
-    with closing(wiring.bare(repository, store=store)) as room:
+    with closing(wiring.bare(repository, store=store, asked=ahead.git)) as room:
         for update in updates:
-            sources = room.pushed(update.ref, update.new, ahead=ahead)
+            sources = room.pushed(update.ref, update.new, ahead=ahead.scenarios)
             verdict = refuse_or_pass(sources, update, root=root, now=now, clock=now)
             if not verdict.passed:
                 code = ExitCode.REFUSED

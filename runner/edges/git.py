@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +44,10 @@ HERMETIC = {
 OPTIONS = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "core.commitGraph=false")
 
 
+Said = Mapping[tuple[str, ...], bytes]
+"""What git says, by its arguments."""
+
+
 @lru_cache(maxsize=1)
 def git_program() -> str:
     """The absolute path of git. Raises `GitError` where there is none."""
@@ -57,11 +61,25 @@ def hermetic_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in KEPT if name in os.environ} | HERMETIC
 
 
-class GitObjects:
-    """One repository's objects and refs. Close it (or use it as a context) to end its git process."""
+def asked_for_refs(prefix: str) -> tuple[str, ...]:
+    """How git is asked for the refs below `prefix`."""
+    return "for-each-ref", "--format=%(objectname) %(refname)", prefix
 
-    def __init__(self, path: Path) -> None:
+
+def asked_for_commits(old: str, new: str) -> tuple[str, ...]:
+    """How git is asked for the commits that `new` brings to `old`."""
+    return "rev-list", "--topo-order", new, f"^{old}"
+
+
+class GitObjects:
+    """One repository's objects and refs. Close it (or use it as a context) to end its git process.
+
+    What git says of `asked` already, another process has asked: for one that judges a single moment and writes nothing.
+    """
+
+    def __init__(self, path: Path, *, asked: Callable[[], Said] = dict) -> None:
         self.path = Path(path).resolve()
+        self._asked = asked
         self._environment = hermetic_environment()
         self._process: subprocess.Popen[bytes] | None = None
         self._commits: dict[str, Commit] = {}
@@ -101,6 +119,10 @@ class GitObjects:
         if done.returncode:
             raise GitError(f"git {arguments[0]} in {self.path}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout
+
+    def _said(self, *arguments: str) -> bytes:
+        known = self._asked().get(arguments)
+        return self.run(*arguments) if known is None else known
 
     def object(self, oid: str) -> tuple[str, bytes]:
         """An object's type and content. Raises `GitError` where there is none."""
@@ -160,9 +182,9 @@ class GitObjects:
 
     def resolve(self, ref: str) -> str | None:
         """The object that a full ref name (or an object id) stands for; none where there is no such ref."""
-        done = self.run("for-each-ref", "--format=%(objectname) %(refname)", ref) if ref.startswith("refs/") else b""
-        for line in done.decode().splitlines():
-            oid, name = line.split(" ", 1)
+        done = self._said(*asked_for_refs(ref)) if ref.startswith("refs/") else b""
+        for line in done.decode(errors="surrogateescape").split("\n"):
+            oid, _, name = line.partition(" ")
             if name == ref:
                 return oid
         if ref.startswith("refs/"):
@@ -176,8 +198,8 @@ class GitObjects:
 
     def refs(self, prefix: str) -> dict[str, str]:
         """Every ref below `prefix` and the object it names."""
-        lines = self.run("for-each-ref", "--format=%(objectname) %(refname)", prefix).decode().splitlines()
-        return {name: oid for oid, name in (line.split(" ", 1) for line in lines)}
+        lines = self._said(*asked_for_refs(prefix)).decode(errors="surrogateescape").split("\n")
+        return {name: oid for oid, _, name in (line.partition(" ") for line in lines) if name}
 
     def commit(self, oid: str) -> Commit:
         if oid not in self._commits:
@@ -192,7 +214,7 @@ class GitObjects:
 
     def incoming(self, old: str, new: str) -> tuple[str, ...]:
         """The commits that `new` brings to `old`, `new` left out."""
-        listed = self.run("rev-list", "--topo-order", new, f"^{old}").decode().split()
+        listed = self._said(*asked_for_commits(old, new)).decode().split()
         return tuple(oid for oid in listed if oid != new)
 
     def graph(self, tip: str) -> dict[str, tuple[str, ...]]:

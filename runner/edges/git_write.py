@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.edges.git import GitObjects, git_program
+from runner.edges.git import GitObjects, Said, git_program
 from runner.edges.write_points import WritePoint, reach
 from runner.errors import GitError, RefMovedError
 from runner.records.change import File
@@ -29,8 +29,15 @@ class RefUpdate(NamedTuple):
 class GitRepository(GitObjects):
     """A repository that is written to. Commits carry `name` and `email`; they prove nothing, signatures do."""
 
-    def __init__(self, path: Path, *, name: str = "hallmark", email: str = "hallmark@localhost") -> None:
-        super().__init__(path)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str = "hallmark",
+        email: str = "hallmark@localhost",
+        asked: Callable[[], Said] = dict,
+    ) -> None:
+        super().__init__(path, asked=asked)
         self._identity = {
             "GIT_AUTHOR_NAME": name,
             "GIT_AUTHOR_EMAIL": email,
