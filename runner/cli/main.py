@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     # the flywheel
     "ingest": ("ingest:ingest", "Bring production traces in, redacted at the door."),
     "iterate": ("iterate:iterate", "Run an iteration to the next human gate, or to its bundle."),
+    "evaluate": ("evaluate:evaluate", "Ask a model a cluster's scenarios; read and compare the logs."),
     "phase": ("phase:phase", "Run one phase in this work tree (what a DVC stage calls)."),
     "triage": ("triage:triage", "Decide on the candidates that wait for people."),
     "simulate": ("simulate:simulate", "Try on a small scale what would become of a cluster's data."),

@@ -16,6 +16,7 @@ from runner.records.base import Record
 from runner.records.pointer import PointerOut
 from runner.records.step import Step
 from runner.rules.problems import explain
+from runner.rules.tree import Tree
 
 R = TypeVar("R", bound=Record)
 REMAKE = "the run branch was edited by hand: run the iteration again"
@@ -63,8 +64,12 @@ class RunOutputs:
 
     def measured(self, phase: str) -> Mapping[str, Any]:
         """What the phase measured, from its step on the branch."""
+        return self.step(phase).measured
+
+    def step(self, phase: str) -> Step:
+        """What the phase did. Raises `RecordError` where it has not run."""
         path = f"clusters/{self._cluster}/run/steps/{phase}.json"
-        return self.parsed(self._git.read(self.tip, path), Step, path=path).measured
+        return self.parsed(self._git.read(self.tip, path), Step, path=path)
 
     def pointer(self, name: str) -> PointerOut:
         """The DVC pointer of what DVC keeps, from `dvc.lock`."""
@@ -76,4 +81,12 @@ class RunOutputs:
 
     def adapter(self, objects: DvcObjects, digest: str) -> Mapping[str, bytes]:
         """The adapter's files. Raises `DataError` unless they are the ones with this digest."""
-        return objects.tree(self.pointer("adapter"), digest, where=f"{self.branch}: the adapter").files
+        return self.tree_of("adapter", objects, digest).files
+
+    def tree_of(self, name: str, objects: DvcObjects, digest: str) -> Tree:
+        """A directory that DVC keeps. Raises `DataError` unless it is the one with this digest."""
+        return objects.tree(self.pointer(name), digest, where=f"{self.branch}: the {name}")
+
+    def bytes_of(self, name: str, objects: DvcObjects, digest: str) -> bytes:
+        """A file that DVC keeps. Raises `DataError` unless it is the one with this digest."""
+        return objects.file(self.pointer(name), digest, where=f"{self.branch}: {name}")

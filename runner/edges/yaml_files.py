@@ -23,6 +23,7 @@ from runner.edges.yaml_scalars import INVISIBLE, Surprise, escape, plain
 from runner.errors import RecordError, RecordErrors
 from runner.records.base import Record
 from runner.rules.problems import explain, field_path
+from runner.rules.strict_json import strict_json
 
 R = TypeVar("R", bound=Record)
 
@@ -88,7 +89,20 @@ def parse(data: bytes, kind: type[R], *, path: str) -> R:
 def _parse(data: bytes, kind: type[Record], path: str) -> Record:
     if path.endswith(".md"):
         return parse_front_matter(data, kind, path=path)[0]
+    if path.endswith(".json"):
+        return _parse_json(data, kind, path=path)
     return _validated(load(data, path=path, max_bytes=kind.MAX_BYTES), kind)
+
+
+def _parse_json(data: bytes, kind: type[R], *, path: str) -> R:
+    """What a program wrote: strict JSON, which has no comments and no lines that mean anything."""
+    _check_text(data, path=path, max_bytes=kind.MAX_BYTES, first_line=1)
+    try:
+        return kind.model_validate_json(json.dumps(strict_json(data)), strict=True)
+    except ValidationError as error:
+        raise RecordErrors([RecordError(p.problem, path=path, field=p.field) for p in explain(error, kind)]) from None
+    except ValueError as error:
+        raise RecordErrors([RecordError(f"is not the JSON that is written here: {error}", path=path)]) from error
 
 
 def parse_front_matter(data: bytes, kind: type[R], *, path: str) -> tuple[R, str]:

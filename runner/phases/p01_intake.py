@@ -39,7 +39,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     if space.incumbent.adapter is not None:
         files.update(ports.adapters.fetch(space.incumbent.sequence).files)
     verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons) if reasons else Verdict()
-    return Output({"intake": intake, "leaks": _leaks(inputs), "incumbent": Tree(files)}, verdict, {"compute_s": 0.0})
+    return Output({"intake": intake, "leaks": leaks(inputs), "incumbent": Tree(files)}, verdict, {"compute_s": 0.0})
 
 
 def pin(space: Workspace) -> Intake:
@@ -58,7 +58,8 @@ def pin(space: Workspace) -> Intake:
     )
 
 
-def _leaks(inputs: Inputs) -> tuple[Leak, ...]:
+def leaks(inputs: Inputs) -> tuple[Leak, ...]:
+    """The base and gold rows and production traces that stand in a frozen set."""
     frozen = FrozenTexts(scenario for found in inputs.workspace.scenarios.values() for scenario in found)
     rows = [row for name in ("base-data", "gold") for row in inputs.artifacts.rows(name, Example)]
     sent: dict[str, Leak] = {}

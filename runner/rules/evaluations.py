@@ -40,7 +40,8 @@ Key = tuple[str, str, str]
 def sample_of(row: GradedAnswer, scenario: Scenario, prompt: Conversation) -> Sample:
     """A line of the log. Of held-out neither prompt nor reference nor answer stands in it."""
     if row.set is SetName.HELDOUT:
-        bare = row.grade.model_copy(update={"answer": "", "explanation": WITHHELD})
+        judged = {name: one.model_copy(update={"explanation": WITHHELD}) for name, one in row.grade.judged.items()}
+        bare = row.grade.model_copy(update={"answer": "", "explanation": WITHHELD, "judged": judged})
         return Sample(set=row.set, perturbation=row.perturbation, grade=bare, tokens=row.tokens, withheld=True)
     return Sample(
         set=row.set,

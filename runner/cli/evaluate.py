@@ -1,0 +1,128 @@
+"""`hallmark evaluate`: ask a model the benchmark's scenarios, and read, compare and pass on what came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.errors import ExitCode
+from runner.records.terms import OutcomeType, SetName
+
+HERE = click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+RUN = "run"
+
+
+class Evaluate(click.Group):
+    """A group whose first word may be a cluster: then it is evaluated."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            args = [RUN, *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Evaluate)
+def evaluate() -> None:
+    """Ask a model a cluster's scenarios: `hallmark evaluate CLUSTER`, which is short for `hallmark evaluate run`.
+
+    Example: hallmark evaluate support-desk --model base
+    """
+
+
+@evaluate.command(RUN)
+@click.argument("cluster")
+@click.option("--model", default="incumbent", show_default=True, metavar="MODEL",
+              help="base, incumbent, a promotion's sequence, or a directory with an adapter.")  # fmt: skip
+@click.option("--set", "sets", type=click.Choice(list(SetName)), multiple=True,
+              help="Sets to ask; core, dev and representative by default. A look at heldout counts.")  # fmt: skip
+@click.option("--keep", is_flag=True, help="Put the summary where git tracks it, and the log behind a DVC pointer.")
+@HERE
+@JSON
+def run(cluster: str, directory: Path, as_json: bool, **options: Any) -> ExitCode:
+    """Ask a model the scenarios of CLUSTER as they stand in this work tree, grade its answers, and keep a log.
+
+    The log is in .hallmark/evaluations, or with --keep in clusters/CLUSTER/evaluations.
+
+    Example: hallmark evaluate support-desk --model base --set core
+    """
+    from runner import wiring, wiring_evaluate
+    from runner.cli.evaluating import Progress
+    from runner.rules.evaluation_view import block
+
+    with Progress(quiet=as_json) as progress:
+        kept = wiring_evaluate.evaluate(directory, cluster, progress=progress.update, **options)
+    if as_json:
+        click.echo(json.dumps({"run": kept.run.model_dump(mode="json"), "log": str(kept.log)}, indent=1))
+        return ExitCode.DONE
+    thresholds = wiring.workspace(directory, cluster).cluster.gate.thresholds
+    _table(block(kept.run, thresholds))
+    click.echo(f"log  {kept.log}")
+    return ExitCode.DONE
+
+
+@evaluate.command()
+@click.argument("name", metavar="RUN")
+@click.option("--failed", is_flag=True, help="Only scenarios that failed.")
+@click.option("--capability", default="", help="Only scenarios of this capability.")
+@click.option("--set", "set_name", default="", help="Only scenarios of this set.")
+@click.option("--outcome", type=click.Choice(list(OutcomeType)), help="Only scenarios of this outcome type.")
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Scenarios at most.")
+@HERE
+@JSON
+def show(name: str, limit: int, directory: Path, as_json: bool, **filters: Any) -> ExitCode:
+    """Show the evaluation RUN: its summary, and with a filter the scenarios with answer, reference and explanation.
+
+    RUN is an id or the beginning of one, or the path of a log. Of held-out scenarios there are scores alone.
+
+    Example: hallmark evaluate show base-3f2a91c07d11 --failed --capability refund
+    """
+    from runner import wiring_logs
+    from runner.rules.evaluation_view import block, sample_lines
+
+    found = wiring_logs.shown(directory, name, limit=limit, **filters)
+    if as_json:
+        document = {
+            "run": found.run.model_dump(mode="json"),
+            "matching": found.matching,
+            "samples": [one.model_dump(mode="json") for one in found.samples],
+        }
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        return ExitCode.DONE
+    if not any(filters.values()):
+        _table(block(found.run, None))
+        return ExitCode.DONE
+    for sample in found.samples:
+        click.echo("\n".join(sample_lines(sample)))
+    click.echo(f"{len(found.samples):,} of {found.matching:,} scenarios shown")
+    return ExitCode.DONE
+
+
+@evaluate.command()
+@click.argument("before", metavar="RUN")
+@click.argument("after", metavar="RUN")
+@HERE
+@JSON
+def diff(before: str, after: str, directory: Path, as_json: bool) -> ExitCode:
+    """Compare two evaluations, paired over the scenarios that both asked, and name every scenario that turned.
+
+    Example: hallmark evaluate diff base-3f2a91c07d11 adapter-90ab12cd34ef
+    """
+    from runner import wiring_logs
+    from runner.rules.evaluation_view import difference_lines
+
+    found = wiring_logs.difference_of(directory, before, after)
+    click.echo(json.dumps(found.model_dump(mode="json"), indent=1) if as_json else "\n".join(difference_lines(found)))
+    return ExitCode.DONE
+
+
+def _table(lines: Any) -> None:
+    from runner.rules.shown import shown
+
+    for name, value in lines:
+        click.echo(shown(f"{name:<16} {value}"))

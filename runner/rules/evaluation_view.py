@@ -1,0 +1,87 @@
+"""An evaluation in words: the block that `hallmark evaluate` prints, a failing scenario, and a difference of two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.records.evaluation import EvaluationDiff, EvaluationRun, Flip, Sample, StageOutcome
+from runner.records.gated import Thresholds
+from runner.records.score import Comparison, Interval
+from runner.rules.grading import shorten
+
+Lines = Iterator[tuple[str, str]]
+LONGEST = 160
+"""Characters of a text that a line of the terminal shows."""
+
+
+def block(run: EvaluationRun, thresholds: Thresholds | None) -> Lines:
+    """(name, value) for each line of the summary, figures beside their floors."""
+    yield "evaluation", run.id
+    yield "cluster", f"{run.cluster}, benchmark version {run.benchmark_version}"
+    yield "model", run.model.name + (f", adapter {run.model.adapter[:12]}" if run.model.adapter else "")
+    yield "engine", run.engine
+    for name, score in run.sets.items():
+        floor = _floor(name, thresholds)
+        reached = f"{score.score.composite:.3f}" + (f" / {floor:.3f}" if floor is not None else "")
+        yield name, f"{reached}  {_passed(score.score.passed, score.score.scenarios, score.interval)}"
+    for name, one in run.capabilities.items():
+        yield f"  {name}", f"{one.score:.3f}  {_passed(one.passed, one.scenarios, one.interval)}"
+    if run.outcome_types:
+        said = ", ".join(f"{kind} {one.passed:,} of {one.scenarios:,}" for kind, one in run.outcome_types.items())
+        yield "outcome types", said
+    for stage in run.stages:
+        if stage.outcome is not StageOutcome.PASSED:
+            yield stage.stage, f"{stage.outcome}: {stage.reason}"
+    failed = sum(one.scenarios - one.passed for one in run.capabilities.values())
+    yield "failed", f"{failed:,}" + (f", {run.counts.unanswered:,} of them unanswered" if run.counts.unanswered else "")
+
+
+def _floor(name: str, thresholds: Thresholds | None) -> float | None:
+    if thresholds is None:
+        return None
+    return {"core": thresholds.composite, "heldout": thresholds.heldout}.get(name)
+
+
+def _passed(passed: int, scenarios: int, interval: Interval) -> str:
+    return f"{passed:,} of {scenarios:,} passed ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def sample_lines(sample: Sample) -> Iterator[str]:
+    """A scenario's failure: what was asked, what is right, what was answered and which criterion that missed."""
+    grade = sample.grade
+    under = f", under {sample.perturbation}" if sample.perturbation != "none" else ""
+    yield f"{sample.set}/{grade.scenario}  {grade.capability}, {grade.outcome_type}{under}, score {grade.score:.3f}"
+    if not sample.withheld:
+        yield f"  asked     {shorten(sample.input[-1].content if sample.input else '', longest=LONGEST)}"
+        yield f"  right     {shorten(' | '.join(sample.reference), longest=LONGEST)}"
+        yield f"  answered  {shorten(grade.answer, longest=LONGEST)}"
+    if grade.missed:
+        yield f"  missed    {', '.join(grade.missed)}"
+    yield f"  because   {shorten(grade.explanation, longest=2 * LONGEST)}"
+
+
+def difference_lines(found: EvaluationDiff) -> Iterator[str]:
+    """Two evaluations, figure by figure, then every scenario that turned."""
+    yield f"{found.before} → {found.after}: {_compared(found.overall)}"
+    for name, one in found.sets.items():
+        yield f"  {name}: {_compared(one)}"
+    for name, one in found.capabilities.items():
+        if one.gained or one.lost:
+            mark = "  better" if name in found.better else "  worse" if name in found.worse else ""
+            yield f"    {name}: {_compared(one)}{mark}"
+    yield from _flips("gained", found.gained)
+    yield from _flips("lost", found.lost)
+    if found.unmatched:
+        yield f"{found.unmatched:,} prompts were asked in one of the two alone, and count for nothing here"
+
+
+def _compared(one: Comparison) -> str:
+    interval = f"{one.interval.low:+.3f} to {one.interval.high:+.3f}"
+    turned = f"gained {one.gained}, lost {one.lost} of {one.scenarios}"
+    return f"{one.difference:+.3f} ({interval}), {turned}, p {one.p_value:.2g}"
+
+
+def _flips(word: str, flips: Sequence[Flip]) -> Iterator[str]:
+    for flip in flips:
+        under = f" under {flip.perturbation}" if flip.perturbation != "none" else ""
+        yield f"{word:<7} {flip.set}/{flip.scenario}{under}  {flip.capability}"

@@ -1,0 +1,185 @@
+"""Settings to the edges of evaluation: which model is asked, where its base comes from, and where the log goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from runner import wiring, workspace
+from runner.edges import dvc_data
+from runner.edges.artifacts import DirectoryArtifacts
+from runner.edges.base_store import LocalBases
+from runner.edges.bases import base_digest
+from runner.edges.dvc_objects import DvcObjects
+from runner.edges.git import GitObjects
+from runner.edges.logs.store import Evaluations, Kept
+from runner.edges.readers import DirectoryReader
+from runner.edges.run_outputs import RunOutputs
+from runner.edges.simulated import MemoryArtifacts
+from runner.edges.yaml_files import parse
+from runner.errors import DataError, ModelError, RecordError
+from runner.ports import LanguageModels, Model, Ports, Progress, Tree, silent
+from runner.records.cluster import TinyBase
+from runner.records.evaluation import EvaluatedModel, ModelKind
+from runner.records.promotion import PromotionRecord
+from runner.records.scenario import SetName
+from runner.rules.canonical import digest
+from runner.workspace import Inputs, Workspace
+
+CONFIG = "adapter_config.json"
+LARGEST_ADAPTER = 1 << 32
+
+
+class Chosen(NamedTuple):
+    """The model to ask, and what its log calls it."""
+
+    model: Model
+    who: EvaluatedModel
+
+
+def evaluate(
+    path: Path,
+    cluster: str,
+    *,
+    model: str = ModelKind.INCUMBENT,
+    sets: Sequence[SetName] = (),
+    keep: bool = False,
+    models: LanguageModels | None = None,
+    progress: Progress = silent,
+) -> Kept:
+    """Ask a model the cluster's scenarios as they stand in the work tree, and write its log.
+
+    `model` is `base`, `incumbent`, a promotion's sequence, or a directory with an adapter. `models` answers instead of
+    the cluster's engine where it is given. Raises `RecordError` for a model or set that there is not, and what the
+    models raise.
+    """
+    from runner.phases.logged import BY_DEFAULT, evaluated
+
+    top = wiring.root(path)
+    space = workspace.load(DirectoryReader(top), cluster, parse=parse)
+    ports = wiring.ports(top, cluster, threads=space.params.threads, progress=progress)
+    ports = replace(ports, models=models) if models is not None else ports
+    chosen = choose(top, space, ports, model)
+    started = ports.clock.now()
+    logged = evaluated(
+        Inputs(space, MemoryArtifacts({"base": chosen.model.weights})),
+        ports,
+        model=chosen.model,
+        who=chosen.who,
+        sets=sets or BY_DEFAULT,
+        measured={"started": started, "machine": ports.machine.facts().host},
+    )
+    store = Evaluations(top)
+    kept = store.keep(logged.run, logged.samples, in_git=keep)
+    if keep:
+        store.publish(kept)
+    return kept
+
+
+def choose(top: Path, space: Workspace, ports: Ports, name: str) -> Chosen:
+    """The model that `name` means. Raises `RecordError` where it means none."""
+    if name == ModelKind.BASE:
+        return _chosen(ModelKind.BASE, "base", _base(top, space, ports))
+    if name == ModelKind.INCUMBENT:
+        sequence = space.incumbent.sequence
+        if not sequence:
+            return _chosen(ModelKind.INCUMBENT, "base: nothing is promoted", _base(top, space, ports), sequence=0)
+        return _promoted(top, space, sequence, kind=ModelKind.INCUMBENT)
+    if name.isdigit():
+        return _promoted(top, space, int(name), kind=ModelKind.ADAPTER)
+    return _chosen(ModelKind.ADAPTER, name, replace(_base(top, space, ports), adapter=read_adapter(Path(name))))
+
+
+def _chosen(kind: ModelKind, name: str, model: Model, *, sequence: int | None = None) -> Chosen:
+    adapter = model.adapter.digest if model.adapter is not None else None
+    who = EvaluatedModel(kind=kind, name=name, base=base_digest(model), adapter=adapter, sequence=sequence)
+    if model.adapter is not None:
+        _fits(model.adapter, base_digest(model), name=name)
+    return Chosen(model, who)
+
+
+def _promoted(top: Path, space: Workspace, sequence: int, *, kind: ModelKind) -> Chosen:
+    """A promotion's adapter on the base that its record names."""
+    path = f"clusters/{space.cluster.id}/promotions/{sequence}/record.yaml"
+    if not (top / path).is_file():
+        raise RecordError(f"there is no promotion {sequence}", path=path, hint="`hallmark status` shows the last one")
+    record = parse((top / path).read_bytes(), PromotionRecord, path=path)
+    store = wiring.adapter_store(top)
+    base, adapter = store.base(record), store.fetch(record)
+    if base is None and isinstance(space.cluster.base, TinyBase):
+        raise DataError(f"{path}: the record does not say where its base is")
+    model = Model(space.cluster.base, Tree(dict(base or {})), Tree(dict(adapter)))
+    return _chosen(kind, f"{space.cluster.id}/{sequence}", model, sequence=sequence)
+
+
+def read_adapter(directory: Path) -> Tree:
+    """The adapter's files. Raises `RecordError` for what is no directory with a LoRA adapter in safetensors."""
+    if not (directory / CONFIG).is_file():
+        hint = "name base, incumbent, a promotion's sequence, or a directory with an adapter"
+        raise RecordError(f"is no model: it has no {CONFIG}", path=str(directory), hint=hint)
+    files = sorted(path for path in directory.iterdir() if path.is_file() and not path.name.startswith("."))
+    if sum(path.stat().st_size for path in files) > LARGEST_ADAPTER:
+        raise RecordError("is larger than an adapter may be", path=str(directory), hint="name the adapter alone")
+    return Tree({path.name: path.read_bytes() for path in files})
+
+
+def _fits(adapter: Tree, base: str, *, name: str) -> None:
+    """An adapter that names its base by digest names this one."""
+    try:
+        said = str(json.loads(adapter.files[CONFIG])["base_model_name_or_path"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"has no {CONFIG} that names a base", path=name) from error
+    if said.startswith("sha256:") and said != f"sha256:{base}":
+        raise ModelError(f"{name} was trained on the base {said[7:19]}…, and this one is {base[:12]}…")
+
+
+def _base(top: Path, space: Workspace, ports: Ports) -> Model:
+    """The cluster's base. A tiny one is that of its present iteration, or of an earlier evaluation; else it is made."""
+    base = space.cluster.base
+    if not isinstance(base, TinyBase):
+        return Model(base, Tree({}))
+    return Model(base, _of_iteration(top, space) or _made(top, space, ports))
+
+
+def _of_iteration(top: Path, space: Workspace) -> Tree | None:
+    """The base on the run branch of the iteration that these very files begin; None where there is none."""
+    from runner.phases.p01_intake import pin
+
+    with GitObjects(top) as objects:
+        try:
+            outputs = RunOutputs(objects, space.cluster.id, pin(space).iteration)
+            recorded = outputs.step("baseline").outputs.get("base")
+        except RecordError:
+            return None
+        if recorded is None:
+            return None
+        return outputs.tree_of("base", DvcObjects.of_work_tree(top), recorded)
+
+
+def _made(top: Path, space: Workspace, ports: Ports) -> Tree:
+    """The base that the stage `base` makes of these files, made once on this machine."""
+    from runner.phases import base as stage
+    from runner.phases.p01_intake import leaks
+    from runner.records.dataset import Example
+    from runner.records.training import BaseTraining
+
+    cluster = space.cluster
+    read = {name: sha256 for name, sha256 in space.digests.items() if name.startswith(("scenarios/", "data/base"))}
+    recipe = [space.params.base.model_dump(mode="json"), space.params.seed, space.params.threads]
+    key = digest([read, recipe, cluster.instruction, ports.models.version])
+    kept = LocalBases(top / ".hallmark" / "bases" / cluster.id)
+    if (found := kept.find(key)) is not None:
+        return found
+    wiring.bring_data(top, cluster.id)
+    home = top / "clusters" / cluster.id
+    data = DirectoryArtifacts(home, dvc_data.recorded(home))
+    rows = data.rows("base-data", Example)
+    output = stage.run(Inputs(space, MemoryArtifacts({"base-data": rows, "leaks": leaks(Inputs(space, data))})), ports)
+    weights, record = output.artifacts["base"], output.artifacts["base-training"]
+    if not isinstance(weights, Tree) or not isinstance(record, BaseTraining):
+        raise DataError("the stage `base` made no base")
+    kept.keep(key, weights, record)
+    return weights

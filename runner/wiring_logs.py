@@ -1,0 +1,122 @@
+"""Settings to the edges of evaluation logs: which log a name means, and what is read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from runner import wiring
+from runner.edges.dvc_objects import DvcObjects
+from runner.edges.git import GitObjects
+from runner.edges.git_command import git
+from runner.edges.logs.kept import Log
+from runner.edges.logs.store import Evaluations, Kept, opened
+from runner.edges.run_outputs import RunOutputs
+from runner.errors import RecordError
+from runner.records.evaluation import EvaluatedModel, EvaluationDiff, EvaluationRun, ModelKind, Sample
+from runner.records.score import GradedAnswer
+from runner.records.terms import SetName
+from runner.rules.evaluations import difference, summary
+from runner.rules.scoring import capability_weights
+
+RESAMPLES, SEED = 2000, 7
+PHASES = {"base": "baseline", "incumbent": "baseline", "control": "assess", "candidate": "assess"}
+"""Whose answers an iteration has, and the phase that asked for them."""
+ANSWERS = {"baseline": ("core-answers", "dev-answers", "baseline-answers"), "assess": ("answers",)}
+
+
+def log_of(path: Path, name: str) -> Log:
+    """The log that `name` means: a path of a log or a summary, an id or its beginning, or `ITERATION/MODEL`, such as
+    `support-desk-0f3a9c1d2e/candidate`. Raises `RecordError` where it means none, or several."""
+    iteration, _, model = name.rpartition("/")
+    if iteration and model in PHASES and "/" not in iteration and not Path(name).exists():
+        return Log.open(_of_iteration(wiring.root(path), iteration, model).log)
+    if "/" in name or name.endswith((".json", ".zst")):
+        return opened(Path(name))
+    return Log.open(Evaluations(wiring.root(path)).named(name).log)
+
+
+class Shown(NamedTuple):
+    """A part of an evaluation: how many scenarios match, and those that are shown."""
+
+    run: EvaluationRun
+    matching: int
+    samples: Sequence[Sample]
+
+
+def shown(
+    path: Path,
+    name: str,
+    *,
+    failed: bool = False,
+    capability: str = "",
+    set_name: str = "",
+    outcome: str | None = None,
+    limit: int = 20,
+) -> Shown:
+    """The evaluation, and the samples that match every filter, the first `limit` of them."""
+    log = log_of(path, name)
+    columns = log.index
+    wanted = [
+        place
+        for place in range(log.header.samples)
+        if (not failed or not columns.passed[place])
+        and capability in ("", columns.capabilities[place])
+        and set_name in ("", columns.sets[place])
+        and outcome in (None, columns.outcome_types[place])
+    ]
+    chosen = frozenset(wanted[:limit])
+    return Shown(log.run, len(wanted), list(log.samples(chosen.__contains__)))
+
+
+def difference_of(path: Path, before: str, after: str) -> EvaluationDiff:
+    """What the second evaluation does otherwise than the first. Raises `RecordError` where they share no scenario."""
+    marks = [log_of(path, name).marks() for name in (before, after)]
+    if not marks[0].by_key.keys() & marks[1].by_key.keys():
+        raise RecordError(f"{before} and {after} have no scenario in common", hint="compare two of one benchmark")
+    return difference(*marks, resamples=RESAMPLES, seed=SEED)
+
+
+def listed(path: Path, cluster: str = "") -> list[EvaluationRun]:
+    return Evaluations(wiring.root(path)).listed(cluster)
+
+
+def _of_iteration(top: Path, iteration: str, model: str) -> Kept:
+    """The answers of a model in an iteration, from its run branch, as a log of this machine."""
+    from runner.phases.logged import asked, samples
+
+    cluster = _cluster_of(top, iteration)
+    with GitObjects(top) as objects:
+        outputs = RunOutputs(objects, cluster, iteration)
+        step = outputs.step(PHASES[model])
+        found = []
+        for name in ANSWERS[PHASES[model]]:
+            data = outputs.bytes_of(name, DvcObjects.of_work_tree(top), step.outputs[name])
+            found += [row for row in _rows(data, f"{outputs.branch}: {name}") if row.model == model]
+        space = wiring.workspace(top, cluster, outputs.tip)
+    sets = [name for name in SetName if any(row.set is name for row in found)]
+    kind = ModelKind(model) if model in tuple(ModelKind) else ModelKind.ADAPTER
+    who = EvaluatedModel(kind=kind, name=f"{model} of {iteration}")
+    question = asked(space, sets, who=who, engine=f"as the phase {PHASES[model]} asked")
+    lines = samples(space, found)
+    run = summary(question, lines, weights=capability_weights(space.cluster))
+    return Evaluations(top).keep(run, lines, in_git=False)
+
+
+def _rows(data: bytes, where: str) -> Iterator[GradedAnswer]:
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            yield GradedAnswer.model_validate_json(line)
+        except ValueError as error:
+            raise RecordError(f"is no graded answer: {error}", path=where, line=number) from error
+
+
+def _cluster_of(top: Path, iteration: str) -> str:
+    """The cluster whose run branch the iteration is. Raises `RecordError` where there is none."""
+    listed = git(top, "for-each-ref", "--format=%(refname)", "refs/heads/runs/", "refs/remotes/origin/runs/")
+    parts = [ref.split("/") for ref in listed.splitlines()]
+    found = sorted({ref[-2] for ref in parts if ref[-1] == iteration})
+    if not found:
+        raise RecordError(f"there is no iteration {iteration}", hint="fetch its run branch: runs/CLUSTER/ITERATION")
+    return found[0]
