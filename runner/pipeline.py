@@ -34,6 +34,8 @@ from runner.workspace import Inputs, Workspace
 
 R = TypeVar("R", bound=Record)
 EVERY_SET = tuple(SetName)
+ASKED = tuple(name for name in SetName if name is not SetName.RESERVE)
+"""What models are asked. The reserve is looked at for leaks, and never answered."""
 
 
 class Stage(NamedTuple):
@@ -107,7 +109,7 @@ PHASES: tuple[Phase, ...] = (
             p04_baseline.run,
             ("base", "incumbent"),
             ("core-answers", "dev-answers", "baseline-answers", "baseline"),
-            sets=EVERY_SET,
+            sets=ASKED,
             reviewed=("rubrics",),
             params=("seed", "threads"),
         ),
@@ -190,7 +192,7 @@ PHASES: tuple[Phase, ...] = (
             p12_assess.run,
             ("intake", "base", "incumbent", "adapter", "arms", "core-answers", "baseline-answers", "baseline", "sweep"),
             ("answers", "scorecard"),
-            sets=EVERY_SET,
+            sets=ASKED,
             reviewed=("rubrics",),
             params=("assess", "seed", "threads"),
         ),
@@ -261,7 +263,7 @@ class _Scoped:
 
 def perform(stage: Stage, workspace: Workspace, artifacts: Artifacts, ports: Ports) -> Output:
     """Run one stage on what it declared. Raises `PhaseOrderError` if it did not write what it declared."""
-    scoped = replace(workspace, scenarios={name: workspace.scenarios[name] for name in stage.sets})
+    scoped = replace(workspace, scenarios={name: workspace.scenarios.get(name, ()) for name in stage.sets})
     output = stage.run(Inputs(scoped, _Scoped(artifacts, stage.reads)), ports)
     if output.verdict.outcome is not Outcome.WAIT and set(output.artifacts) != set(stage.writes):
         raise PhaseOrderError(f"{stage.name} wrote {sorted(output.artifacts)}, not {sorted(stage.writes)}")

@@ -25,7 +25,7 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Review, TriageFile
 from runner.rules import crossref
-from runner.rules.benchmark import set_digest
+from runner.rules.benchmark import set_digests
 from runner.rules.canonical import digest, sha256
 from runner.rules.layout import PARAMS, PLACES, misplaced, place
 from runner.rules.trust import stages
@@ -44,8 +44,9 @@ class Workspace:
     """One cluster's reviewed files.
 
     `rubrics` are those that its scenarios name, and those written for one of its capabilities. `digests` has:
-    `cluster`, `problem`, `rubrics`, `params`, `policy`, `scenarios/<set>` for the four sets, and `data/<name>` for
-    each pointer under `data/` (the sha256 of the bytes). `scenarios` has all four sets, sorted by id.
+    `cluster`, `problem`, `rubrics`, `params`, `policy`, `scenarios/<set>` for each set (for `general` and `reserve`,
+    where there is one), and `data/<name>` for each pointer under `data/` (the sha256 of the bytes). `scenarios` has
+    every set, sorted by id.
     """
 
     cluster: Cluster
@@ -119,7 +120,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
         "rubrics": digest([[name, digest(rubrics[name])] for name in sorted(rubrics)]),
         "params": digest(params.clusters[cluster]),
         "policy": digest([[path, sha256(data)] for path, data in policy.items()]),
-        **{f"scenarios/{name}": set_digest(found) for name, found in scenarios.items()},
+        **set_digests(scenarios),
         **{f"data/{name}": pointer.meta.sha256 for name, pointer in pointers.items()},
         **({"promoted": digest([[n, sha256(data)] for n, data in promoted.items()])} if promoted else {}),
     }

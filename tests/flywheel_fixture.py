@@ -15,7 +15,7 @@ from runner.records.params import ClusterParams
 from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.trace import Feedback, Rating, Trace
-from runner.rules.benchmark import locked, set_digest
+from runner.rules.benchmark import locked, set_digests
 from runner.rules.canonical import digest
 from runner.workspace import Workspace
 
@@ -193,7 +193,7 @@ def fixture(**changes: Any) -> tuple[Workspace, dict[str, Value]]:
     space = Workspace(
         cluster=who,
         problem=PROBLEM,
-        lock=locked(sets, version=1, sets=tuple(SetName)),
+        lock=locked(sets, version=1, sets=tuple(sets)),
         scenarios=sets,
         rubrics={"queue": RUBRIC},
         triage={},
@@ -210,5 +210,5 @@ def digests(space: Workspace) -> dict[str, str]:
         "problem": digest(space.problem),
         "params": digest(space.params),
         "rubrics": digest([[name, digest(one)] for name, one in sorted(space.rubrics.items())]),
-        **{f"scenarios/{name}": set_digest(found) for name, found in space.scenarios.items()},
+        **set_digests(space.scenarios),
     }

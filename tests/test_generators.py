@@ -423,7 +423,7 @@ def test_phase_7_takes_a_server_s_rows_with_their_provenance_and_keeps_the_other
         assert {row.text for row in unread} == {"no json"}
         assert all(row.request in asked for row in lost)
     assert output.measured["generators"]["llm-local"]["requests"] == len(asked)
-    frozen = [one for name in SetName if name is not SetName.CORE for one in space.scenarios[name]]
+    frozen = [one for name in space.scenarios if name is not SetName.CORE for one in space.scenarios[name]]
     assert len(frozen) > 100
     assert not [one.id for one in frozen if one.input[0].content in bodies], "no frozen text is sent to anybody"
 

@@ -116,7 +116,7 @@ def poisoned(tmp_path_factory) -> Poisoned:
     originals = [*EXACT, *(text for text, _ in REWORDED)]
     known = [scenario(SetName.HELDOUT, "broken", 50 + number, text) for number, text in enumerate(originals)]
     sets = {**space.scenarios, SetName.HELDOUT: (*space.scenarios[SetName.HELDOUT], *known)}
-    space = replace(space, scenarios=sets, lock=locked(sets, version=1, sets=tuple(SetName)))
+    space = replace(space, scenarios=sets, lock=locked(sets, version=1, sets=tuple(sets)))
     values["traces"] = traces
     ports = simulated_ports(models=Thief())
     run_all(replace(space, digests=digests(space)), values, ports, upto="validate")

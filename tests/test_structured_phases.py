@@ -72,7 +72,7 @@ def desk() -> tuple[Workspace, dict[str, Any]]:
         for name, found in space.scenarios.items()
     }
     who = Cluster.model_validate({**space.cluster.model_dump(), "answer_field": "queue"})
-    lock = locked(sets, version=1, sets=tuple(SetName))
+    lock = locked(sets, version=1, sets=tuple(sets))
     made = replace(space, cluster=who, scenarios=sets, lock=lock, rubrics={"queue": FIELDS})
     return replace(made, digests=digests(made)), values
 

@@ -11,11 +11,13 @@ from runner.records.dataset import Batch
 from runner.records.diversity import Diversity
 from runner.records.evidence import CandidateSummary, Lineage, Operations
 from runner.records.failure import Diagnosis, FailureCluster
+from runner.records.gated import GateLimits
 from runner.records.scenario import SetName
 from runner.records.score import Comparison, Scorecard, ScoredScenario, SetScore
 from runner.records.training import Sweep
 from runner.records.validation import BatchValidation, ValidationReport
-from runner.rules.limits import COMPARED
+from runner.rules.assessment import perturbed
+from runner.rules.limits import COMPARED, general_drop
 from runner.rules.lineage import kinds
 
 MODELS = ("base", "incumbent", "control", "candidate")
@@ -99,7 +101,8 @@ def limits(
         *_comparison_limits(scorecard, gate.max_p_value),
         _regressions(scorecard, gate.max_regressions),
         _worse(scorecard, gate.capability_alpha),
-        _robustness(scorecard, gate.max_robustness_drop),
+        _robustness(scorecard, gate),
+        *_general(scorecard, gate),
     ]
     if sweep is not None:
         holds = sweep.human_share >= cluster.human_floor
@@ -144,16 +147,29 @@ def _worse(scorecard: Scorecard, alpha: float) -> Limit:
     return Limit("Capabilities significantly worse", ", ".join(worse) or "none", asked, not worse)
 
 
-def _robustness(scorecard: Scorecard, most: float) -> Limit:
-    """The candidate's largest loss of core composite under a perturbation."""
+def _robustness(scorecard: Scorecard, gate: GateLimits) -> Limit:
+    """The candidate's largest loss of core composite under a perturbation that the gate judges."""
+    most = gate.max_robustness_drop
     name, asked = "Largest drop under perturbation", f"at most {figure(most)}"
-    found = scorecard.models["candidate"]
+    found, kinds = scorecard.models["candidate"], perturbed(gate)
     core = found.sets.get(SetName.CORE)
-    if core is None or not found.robustness:
+    if core is None or not set(kinds) <= set(found.robustness):
         return Limit(name, "not measured", asked, False)
-    worst = min(found.robustness, key=lambda perturbation: found.robustness[perturbation])
+    worst = min(kinds, key=lambda kind: found.robustness[kind])
     drop = core.composite - found.robustness[worst]
     return Limit(name, f"{figure(max(0.0, drop))} ({worst})", asked, drop <= most)
+
+
+def _general(scorecard: Scorecard, gate: GateLimits) -> list[Limit]:
+    """What the candidate lost of the general set, where there is one."""
+    before, after = (score(scorecard, model, SetName.GENERAL) for model in ("base", "candidate"))
+    if before is None and after is None:
+        return []
+    most, name = general_drop(gate), "General set, below the base"
+    if before is None or after is None:
+        return [Limit(name, "not measured", f"at most {figure(most)}", False)]
+    drop = before.composite - after.composite
+    return [Limit(name, figure(max(0.0, drop)), f"at most {figure(most)}", drop <= most)]
 
 
 def cards(

@@ -7,18 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from runner.ports import Answers, Model, Ports, Tree
-from runner.records.cluster import TinyBase
+from runner.records.cluster import Cluster, TinyBase
 from runner.records.conversation import Conversation, last_user_text
 from runner.records.dataset import Example
 from runner.records.scenario import Scenario, SetName
 from runner.records.score import GradedAnswer, ModelScores
+from runner.records.terms import Perturbation
 from runner.records.training import TrainingRecord, TrainingRow
+from runner.rules.assessment import perturbed
 from runner.rules.canonical import digest
 from runner.rules.conversations import with_instruction, with_last_user_text
 from runner.rules.grading import grade_all
 from runner.rules.mixture import TrainingKey, mixture_digest
-from runner.rules.perturbation import ROBUSTNESS, perturb
-from runner.rules.scoring import AS_WRITTEN, capability_weights, grades_by_set, set_score
+from runner.rules.perturbation import perturb
+from runner.rules.scoring import AS_WRITTEN, capability_weights, grades_by_set, set_score, weights_of
 from runner.workspace import Inputs
 
 T = TypeVar("T")
@@ -62,7 +64,8 @@ class Task:
     def prompt(self, instruction: str, *, seed: int) -> Conversation:
         found = self.scenario.input
         if self.perturbation != AS_WRITTEN:
-            text = perturb(last_user_text(found), self.perturbation, seed=seed, key=self.scenario.id)
+            one, text = self.scenario, last_user_text(found)
+            text = perturb(text, self.perturbation, seed=seed, key=one.id, answer=one.reference)
             found = with_last_user_text(found, text)
         return with_instruction(found, instruction)
 
@@ -72,8 +75,15 @@ def tasks(inputs: Inputs, sets: Sequence[SetName], *, robustness: bool) -> list[
     scenarios = inputs.workspace.scenarios
     found = [Task(name, scenario) for name in sets for scenario in scenarios[name]]
     if robustness:
-        found += [Task(SetName.CORE, scenario, kind) for kind in ROBUSTNESS for scenario in scenarios[SetName.CORE]]
+        kinds = run_under(inputs.workspace.cluster)
+        found += [Task(SetName.CORE, scenario, kind) for kind in kinds for scenario in scenarios[SetName.CORE]]
     return found
+
+
+def run_under(cluster: Cluster) -> list[Perturbation]:
+    """The perturbations that models are run under: those that the gate judges, and those that are only reported."""
+    chosen = {*perturbed(cluster.gate), *cluster.evaluation_policy.perturbations}
+    return [kind for kind in Perturbation if kind in chosen]
 
 
 def ask(
@@ -108,11 +118,12 @@ def model_scores(inputs: Inputs, rows: Sequence[GradedAnswer], name: str, *, ada
     """One model's scores over the sets in `rows`, robustness as composites on core."""
     weights = capability_weights(inputs.workspace.cluster)
     robustness = {}
-    for kind in ROBUSTNESS:
+    for kind in run_under(inputs.workspace.cluster):
         found = grades_by_set(rows, name, kind).get(SetName.CORE)
         if found:
             robustness[kind] = set_score(found, weights).composite
-    sets = {key: set_score(grades, weights) for key, grades in sorted(grades_by_set(rows, name).items())}
+    by_set = sorted(grades_by_set(rows, name).items())
+    sets = {key: set_score(grades, weights_of(key, grades, weights)) for key, grades in by_set}
     return ModelScores(adapter=adapter, sets=sets, robustness=robustness)
 
 

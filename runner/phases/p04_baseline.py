@@ -14,16 +14,17 @@ from runner.workspace import Inputs
 
 Made = dict[str, Record | Sequence[Record] | Tree]
 BASE, INCUMBENT = "base", "incumbent"
+ASKED = tuple(name for name in SetName if name is not SetName.RESERVE)
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:
-    """Writes `core-answers` (as written and perturbed), `dev-answers`, `baseline-answers` (the other two sets) and
+    """Writes `core-answers` (as written and perturbed), `dev-answers`, `baseline-answers` (the other sets) and
     `baseline`. Diagnosis is handed the first file, training the second, and neither of them the third.
 
     The incumbent is the base where nothing was promoted; its answers are then the base's, and asked for once.
     """
     watch = Stopwatch(ports)
-    work = tasks(inputs, tuple(SetName), robustness=True)
+    work = tasks(inputs, ASKED, robustness=True)
     base = base_model(inputs)
     rows, _ = graded(inputs, ports, watch, model=base, name=BASE, work=work)
     adapter = inputs.workspace.incumbent.adapter
@@ -44,7 +45,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     )
     core, dev, others = (
         [row for row in everything if row.set in wanted]
-        for wanted in ((SetName.CORE,), (SetName.DEV,), (SetName.HELDOUT, SetName.REPRESENTATIVE))
+        for wanted in ((SetName.CORE,), (SetName.DEV,), (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.GENERAL))
     )
     artifacts: Made = {"core-answers": core, "dev-answers": dev, "baseline-answers": others, "baseline": baseline}
     return Output(artifacts, measured=watch.measured)

@@ -21,7 +21,7 @@ from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow
 from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
-from runner.rules.assessment import ASSESSED
+from runner.rules.assessment import ASSESSED, JUDGED
 from runner.rules.bundle import field_scores, lineage, risks, scored_scenarios
 from runner.rules.canonical import canonical
 from runner.rules.triage.settlement import spoken
@@ -39,7 +39,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     answered = [
         row for name in ("core-answers", "baseline-answers", "answers") for row in artifacts.rows(name, GradedAnswer)
     ]
-    grades = scored_scenarios(answered, sets=ASSESSED)
+    grades = scored_scenarios(answered, sets=JUDGED)
     triage = artifacts.record("triage", TriageResult)
     files: dict[EvidenceFile, Record | Sequence[Record]] = {
         EvidenceFile.SCORECARD: scorecard,

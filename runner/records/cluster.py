@@ -8,6 +8,7 @@ from pydantic import Field
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.diversity import DiversityLimits
 from runner.records.domain_rules import DomainRule
+from runner.records.evaluation_policy import EvaluationPolicy
 from runner.records.gated import BenchmarkLock as BenchmarkLock
 from runner.records.gated import Capability as Capability
 from runner.records.gated import FrozenSet as FrozenSet
@@ -103,7 +104,7 @@ class Validation(Record):
 class Cluster(Sparse):
     """`clusters/<cluster>/cluster.yaml`."""
 
-    SPARSE = frozenset({"answer_field", "diversity", "domain_rules", "generation", "mixture", "signals"})
+    SPARSE = frozenset({"answer_field", "diversity", "domain_rules", "evaluation", "generation", "mixture", "signals"})
 
     id: Slug
     title: Text
@@ -127,10 +128,16 @@ class Cluster(Sparse):
     rubrics_gate: Literal["next-iteration"] = "next-iteration"
     heldout_looks: Positive = 20
     """How many candidates may look at this held-out set before it must rotate."""
+    evaluation: EvaluationPolicy | None = None
+    """Where an evaluation stops early, and what it reports; the defaults where it is left out."""
     signals: SignalPolicy | None = None
     """Which production signals may steer the set; the defaults where it is left out."""
     generation: Generation | None = None
     """The servers that may write candidates; none where it is left out."""
+
+    @property
+    def evaluation_policy(self) -> EvaluationPolicy:
+        return self.evaluation or EvaluationPolicy()
 
     @property
     def mixture_policy(self) -> MixturePolicy:

@@ -7,8 +7,9 @@ from typing import Annotated, Protocol
 
 from pydantic import ConfigDict, Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.stages import Stages
+from runner.records.terms import Perturbation
 from runner.records.triage_policy import Triage
 
 Positive = Annotated[int, Field(gt=0)]
@@ -28,8 +29,10 @@ class Thresholds(Record):
     heldout: Share
 
 
-class GateLimits(Record):
+class GateLimits(Sparse):
     """What the gate bears."""
+
+    SPARSE = frozenset({"perturbations", "max_general_drop"})
 
     thresholds: Thresholds
     max_p_value: Annotated[float, Field(gt=0, le=1)] = 0.01
@@ -39,6 +42,10 @@ class GateLimits(Record):
     capability_alpha: Annotated[float, Field(gt=0, le=1)] = 0.05
     """No capability may be worse than the incumbent at this level (exact McNemar, Holm-corrected)."""
     max_robustness_drop: Share = 0.25
+    perturbations: tuple[Perturbation, ...] = ()
+    """Under which the candidate must hold; typos, casing and punctuation where none is named."""
+    max_general_drop: Annotated[float, Field(gt=0, le=1)] | None = None
+    """How far below the base's the candidate's composite on the general set may be; .05 where nothing is said."""
     max_latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
 
 

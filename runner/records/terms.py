@@ -4,15 +4,31 @@ from enum import StrEnum
 
 
 class SetName(StrEnum):
-    """The four sets of a benchmark. `heldout` is frozen: it yields scores and nothing else."""
+    """The sets of a benchmark, the last two as far as people write any. `heldout` is frozen: it yields scores and
+    nothing else."""
 
     CORE = "core"
     DEV = "dev"
     HELDOUT = "heldout"
     REPRESENTATIVE = "representative"
+    GENERAL = "general"
+    """What the specialist must not forget. Its scenarios may name capabilities that are not the cluster's."""
+    RESERVE = "reserve"
+    """Real scenarios that no model has been asked: the next held-out set. They yield leak checks and nothing else."""
 
     __hash__ = str.__hash__
     """Enum's own is written in Python, and sets are the key of every grade."""
+
+
+class Perturbation(StrEnum):
+    """What is done to core to see whether a model is robust (`rules.perturbation` does it)."""
+
+    TYPOS = "typos"
+    CASING = "casing"
+    PUNCTUATION = "punctuation"
+    PARAPHRASE = "paraphrase"
+    ORDER = "order"
+    CONTEXT = "context"
 
 
 class OutcomeType(StrEnum):

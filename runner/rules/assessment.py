@@ -12,17 +12,19 @@ from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
-from runner.records.gated import Gated
+from runner.records.gated import Gated, GateLimits
 from runner.records.score import Comparison, ModelScores, Regressions, Scorecard, ScoredScenario
-from runner.records.terms import SetName
-from runner.rules.scoring import capability_weights, compare, composite, regressions, set_score
+from runner.records.terms import Perturbation, SetName
+from runner.rules.scoring import capability_weights, compare, composite, regressions, set_score, weights_of
 from runner.rules.statistics import holm
 
 BASE, INCUMBENT, CONTROL, CANDIDATE = "base", "incumbent", "control", "candidate"
 ASSESSED = (SetName.CORE, SetName.HELDOUT, SetName.REPRESENTATIVE)
 """The sets that judge. Dev chose the candidate, so it does not."""
-PERTURBED = ("typos", "casing", "punctuation")
-"""What is done to core to see whether a candidate is robust (`perturbation.ROBUSTNESS` does it)."""
+JUDGED = (*ASSESSED, SetName.GENERAL)
+"""What the gate looks at: beside the sets that judge, the one that shows what was forgotten."""
+PERTURBED = (Perturbation.TYPOS, Perturbation.CASING, Perturbation.PUNCTUATION)
+"""Under which a candidate must hold where its cluster names nothing else."""
 TOLERANCE = 1e-6
 
 
@@ -93,13 +95,19 @@ def assessed(
     )
 
 
+def perturbed(gate: GateLimits) -> tuple[Perturbation, ...]:
+    """Under which perturbations the gate asks a candidate to hold. Others that it was run under are reported."""
+    return gate.perturbations or PERTURBED
+
+
 def gaps(rows: Iterable[ScoredScenario], models: Iterable[str], *, kinds: Iterable[str]) -> Iterator[str]:
-    """Where a model's grade of an assessed scenario is missing, or the candidate's under a perturbation on core."""
-    wanted, under = sorted(models), sorted(kinds)
+    """Where a model's grade of an assessed scenario is missing, the base's or candidate's of a general one, or the
+    candidate's under a perturbation on core."""
+    every, under = sorted(models), sorted(kinds)
     for row in rows:
-        if row.set not in ASSESSED:
+        if row.set not in JUDGED:
             continue
-        for model in wanted:
+        for model in every if row.set in ASSESSED else (BASE, CANDIDATE):
             if model not in row.scores or model not in row.passed:
                 yield f"{row.set}/{row.scenario} has no grade of the {model}"
         for kind in under if row.set is SetName.CORE else ():
@@ -114,10 +122,10 @@ def worse(each: Mapping[str, Comparison], *, alpha: float) -> tuple[str, ...]:
 
 
 def _by_set(rows: Iterable[ScoredScenario]) -> Mapping[SetName, Sequence[ScoredScenario]]:
-    """The rows of each set that judges."""
-    found: dict[SetName, list[ScoredScenario]] = {name: [] for name in ASSESSED}
+    """The rows of each set that the gate looks at."""
+    found: dict[SetName, list[ScoredScenario]] = {name: [] for name in JUDGED}
     for row in rows:
-        if row.set in ASSESSED:
+        if row.set in found:
             found[row.set].append(row)
     return found
 
@@ -154,7 +162,7 @@ def _scores(
                 under.setdefault(kind, []).append((row.capability, scores[model]))
     return ModelScores(
         adapter=adapter,
-        sets={name: set_score(marks[name], weights) for name in ASSESSED if name in marks},
+        sets={name: set_score(marks[name], weights_of(name, marks[name], weights)) for name in JUDGED if name in marks},
         robustness={kind: composite(pairs, weights)[0] for kind, pairs in sorted(under.items())},
     )
 

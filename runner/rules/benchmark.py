@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # the gate needs the lock alone
     from runner.records.scenario import Scenario
 
 FROZEN_BY_DEFAULT = (SetName.HELDOUT,)
+OPTIONAL = frozenset({SetName.GENERAL, SetName.RESERVE})
+"""The sets that a benchmark may lack."""
 
 
 @lru_cache(maxsize=65_536)
@@ -27,6 +29,13 @@ def scenario_digest(scenario: Scenario) -> str:
 def set_digest(scenarios: Iterable[Scenario]) -> str:
     """sha256 over the canonical list of [id, scenario digest], sorted by id."""
     return digest(sorted([scenario.id, scenario_digest(scenario)] for scenario in scenarios))
+
+
+def set_digests(scenarios: Mapping[SetName, Sequence[Scenario]]) -> dict[str, str]:
+    """`scenarios/<set>` to the set's digest. An optional set has none while it is empty: a cluster that has no use for
+    it is pinned as it was before there was such a set."""
+    there = {name: found for name, found in scenarios.items() if found or name not in OPTIONAL}
+    return {f"scenarios/{name}": set_digest(found) for name, found in there.items()}
 
 
 def locked(

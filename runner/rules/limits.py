@@ -13,7 +13,10 @@ from runner.records.gated import Gated, GateLimits
 from runner.records.score import Comparison, ModelScores, Scorecard
 from runner.records.terms import SetName
 from runner.records.verdict import Reason
+from runner.rules.assessment import perturbed
 
+GENERAL_DROP = 0.05
+"""The composite on the general set that may be lost where the cluster says nothing of it."""
 COMPARED = ("incumbent", "control")
 """The models the candidate must beat on held-out, significantly."""
 
@@ -26,7 +29,7 @@ def limits(
     latency_p95_ms: float | None = None,
 ) -> tuple[Reason, ...]:
     """Every limit that does not hold, in the order: thresholds, significance, regressions, capabilities, robustness,
-    human floor, latency. `human_share` and `latency_p95_ms` are judged where they are given."""
+    general, human floor, latency. `human_share` and `latency_p95_ms` are judged where they are given."""
     gate = cluster.gate
     candidate = scorecard.models.get("candidate")
     if candidate is None:
@@ -36,6 +39,7 @@ def limits(
         *_significance(scorecard.comparisons, gate),
         *_regressions(scorecard, gate),
         *_robustness(candidate, gate),
+        *_general(scorecard.models.get("base"), candidate, gate),
         *_human_floor(human_share, cluster),
         *_latency(latency_p95_ms, gate),
     )
@@ -101,13 +105,33 @@ def _robustness(candidate: ModelScores, gate: GateLimits) -> Iterator[Reason]:
     core = candidate.sets.get(SetName.CORE)
     if core is None:
         return
-    if not candidate.robustness:
-        yield Reason(step="robustness", problem="the candidate was not run under perturbations")
-    for name, score in sorted(candidate.robustness.items()):
-        if core.composite - score > gate.max_robustness_drop:
+    for name in sorted(perturbed(gate)):
+        score = candidate.robustness.get(name)
+        if score is None:
+            yield Reason(step="robustness", problem=f"the candidate was not run under {name}")
+        elif core.composite - score > gate.max_robustness_drop:
             drop = core.composite - score
             problem = f"under {name} the composite falls by {drop:.4f}, more than {gate.max_robustness_drop:.4f}"
             yield Reason(step="robustness", problem=problem)
+
+
+def _general(base: ModelScores | None, candidate: ModelScores, gate: GateLimits) -> Iterator[Reason]:
+    before = base.sets.get(SetName.GENERAL) if base is not None else None
+    after = candidate.sets.get(SetName.GENERAL)
+    if before is None and after is None:
+        return
+    if before is None or after is None:
+        yield Reason(step="general", problem="base and candidate were not both asked the general set")
+        return
+    drop, most = before.composite - after.composite, general_drop(gate)
+    if drop > most:
+        problem = f"on the general set the composite falls by {drop:.4f} below the base's, more than {most:.4f}"
+        yield Reason(step="general", problem=problem, hint="more replay, or a lower adapter strength")
+
+
+def general_drop(gate: GateLimits) -> float:
+    """How far the candidate may fall below the base on what it should not forget."""
+    return GENERAL_DROP if gate.max_general_drop is None else gate.max_general_drop
 
 
 def _human_floor(share: float | None, cluster: Gated) -> Iterator[Reason]:

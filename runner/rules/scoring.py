@@ -39,6 +39,11 @@ def capability_weights(cluster: Gated) -> dict[str, float]:
     return {capability.id: capability.weight for capability in cluster.capabilities}
 
 
+def weights_of(name: SetName, grades: Iterable[Graded], weights: Mapping[str, float]) -> Mapping[str, float]:
+    """What a set's capabilities weigh: as in the cluster, but for the general set, whose own weigh the same."""
+    return dict.fromkeys((grade.capability for grade in grades), 1.0) if name is SetName.GENERAL else weights
+
+
 def composite(scores: Iterable[tuple[str, float]], weights: Mapping[str, float]) -> tuple[float, dict[str, float]]:
     """The mean score per capability, weighted by `weights`, and those means.
 

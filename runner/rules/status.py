@@ -15,6 +15,7 @@ from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Verdict
+from runner.rules.benchmark import OPTIONAL
 from runner.rules.funnel import sentence
 from runner.rules.trust.receipts import receipt_time
 from runner.rules.trust.stages import standings
@@ -124,12 +125,13 @@ def cluster_status(
 def block(status: ClusterStatus) -> tuple[tuple[str, str], ...]:
     """(name, value) lines for one cluster."""
     figures = status.figures
+    shown = {name: count for name, count in status.scenarios.items() if count or name not in OPTIONAL}
     promoted = f"promotion {status.promoted_sequence}" if status.promoted_sequence else "the base alone"
     rows = [
         ("cluster", f"{status.cluster}  ({status.title})" if status.title else status.cluster),
         ("model", f"{status.base}, {promoted}"),
         ("iteration", status.iteration or "none queued"),
-        ("scenario sets", ", ".join(f"{name.value} {count}" for name, count in status.scenarios.items()) or "none"),
+        ("scenario sets", ", ".join(f"{name.value} {count}" for name, count in shown.items()) or "none"),
         ("phase", phase_line(status)),
         ("state", status.state.value if status.state else "idle"),
         ("composite", NOTHING if figures is None else _against(figures.composite_after, figures.composite_threshold)),

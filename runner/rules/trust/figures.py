@@ -13,7 +13,18 @@ from runner.records.base import Record
 from runner.records.evidence import EvidenceFile
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.terms import SetName
-from runner.rules.assessment import BASE, CANDIDATE, CONTROL, INCUMBENT, PERTURBED, Subject, assessed, differences, gaps
+from runner.rules.assessment import (
+    BASE,
+    CANDIDATE,
+    CONTROL,
+    INCUMBENT,
+    JUDGED,
+    Subject,
+    assessed,
+    differences,
+    gaps,
+    perturbed,
+)
 from runner.rules.scoring import capability_weights
 from runner.rules.trust.facts import Promotion
 
@@ -59,13 +70,14 @@ def figures(promotion: Promotion) -> Figures:
         CONTROL: None,
         CANDIDATE: record.adapter.sha256 if record.adapter else None,
     }
-    wrong += [*_ungoverned(rows, before.scenarios), *_few(gaps(rows, adapters.keys() - graded_as, kinds=PERTURBED))]
+    missing = gaps(rows, adapters.keys() - graded_as, kinds=perturbed(before.cluster.gate))
+    wrong += [*_ungoverned(rows, before.scenarios), *_few(missing)]
     card = parse(promotion.evidence, EvidenceFile.SCORECARD, Scorecard)
     if not isinstance(card, str) and CONTROL in card.models:
         adapters[CONTROL] = card.models[CONTROL].adapter  # the arm that nobody promotes: its digest is CI's word
     weights = capability_weights(before.cluster)
     found = assessed(
-        [row for row in rows if row.capability in weights],
+        [row for row in rows if row.capability in weights or row.set is SetName.GENERAL],
         before.cluster,
         subject=Subject(record.run.iteration, record.benchmark.version, record.benchmark.sha256),
         adapters=adapters,
@@ -109,7 +121,7 @@ def _base_alone(row: ScoredScenario) -> bool:
 
 
 def _ungoverned(rows: Iterable[ScoredScenario], governed: Mapping[tuple[SetName, str], str]) -> Iterator[str]:
-    """Each governed scenario is graded exactly once, dev apart, and nothing else is."""
+    """Each governed scenario of a set that judges is graded exactly once, and nothing that is not governed is."""
     seen, faults = set(), []
     for row in rows:
         key = (row.set, row.scenario)
@@ -121,7 +133,7 @@ def _ungoverned(rows: Iterable[ScoredScenario], governed: Mapping[tuple[SetName,
     names = Counter(name for _, name in seen)
     faults += [f"{name} stands in several sets" for name, count in sorted(names.items()) if count > 1]
     yield from _few(faults)
-    missing = sorted(key for key in governed if key not in seen and key[0] is not SetName.DEV)
+    missing = sorted(key for key in governed if key not in seen and key[0] in JUDGED)
     yield from _few(f"{name}/{scenario} is not graded" for name, scenario in missing)
 
 

@@ -23,8 +23,9 @@ RULES = {
     "latency": "8.7",
     "rollback contract": "8.8",
     "restored adapter": "8.9",
+    "general": "8.12",
 }
-"""Each rule and its number. The first seven are `limits.limits`'s steps."""
+"""Each rule and its number. The first seven and the last are `limits.limits`'s steps."""
 
 
 def limit_problems(promotion: Promotion, figures: Figures | None) -> list[Reason]:

@@ -33,7 +33,7 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
    6.2 attestation: CI signed their digests, for this cluster, sequence, iteration and adapter;
    6.3 runs: every run of the iteration is listed;
    6.4 ledger: it recorded this adapter and this bundle;
-   6.5 grades: each governed scenario is graded once for every model, and on core under every perturbation;
+   6.5 grades: each governed scenario is graded once for every model, and on core under every perturbation asked for;
    6.6 scorecard: composites, robustness, comparisons and regressions follow from the grades; the benchmark is governed;
    6.7 traffic: a later stage's results on traffic follow from the grades of each request;
    6.8 deprecation: it says why.
@@ -50,7 +50,8 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
    8.8 rollback contract: it goes back to what is promoted now;
    8.9 restored adapter: a rollback brings back an adapter that was promoted, or the bare base;
    8.10 traffic: enough of it, of the kind and time asked for, and the adapter held up beside the incumbent;
-   8.11 rollback drill: a rollback of this very promotion was rehearsed, and fast enough.
+   8.11 rollback drill: a rollback of this very promotion was rehearsed, and fast enough;
+   8.12 general: what the base could do beside its task, the candidate still can, where the cluster has a set for it.
 9. What is promoted:
    9.1 bytes: the adapter's were fetched and are the recorded ones;
    9.2 revoked: no subject is, by its digest.
