@@ -8,19 +8,22 @@ from itertools import islice
 from operator import eq
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from runner.errors import ModelError
 from runner.ports_models import (
     Answers,
     Fitted,
     GenerationTask,
     Generators,
+    Judges,
     Keep,
     LanguageModels,
     Latency,
     Model,
+    NoEmbeddings,
+    NoJudges,
     Pretrained,
     Progress,
     RowWriter,
+    TextEmbeddings,
     Tree,
     forget,
     silent,
@@ -34,7 +37,6 @@ if TYPE_CHECKING:  # the gate starts without the records of training
     from runner.records.step import Step
     from runner.records.training import TrainingRecord
     from runner.rules.mixture import TrainingKey
-    from runner.rules.semantic import Vectors
 
 __all__ = [
     "Answers",
@@ -155,28 +157,6 @@ class NearDuplicates(Protocol):
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """Vectors, a row a text, and the digest of the files of the model that made them."""
-
-    vectors: Vectors
-    model: str
-
-
-class TextEmbeddings(Protocol):
-    """Sentence embeddings by a model at a path."""
-
-    def embed(self, model: str, texts: Sequence[str]) -> Embedded:
-        """Raises `ModelError` where there is no such model."""
-
-
-class NoEmbeddings:
-    """Where no model can be loaded."""
-
-    def embed(self, model: str, texts: Sequence[str]) -> Embedded:
-        raise ModelError(f"no embedding model can be loaded here: {model}")
-
-
-@dataclass(frozen=True)
 class MachineFacts:
     host: str
     cpus: int
@@ -255,6 +235,7 @@ class Ports:
     progress: Progress = silent
     arms: ArmStore = field(default_factory=NoArms)
     embeddings: TextEmbeddings = field(default_factory=NoEmbeddings)
+    judges: Judges = field(default_factory=NoJudges)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from runner.errors import ModelError
 from runner.rules.tree import Tree as Tree
 
 if TYPE_CHECKING:  # the gate starts without the records of training
@@ -13,10 +14,13 @@ if TYPE_CHECKING:  # the gate starts without the records of training
     from runner.records.conversation import Conversation
     from runner.records.dataset import Channel, Example, Generator
     from runner.records.generation import GeneratorChoice, Server
+    from runner.records.judging import JudgeFile
     from runner.records.params import BaseRecipe, TrainRecipe
     from runner.records.training import TrainingRow
     from runner.rules.answer_key import Identity
     from runner.rules.generation import Aim, Draft
+    from runner.rules.judges.asking import Question
+    from runner.rules.semantic import Vectors
 
 Progress = Callable[[str, float], None]
 """Told what is being done and what share of it is done, 0 to 1."""
@@ -211,3 +215,40 @@ class RowWriter(Protocol):
 class Generators(Protocol):
     def open(self, choice: GeneratorChoice, task: GenerationTask) -> RowWriter:
         """Raises `ModelError` where the generator cannot be had: an unknown server, a key that is not set."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Vectors, a row a text, and the digest of the files of the model that made them."""
+
+    vectors: Vectors
+    model: str
+
+
+class TextEmbeddings(Protocol):
+    """Sentence embeddings by a model at a path."""
+
+    def embed(self, model: str, texts: Sequence[str]) -> Embedded:
+        """Raises `ModelError` where there is no such model."""
+
+
+class NoEmbeddings:
+    """Where no model can be loaded."""
+
+    def embed(self, model: str, texts: Sequence[str]) -> Embedded:
+        raise ModelError(f"no embedding model can be loaded here: {model}")
+
+
+class Judges(Protocol):
+    """Models that say whether an answer meets a criterion."""
+
+    def ask(self, judge: JudgeFile, questions: Sequence[Question], *, progress: Progress = silent) -> Sequence[str]:
+        """What the judge says to each question, in their order; empty where it says nothing. A question that it has
+        answered before is not asked again. Raises `ModelError`; what was answered by then is kept."""
+
+
+class NoJudges:
+    """Where no judge can be asked."""
+
+    def ask(self, judge: JudgeFile, questions: Sequence[Question], *, progress: Progress = silent) -> Sequence[str]:
+        raise ModelError(f"no judge can be asked here: {judge.id}")

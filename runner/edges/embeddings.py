@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from runner.errors import ModelError
-from runner.ports import Embedded
+from runner.ports_models import Embedded
 from runner.rules.canonical import digest
 
 BATCH = 64
