@@ -17,11 +17,12 @@ from runner.errors import RecordError
 from runner.ledger import PHASES, History
 from runner.records.conversation import Message, Role
 from runner.records.evidence import EvidenceFile, LineageNode
+from runner.records.graders import Exact
 from runner.records.intake import Incumbent
 from runner.records.ledger import Entry, EntryKind
 from runner.records.params import ClusterParams, Params
 from runner.records.promotion import AdapterRecord, BaseId, BenchmarkId, FileDigest, PromotionRecord, RunSource
-from runner.records.rubric import Criterion, Exact, Rubric, RubricStatus
+from runner.records.rubric import Criterion, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.triage import TriageResult
 from tests.evidence_fixture import A, B, C, begun, cluster, evidence, funnel, lineage, validation

@@ -14,7 +14,7 @@ from runner.edges.yaml_files import parse
 from runner.errors import RecordError
 from runner.records.patterns import program
 from runner.records.rubric import Rubric
-from runner.rules.grading import conforms
+from runner.rules.json_schema import conforms
 from runner.rules.matching import found
 
 

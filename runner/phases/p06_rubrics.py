@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from runner.ports import Output, Ports
 from runner.records.base import Record
 from runner.records.failure import Diagnosis, FailureCluster, RubricDrafts
-from runner.records.rubric import Criterion, Exact, Rubric, RubricStatus
+from runner.records.graders import Exact
+from runner.records.rubric import Criterion, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName
 from runner.records.trace import UniqueSignal
 from runner.records.verdict import Reason, Verdict

@@ -1,14 +1,13 @@
 """A rubric: the criteria an answer is graded by, each with one grader and a weight. Enums and text only."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import Field, model_validator
 
-from runner.records.base import Record, Slug, Text
-from runner.records.json_schemas import check_schema
-from runner.records.judge import Judge
-from runner.records.patterns import check_pattern
+from runner.records.base import Record, Share, Slug, Sparse, Text
+from runner.records.graders import Contains, ContainsNone, Grader
+from runner.records.patterns import unusable
 
 
 class RubricStatus(StrEnum):
@@ -26,63 +25,8 @@ class Normalisation(StrEnum):
     UNICODE_NFKC = "unicode-nfkc"
     CANONICAL_JSON = "canonical-json"
     """A JSON object with sorted keys and no spaces between its parts; other text stays as it is."""
-
-
-class Exact(Record):
-    """The answer equals the scenario's reference."""
-
-    kind: Literal["exact"]
-
-
-class OneOf(Record):
-    """The answer equals one of `values`."""
-
-    kind: Literal["one-of"]
-    values: tuple[Text, ...] = Field(min_length=1)
-
-
-class Regex(Record):
-    """`pattern` (Python `re` syntax, as far as it needs no backtracking) is found in the answer."""
-
-    kind: Literal["regex"]
-    pattern: Annotated[Text, AfterValidator(check_pattern)]
-
-
-class Contains(Record):
-    """Every one of `values` stands in the answer; with no values, the reference does."""
-
-    kind: Literal["contains"]
-    values: tuple[Text, ...] = ()
-
-
-class JsonSchema(Record):
-    """The answer is JSON that the schema (draft 2020-12) accepts. It is JSON text, so that YAML cannot retype it."""
-
-    kind: Literal["json-schema"]
-    json_schema: Annotated[Text, AfterValidator(check_schema)]
-
-
-class JsonFields(Record):
-    """The answer is a JSON object with the reference's fields and no others. In part it is met by their F1.
-
-    A field is a path and a scalar at it; the order of keys and of a list's elements says nothing. Each string is
-    compared after the rubric's normalisation.
-    """
-
-    kind: Literal["json-fields"]
-    below: str = ""
-    """The top-level key whose fields are compared, such as `slots`; all of them where empty."""
-
-
-class SameLanguage(Record):
-    """The answer is a regular expression that accepts exactly the texts that the reference accepts."""
-
-    kind: Literal["same-language"]
-
-
-Grader = Annotated[
-    Exact | OneOf | Regex | Contains | JsonSchema | JsonFields | SameLanguage | Judge, Field(discriminator="kind")
-]
+    STRIP_INVISIBLE = "strip-invisible"
+    """Without characters that nobody sees: zero-width ones, soft hyphens, marks that turn the direction of writing."""
 
 
 class Criterion(Record):
@@ -94,8 +38,10 @@ class Criterion(Record):
     """A scenario passes only where every required criterion is met."""
 
 
-class Rubric(Record):
+class Rubric(Sparse):
     """One file under `rubrics/`; the file's name is its id."""
+
+    SPARSE = frozenset({"pass_score"})
 
     id: Slug
     title: Text
@@ -104,6 +50,27 @@ class Rubric(Record):
     """The capabilities this rubric covers; none listed means all."""
     normalisation: tuple[Normalisation, ...] = ()
     criteria: tuple[Criterion, ...] = Field(min_length=1)
+    pass_score: Annotated[Share, Field(gt=0)] | None = None
+    """The weighted share of the criteria that passes, so that some which are not required may be missed. Without it a
+    rubric that requires nothing passes an answer only where every criterion is met."""
+
+    @model_validator(mode="after")
+    def _decides(self) -> Self:
+        if self.pass_score is not None and all(criterion.required for criterion in self.criteria):
+            hint = "write `required: false` for the criteria that may be missed, or remove pass_score"
+            raise unusable("pass_score decides nothing: every criterion is required", hint)
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_clauses(self) -> Self:
+        if Normalisation.STRIP_PUNCTUATION not in self.normalisation:
+            return self
+        for criterion in self.criteria:
+            if isinstance(criterion.grader, Contains | ContainsNone) and criterion.grader.negation is not None:
+                hint = "remove strip-punctuation from the normalisation, or negation from the criterion"
+                problem = f"the criterion {criterion.id} looks for negations, whose clauses strip-punctuation removes"
+                raise unusable(problem, hint)
+        return self
 
 
 JsonObject = dict[str, Any]

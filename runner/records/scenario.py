@@ -2,16 +2,19 @@
 
 from pydantic import Field
 
-from runner.records.base import Record, Slug, Text
+from runner.records.base import Slug, Sparse, Text
 from runner.records.conversation import Conversation
+from runner.records.expected_calls import Tool
 from runner.records.terms import Origin as Origin
 from runner.records.terms import OutcomeType as OutcomeType
 from runner.records.terms import SetName as SetName
 from runner.records.terms import Severity as Severity
 
 
-class Scenario(Record):
+class Scenario(Sparse):
     """One file under `scenarios/<cluster>/<set>/`; the file's name is its id."""
+
+    SPARSE = frozenset({"tools"})
 
     id: Slug
     capability: Slug
@@ -25,3 +28,5 @@ class Scenario(Record):
     rubric: Slug
     pass_criteria: tuple[Text, ...] = Field(min_length=1)
     fail_criteria: tuple[Text, ...] = Field(min_length=1)
+    tools: tuple[Tool, ...] = ()
+    """What the model may call. It is told of them in the system message."""

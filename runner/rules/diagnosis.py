@@ -29,9 +29,11 @@ from runner.records.rubric import Normalisation, Rubric, RubricStatus
 from runner.records.scenario import Scenario, Severity
 from runner.records.score import Grade
 from runner.records.trace import UniqueSignal
-from runner.rules.grading import common_normalisation, criterion_slug, normalise, shorten
+from runner.rules.grading import common_normalisation, criterion_slug
 from runner.rules.naming import content_id, slug
+from runner.rules.normalisation import normalise
 from runner.rules.scoring import capability_weights, composite
+from runner.rules.shown import shorten
 from runner.rules.sources import over_quota
 from runner.rules.structured import fault_paths, named_in
 

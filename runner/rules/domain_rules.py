@@ -34,9 +34,10 @@ from runner.records.domain_rules import (
 )
 from runner.records.patterns import Instruction, program
 from runner.records.scenario import Scenario
-from runner.rules.grading import conforms, shorten
+from runner.rules.json_schema import conforms
 from runner.rules.matching import found
 from runner.rules.redaction import TOKEN
+from runner.rules.shown import shorten
 from runner.rules.similarity import words
 
 FEWEST_WORDS = 3

@@ -1,96 +1,80 @@
-"""Grading: one answer against one scenario's rubric. Normalisation is what the rubric lists, in its order."""
+"""Grading: one answer against one scenario's rubric. Normalisation is what the rubric lists, in its order.
+
+What each kind of criterion asks stands in `graders/`. Here their credits become a score, a pass, and words.
+"""
 
 from __future__ import annotations
 
-import json
 import math
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from runner.errors import RecordError
 from runner.records.fields import FieldTally
+from runner.records.graders import JsonFields, JsonSchema
 from runner.records.judge import Judge, Judged
-from runner.records.patterns import Instruction, program
-from runner.records.rubric import (
-    Contains,
-    Criterion,
-    Exact,
-    JsonFields,
-    JsonSchema,
-    Normalisation,
-    OneOf,
-    Regex,
-    Rubric,
-    RubricStatus,
-    SameLanguage,
-)
+from runner.records.rubric import Criterion, Normalisation, Rubric, RubricStatus
 from runner.records.scenario import Scenario
 from runner.records.score import Grade
-from runner.rules.matching import found
+from runner.rules.graders.case import Case, Credit
+from runner.rules.graders.table import LONGEST_ANSWER, credit
+from runner.rules.json_schema import conforms as conforms
 from runner.rules.naming import LONGEST
-from runner.rules.regular_languages import same_language
-from runner.rules.structured import canonical_json, counts, faults
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.protocols import Validator
-
+from runner.rules.normalisation import normalise as normalise
+from runner.rules.shown import quoted
+from runner.rules.shown import shorten as shorten
+from runner.rules.structured import counts
 
 NOT_JUDGED: Mapping[str, Judged] = {}
-
-
-def _strip_punctuation(text: str) -> str:
-    return "".join(character for character in text if not unicodedata.category(character).startswith("P"))
-
-
-STEPS: dict[Normalisation, Callable[[str], str]] = {
-    Normalisation.STRIP: str.strip,
-    Normalisation.LOWERCASE: str.lower,
-    Normalisation.COLLAPSE_SPACES: lambda text: re.sub(r"\s+", " ", text),
-    Normalisation.STRIP_PUNCTUATION: _strip_punctuation,
-    Normalisation.UNICODE_NFKC: lambda text: unicodedata.normalize("NFKC", text),
-    Normalisation.CANONICAL_JSON: canonical_json,
-}
-
-
-def normalise(text: str, steps: Iterable[Normalisation]) -> str:
-    """`text` after each step, in order."""
-    for step in steps:
-        text = STEPS[step](text)
-    return text
+LONGEST_WHY = 320
 
 
 def grade(scenario: Scenario, rubric: Rubric, answer: str, *, judged: Mapping[str, Judged] = NOT_JUDGED) -> Grade:
-    """The grade of `answer`: score is the weighted share of criteria met; it passes where every required one is met.
+    """The grade of `answer`: score is the weighted share of the criteria, and `passes` says when it passes.
 
-    A criterion on fields may be met in part, which counts for the score and not for passing. A rubric that requires
-    nothing passes an answer only where every criterion is met. `judged` has the verdict on each criterion that a judge
-    decides, by the criterion's id; one that is for show counts neither for the score nor for passing.
-    Raises `RecordError` for a schema that cannot be used, for a criterion that needs a judge and has no verdict, and
-    where no criterion counts.
+    A criterion may be met in part, which counts for the score and leaves it missed. `judged` has the verdict on each
+    criterion that a judge decides, by the criterion's id; one that is for show counts neither for the score nor for
+    passing. The explanation says of each missed criterion what was expected and what was found, and shows the answer
+    as it was compared where that is not how it was written.
+    Raises `RecordError` for a schema or reference that cannot be used, for a criterion that needs a judge and has no
+    verdict, and where no criterion counts.
     """
-    met = {criterion.id: _credit(criterion, rubric, scenario, answer, judged) for criterion in rubric.criteria}
+    case = Case(
+        answer=answer,
+        reference=scenario.reference,
+        same=partial(normalise, steps=rubric.normalisation),
+        prompt="\n".join(message.content for message in scenario.input),
+        tools=scenario.tools,
+    )
+    credits = {one.id: _credit(one, rubric, scenario, case, judged) for one in rubric.criteria}
     counted = _counted(rubric, judged)
-    missed = [criterion for criterion in counted if met[criterion.id] < 1]
-    required = [criterion for criterion in counted if criterion.required] or counted
     total = math.fsum(criterion.weight for criterion in counted)
-    score = math.fsum(criterion.weight * met[criterion.id] for criterion in counted) / total
+    score = math.fsum(criterion.weight * credits[criterion.id].share for criterion in counted) / total
+    score = min(1.0, round(score, 9))
+    missed = [criterion for criterion in counted if credits[criterion.id].share < 1]
     return Grade(
         scenario=scenario.id,
         capability=scenario.capability,
         outcome_type=scenario.outcome_type,
-        score=min(1.0, round(score, 9)),
-        passed=all(met[criterion.id] == 1 for criterion in required),
+        score=score,
+        passed=passes(rubric, counted, missed, score),
         missed=tuple(criterion_slug(rubric, criterion) for criterion in missed),
         answer=answer,
-        explanation=_explain(missed, rubric, scenario, answer, judged),
-        fields=_tally(rubric, scenario, answer),
+        explanation=_explain(missed, credits, rubric, case),
+        fields=_tally(rubric, case),
         judged=dict(sorted(judged.items())),
     )
+
+
+def passes(rubric: Rubric, counted: Sequence[Criterion], missed: Sequence[Criterion], score: float) -> bool:
+    """Whether an answer passes that missed some of the criteria that count: every required one is met, and the score
+    is at least the rubric's `pass_score`. Where nothing is required and there is no such score, all must be met."""
+    if any(criterion.required for criterion in missed):
+        return False
+    if rubric.pass_score is not None:
+        return score >= rubric.pass_score
+    return not missed or any(criterion.required for criterion in counted)
 
 
 def grade_all(
@@ -130,15 +114,25 @@ def common_normalisation(scenarios: Iterable[Scenario], rubrics: Mapping[str, Ru
 
 
 def _credit(
-    criterion: Criterion, rubric: Rubric, scenario: Scenario, answer: str, judged: Mapping[str, Judged]
-) -> float:
-    """What the answer has of a criterion, 0 to 1."""
-    grader = criterion.grader
-    if isinstance(grader, Judge):
-        return _verdict(criterion, rubric, judged).credit
-    if isinstance(grader, JsonFields):
-        return counts(answer, scenario.reference, below=grader.below, same=_same(rubric)).f1
-    return float(_judge(grader, _same(rubric), answer, scenario.reference))
+    criterion: Criterion, rubric: Rubric, scenario: Scenario, case: Case, judged: Mapping[str, Judged]
+) -> Credit:
+    """What the answer has of a criterion, by its grader or by the judge."""
+    if not isinstance(criterion.grader, Judge):
+        try:
+            return credit(case, criterion.grader)
+        except ValueError as error:
+            raise RecordError(
+                f"scenario {scenario.id} cannot be graded by {criterion.id} of rubric {rubric.id}: {error}",
+                field="reference",
+                hint="`hallmark check` names file and line",
+            ) from error
+    if criterion.id not in judged:
+        raise RecordError(
+            f"the criterion {criterion.id} of rubric {rubric.id} needs a judge, and none has judged this answer",
+            hint="name a judge for the cluster, or use another grader",
+        )
+    verdict = judged[criterion.id]
+    return Credit(verdict.credit, verdict.explanation)
 
 
 def _counted(rubric: Rubric, judged: Mapping[str, Judged]) -> list[Criterion]:
@@ -150,22 +144,14 @@ def _counted(rubric: Rubric, judged: Mapping[str, Judged]) -> list[Criterion]:
     return found
 
 
-def _verdict(criterion: Criterion, rubric: Rubric, judged: Mapping[str, Judged]) -> Judged:
-    if criterion.id not in judged:
-        raise RecordError(
-            f"the criterion {criterion.id} of rubric {rubric.id} needs a judge, and none has judged this answer",
-            hint="name a judge for the cluster, or use another grader",
-        )
-    return judged[criterion.id]
-
-
-def _tally(rubric: Rubric, scenario: Scenario, answer: str) -> FieldTally | None:
+def _tally(rubric: Rubric, case: Case) -> FieldTally | None:
     """The answer's fields over all criteria on fields; none where the rubric has no such criterion."""
     graders = [criterion.grader for criterion in rubric.criteria]
     compared = [grader.below for grader in graders if isinstance(grader, JsonFields)]
     if not compared:
         return None
-    each = [counts(answer, scenario.reference, below=below, same=_same(rubric)) for below in compared]
+    answer = case.answer if len(case.answer) <= LONGEST_ANSWER else ""
+    each = [counts(answer, case.reference, below=below, same=case.same) for below in compared]
     schemas = [grader.json_schema for grader in graders if isinstance(grader, JsonSchema)]
     return FieldTally(
         right=sum(one.right for one in each),
@@ -175,111 +161,24 @@ def _tally(rubric: Rubric, scenario: Scenario, answer: str) -> FieldTally | None
     )
 
 
-def _same(rubric: Rubric) -> Callable[[str], str]:
-    return partial(normalise, steps=rubric.normalisation)
-
-
-def _judge(
-    grader: Exact | OneOf | Regex | Contains | JsonSchema | SameLanguage,
-    same: Callable[[str], str],
-    answer: str,
-    reference: str,
-) -> bool:
-    match grader:
-        case Exact():
-            return same(answer) == same(reference)
-        case OneOf(values=values):
-            return same(answer) in {same(value) for value in values}
-        case Regex(pattern=pattern):
-            return found(_program(pattern), same(answer))
-        case Contains(values=values):
-            return all(same(value) in same(answer) for value in values or (reference,))
-        case JsonSchema(json_schema=schema):
-            return conforms(answer, schema)
-        case SameLanguage():
-            return _accepts_the_same(same(answer), same(reference))
-
-
-def _accepts_the_same(answer: str, reference: str) -> bool:
-    if answer == reference:
-        return True
-    try:
-        return same_language(answer, reference)
-    except ValueError:
-        return False
-
-
-@lru_cache(maxsize=256)
-def _program(pattern: str) -> tuple[Instruction, ...]:
-    return program(pattern)
-
-
-def _has_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """The keyword `pattern`, in linear time."""
-    from jsonschema.exceptions import ValidationError
-
-    if validator.is_type(instance, "string") and not found(_program(pattern), instance):
-        yield ValidationError("does not match the pattern")
-
-
-@lru_cache(maxsize=256)
-def _validator(schema: str) -> Validator:
-    """Refers to nothing but itself: the registry is empty, and fetches nothing."""
-    from jsonschema import Draft202012Validator, validators  # a tenth of a second, which the gate does not need
-    from jsonschema.exceptions import SchemaError
-    from referencing import Registry
-
-    try:
-        parsed = json.loads(schema)
-        Draft202012Validator.check_schema(parsed)
-    except (ValueError, RecursionError, SchemaError) as error:
-        raise RecordError("not a JSON schema of draft 2020-12", field="json_schema") from error
-    extend: Callable[..., Any] = validators.extend
-    made: Validator = extend(Draft202012Validator, {"pattern": _has_pattern})(parsed, registry=Registry())
-    return made
-
-
-def conforms(answer: str, schema: str) -> bool:
-    """Whether `answer` is JSON that the schema accepts. Raises `RecordError` for a schema that cannot be used."""
-    try:
-        value = json.loads(answer)
-        json.dumps(value, allow_nan=False)  # Python reads NaN and infinities, JSON has none
-    except (ValueError, RecursionError):
-        return False
-    from referencing.exceptions import Unresolvable
-
-    try:
-        return bool(_validator(schema).is_valid(value))
-    except Unresolvable as error:
-        raise RecordError(f"refers to what is not in it: {error.ref}", field="json_schema") from error
-    except (OverflowError, RecursionError):  # a number too large to be divided, an answer too deep
-        return False
-
-
-def _explain(
-    missed: Sequence[Criterion], rubric: Rubric, scenario: Scenario, answer: str, judged: Mapping[str, Judged]
-) -> str:
+def _explain(missed: Sequence[Criterion], credits: Mapping[str, Credit], rubric: Rubric, case: Case) -> str:
+    compared = _compared(rubric, case)
     if not missed:
-        return "meets every criterion"
-    said = f"answered {shorten(answer)!r}" if answer.strip() else "gave no answer"
-    wanted = "; ".join(_wanting(criterion, rubric, scenario, answer, judged) for criterion in missed)
-    return f"{said} where {shorten(scenario.reference)!r} is right; missed: {wanted}"
+        return f"meets every criterion{compared}"
+    said = f"answered {quoted(case.answer)}{compared}" if case.answer.strip() else "gave no answer"
+    wanted = "; ".join(_wanting(criterion, credits[criterion.id]) for criterion in missed)
+    return f"{said} where {quoted(case.reference)} is right; missed: {wanted}"
 
 
-def _wanting(
-    criterion: Criterion, rubric: Rubric, scenario: Scenario, answer: str, judged: Mapping[str, Judged]
-) -> str:
-    """The criterion, for fields which of them are wrong, and why a judge does not see it met."""
-    grader = criterion.grader
-    if isinstance(grader, Judge):
-        return f"{criterion.description} ({shorten(judged[criterion.id].explanation, longest=240)})"
-    if not isinstance(grader, JsonFields):
-        return criterion.description
-    wrong = faults(answer, scenario.reference, below=grader.below, same=_same(rubric))
-    return f"{criterion.description} ({shorten(', '.join(wrong), longest=240)})"
+def _compared(rubric: Rubric, case: Case) -> str:
+    """The answer as the rubric has it compared, where that differs from how it was written."""
+    if len(case.answer) > LONGEST_ANSWER or case.given in (case.answer, case.answer.strip()):
+        return ""
+    return f" (compared as {quoted(case.given)} after {', '.join(rubric.normalisation)})"
 
 
-def shorten(text: str, *, longest: int = 60) -> str:
-    """`text` on one line, cut to `longest` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+def _wanting(criterion: Criterion, found: Credit) -> str:
+    """The criterion, how far it is met where that is in part, and why no further."""
+    part = f"{found.share:.2f} of it" if found.share > 0 else ""
+    why = ", ".join(filter(None, (part, shorten(found.why, longest=LONGEST_WHY))))
+    return f"{criterion.description} ({why})" if why else criterion.description

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from runner.errors import RecordError
-from runner.records.rubric import Criterion, Exact, JsonFields, JsonSchema, Normalisation, Rubric, RubricStatus
-from runner.rules.grading import conforms
+from runner.records.graders import Exact, JsonFields, JsonSchema
+from runner.records.rubric import Criterion, Normalisation, Rubric, RubricStatus
+from runner.rules.json_schema import conforms
 from runner.rules.naming import slug
 from runner.rules.structured import named_in, read_object
 

@@ -22,8 +22,9 @@ from runner.rules.canonical import digest
 from runner.rules.conversations import generation_prompt
 from runner.rules.flags import flags
 from runner.rules.generation import UNTAUGHT, Aim, Draft
-from runner.rules.grading import conforms, shorten
+from runner.rules.json_schema import conforms
 from runner.rules.redaction import redact
+from runner.rules.shown import shorten
 from runner.rules.strict_json import strict_json
 
 WAYS = (

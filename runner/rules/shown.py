@@ -20,3 +20,14 @@ def _written(character: str) -> str:
         return character
     code = ord(character)
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def shorten(text: str, *, longest: int = 60) -> str:
+    """`text` on one line, cut to `longest` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def quoted(text: str, *, longest: int = 60) -> str:
+    """`text` shortened and in quotes, every character that nobody sees as its code."""
+    return repr(shorten(text, longest=longest))

@@ -10,8 +10,8 @@ from runner.records.conversation import Conversation, Role, last_user_text
 from runner.records.rubric import Normalisation
 from runner.records.trace import Rating, Signal, Trace, UniqueSignal
 from runner.rules.canonical import digest
-from runner.rules.grading import normalise
 from runner.rules.near_duplicates import leaders
+from runner.rules.normalisation import normalise
 from runner.rules.similarity import normal_text
 from runner.rules.sources import submitter
 

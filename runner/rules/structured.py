@@ -96,10 +96,10 @@ def faults(answer: str, reference: str, *, below: str = "", same: Callable[[str]
     given, wanted = fields(answer, below=below, same=same), fields(reference, below=below, same=same) or Counter()
     if given is None:
         return ["no JSON object"]
-    missing, added = wanted - given, given - wanted
+    missing, added = _by_path(wanted - given), _by_path(given - wanted)
     found = []
-    for path in sorted({path for path, _ in (*missing, *added)}):
-        right, wrong = _at(missing, path), _at(added, path)
+    for path in sorted({*missing, *added}):
+        right, wrong = missing.get(path), added.get(path)
         if right and wrong:
             found.append(f"{path} is {wrong} where {right} is right")
         else:
@@ -115,8 +115,12 @@ def fault_paths(answer: str, reference: str) -> tuple[str, ...]:
     return tuple(sorted({path for path, _ in (*(wanted - given), *(given - wanted))}))
 
 
-def _at(found: Fields, path: str) -> str:
-    return ", ".join(repr(value) for name, value in sorted(found.elements()) if name == path)
+def _by_path(found: Fields) -> dict[str, str]:
+    """The values at each path, in words."""
+    values: dict[str, list[str]] = {}
+    for path, value in sorted(found.elements()):
+        values.setdefault(path, []).append(repr(value))
+    return {path: ", ".join(each) for path, each in values.items()}
 
 
 def named_in(answer: str, field: str) -> str:

@@ -25,7 +25,7 @@ from runner.records.dataset import Batch, Candidate, Channel, Example
 from runner.records.params import Params
 from runner.records.scenario import SetName
 from runner.records.score import GradedAnswer
-from runner.rules.grading import conforms
+from runner.rules.json_schema import conforms
 from runner.rules.naming import slug
 from runner.rules.redaction import redact
 from runner.rules.structured import FieldCounts, counts, fields, still_says

@@ -11,7 +11,8 @@ from runner.phases.common import Stopwatch, base_model
 from runner.ports import GenerationTask, Model, Ports
 from runner.records.dataset import Candidate, Example, Generator
 from runner.records.failure import FailureCluster
-from runner.records.rubric import JsonSchema, Rubric
+from runner.records.graders import JsonSchema
+from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, Scenario, SetName
 from runner.records.training import TrainingRow, Use
 from runner.rules.canonical import digest

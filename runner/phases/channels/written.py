@@ -16,8 +16,9 @@ from runner.rules.conversations import with_instruction
 from runner.rules.diagnosis import Answerbook
 from runner.rules.expansion import Made, Sieve, batch, batch_id, candidate, sieve
 from runner.rules.generation import Draft
-from runner.rules.grading import normalise, shorten
+from runner.rules.normalisation import normalise
 from runner.rules.novelty import Novelty
+from runner.rules.shown import shorten
 from runner.workspace import Inputs
 
 

@@ -1,0 +1,22 @@
+"""Answers that are JSON: what a schema accepts, and fields in common."""
+
+from __future__ import annotations
+
+from runner.records.graders import JsonFields, JsonSchema
+from runner.rules.graders.case import Case, Credit
+from runner.rules.json_schema import conforms
+from runner.rules.shown import shorten
+from runner.rules.structured import counts, faults
+
+
+def json_schema(case: Case, grader: JsonSchema) -> Credit:
+    """The answer as it stands: normalisation would change its keys. Raises `RecordError` for a broken schema."""
+    return Credit.of(conforms(case.answer, grader.json_schema))
+
+
+def json_fields(case: Case, grader: JsonFields) -> Credit:
+    share = counts(case.answer, case.reference, below=grader.below, same=case.same).f1
+    if share == 1:
+        return Credit(share)
+    wrong = faults(case.answer, case.reference, below=grader.below, same=case.same)
+    return Credit(share, shorten(", ".join(wrong), longest=240))

@@ -1,0 +1,94 @@
+"""Numbers as people write them: thousands separators, powers of ten, currency signs, per cent, and a unit behind.
+
+`1,234.5 km`, `$1.2 million`, `6.02e23`, `3 x 10^8 m/s`, `-40 °F`; with a decimal comma `1.234,5`. Digits are 0 to 9.
+Numbers are exact fractions; not-a-number and infinity are none, and no number is longer than `LONGEST`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from fractions import Fraction
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+from runner.rules.shown import quoted
+from runner.rules.units import CURRENCY_SIGNS, Unit, unit
+
+LONGEST = 60
+"""Characters of a number at most."""
+LARGEST_POWER = 150
+SCALES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_MINUS = "\u2212-"
+_GAPS = "\u00a0\u2009\u202f'\u2019_"
+"""What may stand between thousands, whatever the decimal sign is."""
+_TIMES = "[x*\u00d7\u00b7]"
+_UNIT = r"%|\u2030|°\s?[CF]\b|[$€£¥₹]|[^\W\d_][^\s\d,.;:!?()\[\]{}<>\"'^]*(?:\^?[23](?!\w))?"
+
+
+class Quantity(NamedTuple):
+    """A number, and the unit written beside it; none where there was no word."""
+
+    number: Fraction
+    unit: Unit | None
+    named: str = ""
+    """The word that stands where a unit would, and is none."""
+
+
+def whole(text: str, *, decimal_comma: bool = False) -> Quantity:
+    """The one number that `text` is. Raises `ValueError` that says what else it is."""
+    text = text.strip().removesuffix(".")
+    if len(text) <= 2 * LONGEST:
+        found = _pattern(decimal_comma, spaced=True).fullmatch(text)
+        if found is not None:
+            return _quantity(found, decimal_comma)
+    raise ValueError(f"{quoted(text)} is not one number")
+
+
+def within(text: str, *, last: bool, decimal_comma: bool = False) -> Quantity:
+    """The first or last number in `text`. Raises `ValueError` where there is none, or where it is too large."""
+    numbers = _pattern(decimal_comma, spaced=False).finditer(text)
+    found = [*deque(numbers, maxlen=1)] if last else [*islice(numbers, 1)]
+    if not found:
+        raise ValueError("no number stands in it")
+    return _quantity(found[0], decimal_comma)
+
+
+@lru_cache(maxsize=4)
+def _pattern(decimal_comma: bool, *, spaced: bool) -> re.Pattern[str]:
+    """A number with what stands around it; with `spaced`, thousands may be set apart by spaces."""
+    point, comma = (",", ".") if decimal_comma else (".", ",")
+    gap = f"[{comma}{_GAPS}{' ' if spaced else ''}]"
+    part = rf"{re.escape(point)}[0-9]++"
+    digits = rf"(?:[0-9]{{1,3}}(?:{gap}[0-9]{{3}})++(?![0-9])|[0-9]++)(?:{part})?|{part}"
+    sign = f"[+{_MINUS}]"
+    power = rf"[eE](?P<e>{sign}?[0-9]{{1,4}})(?![0-9])|\s?{_TIMES}\s?10\s?\^?\(?(?P<p>{sign}?[0-9]{{1,4}})\)?(?![0-9])"
+    front = rf"(?P<sign>{sign})?(?P<front>[{CURRENCY_SIGNS}]|[A-Z]{{3}}\s)?\s?(?P<inner>{sign})?"
+    scale = rf"(?:\s?(?P<scale>{'|'.join(SCALES)})\b)?"
+    return re.compile(rf"(?<![\w.,]){front}(?P<digits>{digits})(?:{power})?{scale}(?:\s?-?(?P<unit>{_UNIT}))?")
+
+
+def _quantity(found: re.Match[str], decimal_comma: bool) -> Quantity:
+    digits = found["digits"]
+    exponent = int((found["e"] or found["p"] or "0").replace("\u2212", "-"))
+    if len(digits) > LONGEST or abs(exponent) > LARGEST_POWER:
+        raise ValueError(f"{quoted(found[0])} is too large a number")
+    point, comma = (",", ".") if decimal_comma else (".", ",")
+    for gap in (comma, *_GAPS, " "):
+        digits = digits.replace(gap, "")
+    number = Fraction(digits.replace(point, ".")) * Fraction(10) ** exponent * SCALES.get(found["scale"] or "", 1)
+    minus = ((found["sign"] or "") + (found["inner"] or "")).translate(str.maketrans("+\u2212", " -")).count("-")
+    named = (found["unit"] or "").strip()
+    front = (found["front"] or "").strip()
+    return Quantity(-number if minus % 2 else number, *_unit(front, named))
+
+
+def _unit(front: str, named: str) -> tuple[Unit | None, str]:
+    """A currency before the number, or the unit after it."""
+    before, after = unit(front), unit(named)
+    if front and before is None:
+        return None, front
+    if before is not None and after is not None and before != after:
+        return None, f"{front} {named}"
+    return before or after, "" if before or after else named
