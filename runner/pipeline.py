@@ -193,7 +193,7 @@ PHASES: tuple[Phase, ...] = (
             ("intake", "base", "incumbent", "adapter", "arms", "core-answers", "baseline-answers", "baseline", "sweep"),
             ("answers", "scorecard"),
             sets=ASKED,
-            reviewed=("rubrics",),
+            reviewed=("problem", "rubrics"),
             params=("assess", "seed", "threads"),
         ),
         gate="automatic",

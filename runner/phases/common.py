@@ -87,25 +87,39 @@ def run_under(cluster: Cluster) -> list[Perturbation]:
 
 
 def ask(
-    inputs: Inputs, ports: Ports, watch: Stopwatch, model: Model, prompts: Sequence[Conversation], what: str
+    inputs: Inputs,
+    ports: Ports,
+    watch: Stopwatch,
+    model: Model,
+    prompts: Sequence[Conversation],
+    what: str,
+    *,
+    fresh: bool = False,
 ) -> Answers:
-    """Greedy answers, timed; `what` is what the progress display says."""
+    """Greedy answers, timed; `what` is what the progress display says. `fresh` asks also for what is remembered."""
     ports.progress(what, 0.0)
     limit = inputs.workspace.cluster.serving.max_new_tokens
 
     def progress(_message: str, share: float) -> None:
         ports.progress(what, share)
 
-    return watch.time(lambda: ports.models.answer(model, prompts, max_new_tokens=limit, progress=progress))
+    return watch.time(lambda: ports.models.answer(model, prompts, max_new_tokens=limit, progress=progress, fresh=fresh))
 
 
 def graded(
-    inputs: Inputs, ports: Ports, watch: Stopwatch, *, model: Model, name: str, work: Sequence[Task]
+    inputs: Inputs,
+    ports: Ports,
+    watch: Stopwatch,
+    *,
+    model: Model,
+    name: str,
+    work: Sequence[Task],
+    fresh: bool = False,
 ) -> tuple[list[GradedAnswer], Answers]:
     """The model's graded answers to `work`, in its order, from one batched call."""
     space = inputs.workspace
     prompts = [task.prompt(space.cluster.instruction, seed=space.params.seed) for task in work]
-    answers = ask(inputs, ports, watch, model, prompts, f"{name} answers {len(prompts)} prompts")
+    answers = ask(inputs, ports, watch, model, prompts, f"{name} answers {len(prompts)} prompts", fresh=fresh)
     grades = grade_all([task.scenario for task in work], space.rubrics, answers.texts)
     rows = [
         GradedAnswer(model=name, set=task.set, perturbation=task.perturbation, grade=grade, tokens=tokens)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from runner.errors import RecordError
 from runner.phases.common import Stopwatch, base_model, graded, subtree, tasks
+from runner.phases.repeats import repeated
 from runner.ports import Answers, Model, Output, Ports
 from runner.records.evidence import Operations
 from runner.records.intake import Intake
@@ -18,18 +19,20 @@ from runner.records.scenario import SetName
 from runner.records.score import Baseline, GradedAnswer, Scorecard
 from runner.records.training import Sweep
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.assessment import ASSESSED, CANDIDATE, CONTROL, Subject, assessed, gaps
+from runner.rules.assessment import ASSESSED, CANDIDATE, CONTROL, RealOnlyRecord, Subject, assessed, gaps
 from runner.rules.bundle import scored_scenarios
 from runner.rules.conversations import with_instruction
 from runner.rules.limits import limits
 from runner.rules.perturbation import ROBUSTNESS
+from runner.rules.significance import weighed
 from runner.workspace import Inputs
 
 LATENCY_PROMPTS = 100
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:
-    """Writes `answers` (candidate and control) and `scorecard`; `measured` has `operations`, which no digest covers."""
+    """Writes `answers` (candidate, control, and the incumbent's repeats) and `scorecard`; `measured` has `operations`,
+    which no digest covers."""
     watch, artifacts = Stopwatch(ports), inputs.artifacts
     base = base_model(inputs)
     candidate = replace(base, adapter=artifacts.tree("adapter"))
@@ -38,6 +41,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     rows, answers = graded(inputs, ports, watch, model=candidate, name=CANDIDATE, work=work)
     plain = tasks(inputs, ASSESSED, robustness=False)
     beside, _ = graded(inputs, ports, watch, model=control, name=CONTROL, work=plain)
+    beside += repeated(inputs, ports, watch)
     before = (
         *artifacts.rows("core-answers", GradedAnswer),
         *artifacts.rows("baseline-answers", GradedAnswer),
@@ -64,14 +68,17 @@ def assessment(inputs: Inputs, *, rows: Sequence[GradedAnswer], adapters: Mappin
     missing = next(gaps(grades, adapters, kinds=ROBUSTNESS), None)
     if missing:
         raise RecordError(missing)
-    return assessed(
+    resamples, seed = space.params.assess.resamples, space.params.seed
+    card = assessed(
         grades,
         space.cluster,
         subject=Subject(intake.iteration, intake.benchmark_version, intake.benchmark_sha256),
         adapters=adapters,
-        resamples=space.params.assess.resamples,
-        seed=space.params.seed,
+        real_only=RealOnlyRecord(space.problem.metric.value, space.problem.real_only_baseline.value),
+        resamples=resamples,
+        seed=seed,
     )
+    return weighed(card, grades, space.cluster, resamples=resamples, seed=seed)
 
 
 def _operations(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runner.errors import HallmarkError, RecordError
 from runner.promotion.adapters import adapter_problem
@@ -220,11 +220,22 @@ def read_before(sources: Sources, commit: str, cluster: str) -> Before:
     lock_path, lock = f"clusters/{cluster}/benchmark.lock", None
     if sources.exists(commit, lock_path):
         lock = sources.record(commit, lock_path, BenchmarkLock)
+    gated = sources.record(commit, _cluster_file(cluster), GatedCluster)
     return Before(
-        cluster=sources.record(commit, _cluster_file(cluster), GatedCluster),
+        cluster=gated,
         benchmark_sha256=benchmark_digest(lock),
         scenarios=sources.scenarios(commit, cluster),
         records=sources.promotions(commit, cluster),
         ledger=chain.history.entries,
         ledger_digests=chain.digests,
+        **_asked(sources, commit, gated),
     )
+
+
+def _asked(sources: Sources, commit: str, cluster: GatedCluster) -> dict[str, Any]:
+    """What its policy asks to be read beside; most ask for nothing, and need not load the records of it."""
+    if cluster.gate.significance is None:
+        return {}
+    from runner.promotion.asked import asked
+
+    return asked(sources, commit, cluster.id, cluster.gate)

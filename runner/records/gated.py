@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 from pydantic import ConfigDict, Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.significance import SignificancePolicy
 from runner.records.stages import Stages
 from runner.records.terms import Perturbation
 from runner.records.triage_policy import Triage
@@ -32,7 +33,7 @@ class Thresholds(Record):
 class GateLimits(Sparse):
     """What the gate bears."""
 
-    SPARSE = frozenset({"perturbations", "max_general_drop"})
+    SPARSE = frozenset({"perturbations", "max_general_drop", "significance"})
 
     thresholds: Thresholds
     max_p_value: Annotated[float, Field(gt=0, le=1)] = 0.01
@@ -47,6 +48,8 @@ class GateLimits(Sparse):
     max_general_drop: Annotated[float, Field(gt=0, le=1)] | None = None
     """How far below the base's the candidate's composite on the general set may be; .05 where nothing is said."""
     max_latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    significance: SignificancePolicy | None = None
+    """What a comparison must be able to see, and more; the defaults where it is left out."""
 
 
 class FrozenSet(Record):

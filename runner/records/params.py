@@ -107,8 +107,12 @@ class StrengthKnobs(Record):
     """By how much dev must clear the cluster's thresholds: dev is a sample, and the candidate was chosen on it."""
 
 
-class AssessKnobs(Record):
+class AssessKnobs(Sparse):
+    SPARSE = frozenset({"repeats"})
+
     resamples: Positive = 2000
+    repeats: Positive | None = None
+    """How often the incumbent is asked again, to see how far it differs from itself; once where nothing is said."""
 
 
 class ClusterParams(Record):

@@ -6,15 +6,17 @@ Phase 12 makes it of the answers that it has just graded, the gate of the eviden
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
 from runner.records.gated import Gated, GateLimits
-from runner.records.score import Comparison, ModelScores, Regressions, Scorecard, ScoredScenario
-from runner.records.terms import Perturbation, SetName
+from runner.records.score import Comparison, ModelScores, Scorecard, ScoredScenario, SetScore
+from runner.records.significance import RealOnly
+from runner.records.terms import OutcomeType, Perturbation, SetName
+from runner.rules.outcomes import tallies
+from runner.rules.repeats import repeat_names, repeats
 from runner.rules.scoring import capability_weights, compare, composite, regressions, set_score, weights_of
 from runner.rules.statistics import holm
 
@@ -25,7 +27,6 @@ JUDGED = (*ASSESSED, SetName.GENERAL)
 """What the gate looks at: beside the sets that judge, the one that shows what was forgotten."""
 PERTURBED = (Perturbation.TYPOS, Perturbation.CASING, Perturbation.PUNCTUATION)
 """Under which a candidate must hold where its cluster names nothing else."""
-TOLERANCE = 1e-6
 
 
 class Subject(NamedTuple):
@@ -36,6 +37,13 @@ class Subject(NamedTuple):
     benchmark_sha256: str
 
 
+class RealOnlyRecord(NamedTuple):
+    """What problem.md says that real data alone reaches."""
+
+    metric: str
+    value: float
+
+
 class Mark(NamedTuple):
     """One model's grade of one scenario."""
 
@@ -43,6 +51,7 @@ class Mark(NamedTuple):
     capability: str
     score: float
     passed: bool
+    outcome_type: OutcomeType | None = None
 
 
 Marks = Mapping[SetName, Sequence[Mark]]
@@ -57,12 +66,14 @@ def assessed(
     graded_as: Mapping[str, str] = MappingProxyType({}),
     resamples: int = 0,
     seed: int = 0,
+    real_only: RealOnlyRecord | None = None,
 ) -> Scorecard:
     """The scorecard that follows from `rows`, over the models that `adapters` names; one in `graded_as` has the grades
     of the model it stands for, whatever the rows say of it.
 
     A model that lacks a held-out scenario of the candidate's is not compared with, which `limits` refuses. Without
-    `resamples`, intervals are (0, 0). Raises `RecordError` for a capability that the cluster does not weigh.
+    `resamples`, intervals are (0, 0). `significance.weighed` adds the other intervals and the tiers. Raises
+    `RecordError` for a capability that the cluster does not weigh.
     """
     judged = _by_set(rows)
     read = {name: _marks(judged, name) for name in {graded_as.get(name, name) for name in adapters}}
@@ -75,15 +86,17 @@ def assessed(
 
     heldout = own.get(SetName.HELDOUT, ())
     after, before = _flat(own), _flat(marks.get(INCUMBENT, {}))
+    runs = repeat_runs(judged)
     each = {
         capability: found
         for capability in sorted({one.capability for one in after})
         for found in paired(_of(after, capability), _of(before, capability), INCUMBENT)
     }
+    models = {name: _scores(judged, marks[name], name, cluster, adapters[name]) for name in adapters}
     return Scorecard(
         cluster=cluster.id,
         **subject._asdict(),
-        models={name: _scores(judged, marks[name], name, cluster, adapters[name]) for name in adapters},
+        models=models,
         comparisons=tuple(
             found
             for name in (BASE, INCUMBENT, CONTROL)
@@ -91,7 +104,14 @@ def assessed(
         ),
         capability_comparisons=each,
         worse_capabilities=worse(each, alpha=alpha),
-        regressions=regressions(after, before),
+        regressions=regressions(after, before, again=runs),
+        perturbed_comparisons={
+            kind: found
+            for kind, sides in _under(judged[SetName.CORE], graded_as.get(INCUMBENT, INCUMBENT)).items()
+            for found in paired(*sides, INCUMBENT)
+        },
+        repeats=repeats({one.scenario: one.passed for one in before}, runs),
+        real_only=_beside_real_only(models.get(CANDIDATE), real_only),
     )
 
 
@@ -115,6 +135,12 @@ def gaps(rows: Iterable[ScoredScenario], models: Iterable[str], *, kinds: Iterab
                 yield f"{row.set}/{row.scenario} has no grade of the candidate under {kind}"
 
 
+def repeat_runs(judged: Mapping[SetName, Sequence[ScoredScenario]]) -> tuple[Mapping[str, bool], ...]:
+    """What each repeat of the incumbent passed, over the sets that judge."""
+    rows = [row for name in ASSESSED for row in judged.get(name, ())]
+    return tuple({row.scenario: row.passed[name] for row in rows if name in row.passed} for name in repeat_names(rows))
+
+
 def worse(each: Mapping[str, Comparison], *, alpha: float) -> tuple[str, ...]:
     """The capabilities significantly worse than with the incumbent, Holm-corrected over all of them."""
     found = holm({name: one.p_value for name, one in each.items()}, alpha)
@@ -133,13 +159,36 @@ def _by_set(rows: Iterable[ScoredScenario]) -> Mapping[SetName, Sequence[ScoredS
 def _marks(judged: Mapping[SetName, Sequence[ScoredScenario]], model: str) -> Marks:
     marks = {
         name: [
-            Mark(row.scenario, row.capability, row.scores[model], row.passed[model])
+            Mark(row.scenario, row.capability, row.scores[model], row.passed[model], row.outcome_type)
             for row in rows
             if model in row.scores and model in row.passed
         ]
         for name, rows in judged.items()
     }
     return {name: found for name, found in marks.items() if found}
+
+
+def _under(rows: Iterable[ScoredScenario], incumbent: str) -> dict[str, tuple[list[Mark], list[Mark]]]:
+    """Per perturbation the candidate's side and the incumbent's: each passes where it scores higher than the other."""
+    found: dict[str, tuple[list[Mark], list[Mark]]] = {}
+    for row in rows:
+        for kind, scores in sorted(row.perturbed.items()):
+            mine, theirs = scores.get(CANDIDATE), scores.get(incumbent)
+            if mine is not None and theirs is not None:
+                sides = found.setdefault(kind, ([], []))
+                sides[0].append(Mark(row.scenario, row.capability, mine, mine > theirs))
+                sides[1].append(Mark(row.scenario, row.capability, theirs, theirs > mine))
+    return found
+
+
+def _beside_real_only(candidate: ModelScores | None, recorded: RealOnlyRecord | None) -> RealOnly | None:
+    """What problem.md's baseline and the candidate reach, by its metric; the candidate's is on held-out."""
+    heldout = candidate.sets.get(SetName.HELDOUT) if candidate else None
+    if recorded is None or heldout is None or not heldout.scenarios:
+        return None
+    share = round(heldout.passed / heldout.scenarios, 9)
+    reached = share if recorded.metric == "accuracy" else heldout.composite
+    return RealOnly(metric=recorded.metric, recorded=recorded.value, reached=reached)
 
 
 def _flat(marks: Marks) -> list[Mark]:
@@ -162,82 +211,13 @@ def _scores(
                 under.setdefault(kind, []).append((row.capability, scores[model]))
     return ModelScores(
         adapter=adapter,
-        sets={name: set_score(marks[name], weights_of(name, marks[name], weights)) for name in JUDGED if name in marks},
+        sets={name: _set(marks[name], weights_of(name, marks[name], weights)) for name in JUDGED if name in marks},
         robustness={kind: composite(pairs, weights)[0] for kind, pairs in sorted(under.items())},
     )
 
 
-def differences(stated: Scorecard, found: Scorecard) -> Iterator[str]:
-    """What a scorecard states that does not follow from the grades. Intervals are drawn at random and left out."""
-    spoken = (stated.cluster, stated.iteration, stated.benchmark_version, stated.benchmark_sha256)
-    if spoken != (found.cluster, found.iteration, found.benchmark_version, found.benchmark_sha256):
-        yield "the scorecard is of another cluster, iteration or benchmark"
-    for model in sorted({*stated.models, *found.models}):
-        if model not in found.models or model not in stated.models:
-            yield f"the scorecard {'lacks' if model in found.models else 'invents'} the {model}"
-        else:
-            yield from _model_differences(model, stated.models[model], found.models[model])
-    here, there = ({one.against: one for one in card.comparisons} for card in (stated, found))
-    yield from _comparison_differences("on held-out", here, there)
-    if len(here) != len(stated.comparisons):
-        yield "the scorecard compares twice with one model"
-    mine, theirs = stated.capability_comparisons, found.capability_comparisons
-    yield from _comparison_differences("against the incumbent", mine, theirs)
-    if stated.worse_capabilities != found.worse_capabilities:
-        yield f"the grades say that {', '.join(found.worse_capabilities) or 'nothing'} is significantly worse"
-    if _lost(stated.regressions) != _lost(found.regressions):
-        said, is_ = (f"{one.count} regressions of {one.of}" for one in (stated.regressions, found.regressions))
-        yield f"the scorecard states {said}, and the grades say {is_}"
-
-
-def _lost(found: Regressions) -> tuple[int, int, tuple[str, ...]]:
-    return found.count, found.of, tuple(sorted(found.scenarios))
-
-
-def _model_differences(model: str, stated: ModelScores, found: ModelScores) -> Iterator[str]:
-    if stated.adapter != found.adapter:
-        yield f"the scorecard's {model} is another adapter than the promotion's"
-    for name in sorted({*stated.sets, *found.sets}):
-        mine, theirs = stated.sets.get(name), found.sets.get(name)
-        if mine is None or theirs is None:
-            yield f"{model} on {name} is {'in the grades alone' if theirs else 'in the scorecard alone'}"
-            continue
-        counts = (mine.scenarios, mine.passed) == (theirs.scenarios, theirs.passed)
-        near = _close(mine.composite, theirs.composite)
-        if not (counts and near and _near(mine.capabilities, theirs.capabilities)):
-            said = f"{theirs.composite:.6f} by its grades, not {mine.composite:.6f}"
-            yield f"the composite of {model} on {name} is {said}, or what it is made of is other"
-    if not _near(stated.robustness, found.robustness):
-        by_grades, said = _listed(found.robustness), _listed(stated.robustness)
-        yield f"the robustness of {model} is {by_grades} by its grades, not {said}"
-
-
-def _comparison_differences(
-    said: str, stated: Mapping[str, Comparison], found: Mapping[str, Comparison]
-) -> Iterator[str]:
-    for name in sorted({*stated, *found}):
-        mine, theirs = stated.get(name), found.get(name)
-        if mine is None or theirs is None or not _same(mine, theirs):
-            yield f"the scorecard's comparison {said}, {name}, does not follow from the grades"
-
-
-def _same(mine: Comparison, theirs: Comparison) -> bool:
-    counts = (mine.against, mine.scenarios, mine.gained, mine.lost)
-    if counts != (theirs.against, theirs.scenarios, theirs.gained, theirs.lost):
-        return False
-    return _near(
-        {"difference": mine.difference, "p": mine.p_value}, {"difference": theirs.difference, "p": theirs.p_value}
-    )
-
-
-def _near(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    return set(one) == set(other) and all(_close(one[name], other[name]) for name in one)
-
-
-def _close(one: float, other: float) -> bool:
-    """Relatively, because a p-value of 1e-9 is not one of 1e-6."""
-    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=1e-12)
-
-
-def _listed(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in sorted(shares.items())) or "nothing"
+def _set(marks: Sequence[Mark], weights: Mapping[str, float]) -> SetScore:
+    """The score on one set, with the counts of each outcome type where the rows say what type a scenario is of."""
+    score = set_score(marks, weights)
+    outcomes = tallies((one.outcome_type, one.passed) for one in marks if one.outcome_type is not None)
+    return score.model_copy(update={"outcomes": outcomes}) if outcomes else score

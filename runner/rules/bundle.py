@@ -17,6 +17,7 @@ from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow, Use
 from runner.records.validation import Judgement, ValidationReport
 from runner.rules.mixture import mixture_digest
+from runner.rules.repeats import is_repeat
 from runner.rules.scoring import AS_WRITTEN
 from runner.rules.structured import FieldCounts
 
@@ -131,6 +132,7 @@ def _scored(rows: Sequence[GradedAnswer]) -> ScoredScenario:
         scores={model: grade.score for model, grade in plain.items()},
         passed={model: grade.passed for model, grade in plain.items()},
         perturbed=perturbed,
+        outcome_type=rows[0].grade.outcome_type,
     )
 
 
@@ -138,7 +140,7 @@ def field_scores(rows: Iterable[GradedAnswer]) -> tuple[FieldScore, ...]:
     """The fields of every model on every set as written, sorted by set and model; nothing where no rubric has any."""
     tallies: dict[tuple[SetName, str], list[FieldTally]] = defaultdict(list)
     for row in rows:
-        if row.perturbation == AS_WRITTEN and row.grade.fields is not None:
+        if row.perturbation == AS_WRITTEN and row.grade.fields is not None and not is_repeat(row.model):
             tallies[row.set, row.model].append(row.grade.fields)
     return tuple(_field_score(name, model, found) for (name, model), found in sorted(tallies.items()))
 

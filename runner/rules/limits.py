@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from runner.records.evidence import CandidateSummary
 from runner.records.gated import Gated, GateLimits
 from runner.records.score import Comparison, ModelScores, Scorecard
+from runner.records.significance import RealOnly, Repeats
 from runner.records.terms import SetName
 from runner.records.verdict import Reason
 from runner.rules.assessment import perturbed
+from runner.rules.tiers import policy_of, reliable
 
 GENERAL_DROP = 0.05
 """The composite on the general set that may be lost where the cluster says nothing of it."""
@@ -29,7 +31,8 @@ def limits(
     latency_p95_ms: float | None = None,
 ) -> tuple[Reason, ...]:
     """Every limit that does not hold, in the order: thresholds, significance, regressions, capabilities, robustness,
-    general, human floor, latency. `human_share` and `latency_p95_ms` are judged where they are given."""
+    general, human floor, latency, baseline, outcome types, real-only baseline. `human_share` and `latency_p95_ms` are
+    judged where they are given."""
     gate = cluster.gate
     candidate = scorecard.models.get("candidate")
     if candidate is None:
@@ -42,6 +45,9 @@ def limits(
         *_general(scorecard.models.get("base"), candidate, gate),
         *_human_floor(human_share, cluster),
         *_latency(latency_p95_ms, gate),
+        *_baseline(scorecard.repeats, gate),
+        *_outcomes(candidate, gate),
+        *_real_only(scorecard.real_only, gate),
     )
 
 
@@ -143,3 +149,37 @@ def _human_floor(share: float | None, cluster: Gated) -> Iterator[Reason]:
 def _latency(p95_ms: float | None, gate: GateLimits) -> Iterator[Reason]:
     if p95_ms is not None and gate.max_latency_p95_ms is not None and p95_ms > gate.max_latency_p95_ms:
         yield Reason(step="latency", problem=f"p95 {p95_ms:.1f} ms is above {gate.max_latency_p95_ms:.1f} ms")
+
+
+def _baseline(found: Repeats | None, gate: GateLimits) -> Iterator[Reason]:
+    policy = policy_of(gate)
+    if found is not None and not reliable(found, policy):
+        problem = (
+            f"asked again, the incumbent turns {found.share:.1%} of its own verdicts, over {policy.max_flip_share:.1%}"
+        )
+        yield Reason(step="baseline", problem=problem, hint="an engine or judge that answers the same is needed")
+
+
+def _outcomes(candidate: ModelScores, gate: GateLimits) -> Iterator[Reason]:
+    """Every outcome type by itself: flagging everything passes half of them and fails the other half."""
+    floor, heldout = policy_of(gate).min_outcome_share, candidate.sets.get(SetName.HELDOUT)
+    if not floor or heldout is None:
+        return
+    if not heldout.outcomes:
+        yield Reason(step="outcome types", problem="the grades do not say of what outcome type a scenario is")
+    for kind, one in heldout.outcomes.items():
+        if one.passed < floor * one.scenarios:
+            problem = f"{one.passed} of {one.scenarios} {kind} scenarios pass on held-out, less than {floor:.1%}"
+            yield Reason(step="outcome types", problem=problem, hint=f"more human examples like the {kind} scenarios")
+
+
+def _real_only(found: RealOnly | None, gate: GateLimits) -> Iterator[Reason]:
+    if policy_of(gate).real_only != "refuse":
+        return
+    if found is None:
+        yield Reason(step="real-only baseline", problem="the candidate was not held against the real-only baseline")
+    elif found.reached <= found.recorded:
+        problem = (
+            f"{found.metric} {found.reached:.4f} on held-out is not above the {found.recorded:.4f} of real data alone"
+        )
+        yield Reason(step="real-only baseline", problem=problem, hint="synthetic data is not worth its risk here")

@@ -105,9 +105,15 @@ def compare(
     )
 
 
-def regressions(candidate: Sequence[Graded], incumbent: Sequence[Graded]) -> Regressions:
-    """Scenarios the incumbent passed and the candidate fails. One the candidate never saw counts as failed."""
+def regressions(
+    candidate: Sequence[Graded], incumbent: Sequence[Graded], *, again: Sequence[Mapping[str, bool]] = ()
+) -> Regressions:
+    """Scenarios the incumbent passed and the candidate fails. One the candidate never saw counts as failed.
+
+    `again` says what each repeat of the incumbent passed: what one of them fails is no regression, but flipping.
+    """
     passed = {grade.scenario for grade in candidate if grade.passed}
     before = {grade.scenario for grade in incumbent if grade.passed}
-    lost = tuple(sorted(before - passed))
-    return Regressions(count=len(lost), of=len(before), scenarios=lost)
+    steady = {name for name in before if all(run.get(name, False) for run in again)} if again else before
+    lost, flipping = tuple(sorted(steady - passed)), tuple(sorted(before - steady - passed))
+    return Regressions(count=len(lost), of=len(steady), scenarios=lost, flipping=flipping)

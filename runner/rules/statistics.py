@@ -81,7 +81,7 @@ def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
     return float((below + upto).sum() / (2 * high.size * low.size))
 
 
-def wilson(successes: int, total: int, *, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, total: int, *, level: float = 0.95) -> tuple[float, float]:
     """Wilson's two-sided interval of a share (Wilson 1927; Newcombe 1998, method 3). (0, 1) where `total` is 0."""
     if not total:
         return 0.0, 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,13 +15,14 @@ from runner.records.ledger import Entry
 from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
 from runner.records.statement import DecisionStatement, EvidenceStatement, ReviewStatement
-from runner.records.terms import SetName
+from runner.records.terms import OutcomeType, SetName
 from runner.records.verdict import Reason
 from runner.rules.trust import stages
 
-if TYPE_CHECKING:  # most steps say nothing of triage
+if TYPE_CHECKING:  # most steps say nothing of triage, nor of real data alone
     from runner.records.triage import Review, TriageFile
     from runner.records.triage_policy import Triage
+    from runner.rules.assessment import RealOnlyRecord
 
 
 class Signed(NamedTuple):
@@ -53,6 +54,10 @@ class Before:
     """This cluster's chain, already verified."""
     ledger_digests: tuple[str, ...]
     """The digest of every entry, in order."""
+    outcome_types: Mapping[tuple[SetName, str], OutcomeType] = field(default_factory=dict)
+    """Of every governed scenario, where the cluster asks something of each type."""
+    real_only: RealOnlyRecord | None = None
+    """problem.md's, where the cluster refuses what is not above it."""
 
     @cached_property
     def incumbent(self) -> Incumbent:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from runner.records.base import Record
 from runner.records.evidence import EvidenceFile
 from runner.records.score import Scorecard, ScoredScenario
-from runner.records.terms import SetName
+from runner.records.terms import OutcomeType, SetName
 from runner.rules.assessment import (
+    ASSESSED,
     BASE,
     CANDIDATE,
     CONTROL,
@@ -21,11 +22,12 @@ from runner.rules.assessment import (
     JUDGED,
     Subject,
     assessed,
-    differences,
     gaps,
     perturbed,
 )
+from runner.rules.repeats import repeat_names
 from runner.rules.scoring import capability_weights
+from runner.rules.stated import differences
 from runner.rules.trust.facts import Promotion
 
 R = TypeVar("R", bound=Record)
@@ -70,8 +72,9 @@ def figures(promotion: Promotion) -> Figures:
         CONTROL: None,
         CANDIDATE: record.adapter.sha256 if record.adapter else None,
     }
-    missing = gaps(rows, adapters.keys() - graded_as, kinds=perturbed(before.cluster.gate))
-    wrong += [*_ungoverned(rows, before.scenarios), *_few(missing)]
+    named = {*adapters.keys() - graded_as, *repeat_names(row for row in rows if row.set in ASSESSED)}
+    missing = gaps(rows, named, kinds=perturbed(before.cluster.gate))
+    wrong += [*_ungoverned(rows, before.scenarios), *_mistyped(rows, before.outcome_types), *_few(missing)]
     card = parse(promotion.evidence, EvidenceFile.SCORECARD, Scorecard)
     if not isinstance(card, str) and CONTROL in card.models:
         adapters[CONTROL] = card.models[CONTROL].adapter  # the arm that nobody promotes: its digest is CI's word
@@ -82,8 +85,9 @@ def figures(promotion: Promotion) -> Figures:
         subject=Subject(record.run.iteration, record.benchmark.version, record.benchmark.sha256),
         adapters=adapters,
         graded_as=graded_as,
+        real_only=before.real_only,
     )
-    stated = [card] if isinstance(card, str) else list(differences(card, found))
+    stated = [card] if isinstance(card, str) else list(differences(card, found, before.cluster.gate))
     return Figures(found, tuple(wrong), tuple(stated), named_once)
 
 
@@ -135,6 +139,12 @@ def _ungoverned(rows: Iterable[ScoredScenario], governed: Mapping[tuple[SetName,
     yield from _few(faults)
     missing = sorted(key for key in governed if key not in seen and key[0] in JUDGED)
     yield from _few(f"{name}/{scenario} is not graded" for name, scenario in missing)
+
+
+def _mistyped(rows: Iterable[ScoredScenario], governed: Mapping[tuple[SetName, str], OutcomeType]) -> Iterator[str]:
+    """Where the cluster asks something of each outcome type: a scenario's is the governed one."""
+    wrong = (row for row in rows if governed and governed.get((row.set, row.scenario)) is not row.outcome_type)
+    yield from _few(f"{row.set}/{row.scenario} is no {row.outcome_type or 'scenario without type'}" for row in wrong)
 
 
 def _few(faults: Iterable[str]) -> Iterator[str]:

@@ -24,8 +24,11 @@ RULES = {
     "rollback contract": "8.8",
     "restored adapter": "8.9",
     "general": "8.12",
+    "baseline": "8.13",
+    "outcome types": "8.14",
+    "real-only baseline": "8.15",
 }
-"""Each rule and its number. The first seven and the last are `limits.limits`'s steps."""
+"""Each rule and its number. All but 8.8 and 8.9 are `limits.limits`'s steps."""
 
 
 def limit_problems(promotion: Promotion, figures: Figures | None) -> list[Reason]:

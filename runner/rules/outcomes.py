@@ -1,0 +1,61 @@
+"""Figures by outcome type: a model that flags everything passes every `tp` and fails every `tn`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from runner.records.significance import Detection, Interval, Tally
+from runner.records.terms import OutcomeType
+from runner.rules.statistics import wilson
+
+FLAGGED = (OutcomeType.TP, OutcomeType.FN_GUARD)
+"""What a right answer flags: the plain cases, and those that are easily missed."""
+LEFT_ALONE = (OutcomeType.TN, OutcomeType.FP_GUARD)
+"""What a right answer leaves alone: the plain cases, and those that look as if."""
+
+
+def tallies(graded: Iterable[tuple[OutcomeType, bool]]) -> dict[OutcomeType, Tally]:
+    """Per outcome type, in the order of `OutcomeType`; those that no scenario has are left out."""
+    counts: dict[OutcomeType, list[int]] = {}
+    for kind, passed in graded:
+        found = counts.setdefault(kind, [0, 0])
+        found[0] += passed
+        found[1] += 1
+    return {kind: Tally(passed=counts[kind][0], scenarios=counts[kind][1]) for kind in OutcomeType if kind in counts}
+
+
+def with_intervals(outcomes: Mapping[OutcomeType, Tally]) -> dict[OutcomeType, Tally]:
+    """The same, each with Wilson's interval."""
+    return {kind: _tally(one.passed, one.scenarios) for kind, one in outcomes.items()}
+
+
+def detection(outcomes: Mapping[OutcomeType, Tally]) -> Detection | None:
+    """Sensitivity, specificity and their mean; None unless scenarios of both sides were asked.
+
+    The interval of the mean combines the two Wilson intervals (MOVER: Zou and Donner 2008; Newcombe 1998, method 10).
+    """
+    flagged, left = (_sum(outcomes, kinds) for kinds in (FLAGGED, LEFT_ALONE))
+    if not flagged.scenarios or not left.scenarios or flagged.interval is None or left.interval is None:
+        return None
+    shares = [one.passed / one.scenarios for one in (flagged, left)]
+    ends = (flagged.interval, left.interval)
+    middle = sum(shares) / 2
+    below = math.hypot(*(share - end.low for share, end in zip(shares, ends, strict=True))) / 2
+    above = math.hypot(*(end.high - share for share, end in zip(shares, ends, strict=True))) / 2
+    return Detection(
+        sensitivity=flagged,
+        specificity=left,
+        balanced_accuracy=round(middle, 9),
+        interval=Interval(low=round(max(0.0, middle - below), 9), high=round(min(1.0, middle + above), 9)),
+    )
+
+
+def _sum(outcomes: Mapping[OutcomeType, Tally], kinds: Iterable[OutcomeType]) -> Tally:
+    found = [outcomes[kind] for kind in kinds if kind in outcomes]
+    return _tally(sum(one.passed for one in found), sum(one.scenarios for one in found))
+
+
+def _tally(passed: int, scenarios: int) -> Tally:
+    low, high = wilson(passed, scenarios)
+    return Tally(passed=passed, scenarios=scenarios, interval=Interval(low=low, high=high))
