@@ -65,6 +65,19 @@ def tokenizer_of(model: Model) -> Any:
     return tokenizer
 
 
+def context_of(model: Model) -> int:
+    """How many tokens of a prompt and its answer the base takes, as its configuration says. Raises `ModelError`."""
+    try:
+        if model.weights.files:
+            return int(json.loads(model.weights.files["config.json"])["max_position_embeddings"])
+        from transformers import AutoConfig
+
+        place, pin = place_of(model)
+        return int(AutoConfig.from_pretrained(place, trust_remote_code=False, **pin).max_position_embeddings)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"the base's configuration does not say how much it takes: {error}") from error
+
+
 def network_of(model: Model) -> Any:
     """The base's network, ready to answer: in bfloat16 on a GPU and in float32 without. A tiny base stays on the CPU.
     Raises `ModelError` where the base is not what was pinned."""

@@ -16,6 +16,7 @@ from runner.records.gated import GateLimits as GateLimits
 from runner.records.gated import Thresholds as Thresholds
 from runner.records.generation import Generation
 from runner.records.mixture import MixturePolicy
+from runner.records.serving import Serving as Serving
 from runner.records.signal_policy import SignalPolicy
 from runner.records.stages import Stages
 from runner.records.triage_policy import Triage
@@ -46,15 +47,6 @@ class HubBase(Record):
 
 
 Base = Annotated[TinyBase | PathBase | HubBase, Field(discriminator="kind")]
-
-
-class Serving(Record):
-    engine: Literal["transformers", "vllm", "openai"] = "transformers"
-    target: Text
-    max_new_tokens: Positive = 16
-    cost_per_hour: Annotated[float, Field(ge=0)] = 0.0
-    """What an hour of the serving machine costs, in `currency`; the cost of a decision is computed from it."""
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
 
 
 class Hardware(Record):

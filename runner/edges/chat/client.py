@@ -16,21 +16,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.edges.chat.desk import Desk, Keeper
 from runner.edges.chat.limits import Limits
-from runner.edges.chat.reply import REFUSED, UNREADABLE, Reply, problem_of, reply_of, seconds
+from runner.edges.chat.reply import REFUSED, UNREADABLE, Reply, UnansweredError, problem_of, reply_of, seconds
 from runner.errors import HallmarkError, ModelError
 from runner.ports import Progress, silent
 from runner.records.conversation import Conversation
 from runner.records.endpoint import Asking, Endpoint
+from runner.rules.answer_key import Sampling as Sampling
 from runner.rules.canonical import sha256
 from runner.rules.conversations import chat_form
-from runner.rules.grading import shorten
-from runner.rules.shown import shown
+from runner.rules.shown import shorten, shown
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -47,15 +48,6 @@ FIRST_WAIT = 0.5
 
 CHAT, COMPLETIONS = "chat/completions", "completions"
 """What a server is asked for, below its address."""
-
-
-class Sampling(NamedTuple):
-    """How an answer is drawn; greedily at temperature 0."""
-
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
 
 
 class Request(NamedTuple):
@@ -86,6 +78,8 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     models: set[str] = field(default_factory=set)
+    seconds: list[float] = field(default_factory=list)
+    """Of each answer, from when it was sent for to when it had come."""
 
 
 def nothing() -> str:
@@ -127,9 +121,10 @@ class ChatClient:
         prompt = {"messages": chat_form(messages)}
         return self._request(CHAT, prompt, more, sampling=sampling, tokens=tokens, model=model)
 
-    def completion(self, prompt: str | Sequence[int], *, sampling: Sampling, model: str = "", **more: Any) -> Request:
-        """The request to go on after `prompt`: a text, or the ids of its tokens."""
+    def completion(self, prompt: str | Sequence[int], *, sampling: Sampling, model: str = "") -> Request:
+        """The request to go on after `prompt`: a text, or the ids of its tokens. Choices are said in vLLM's way."""
         tokens = len(prompt) // CHARACTERS if isinstance(prompt, str) else len(prompt)
+        more = {"structured_outputs": {"choice": list(sampling.choices)}} if sampling.choices else {}
         return self._request(COMPLETIONS, {"prompt": prompt}, more, sampling=sampling, tokens=tokens, model=model)
 
     def _request(
@@ -148,7 +143,7 @@ class ChatClient:
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "seed": sampling.seed,
+            **({} if sampling.seed is None else {"seed": sampling.seed}),
             **more,
         }
         data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -199,7 +194,8 @@ class ChatClient:
             try:
                 reply: Reply = await retrying(self._send, session, limits, request)
             except _Busy as problem:
-                raise self._gives_up(f"{problem}, {self._asking.retries + 1} times") from None
+                times = f"{self._asking.retries + 1} times"
+                raise self._gives_up(f"{problem}, {times}", kind=UnansweredError) from None
             if reply.cause == REFUSED and not self._answers:
                 self._doubtful.append(reply)
                 if len(self._doubtful) >= REFUSALS:
@@ -234,11 +230,12 @@ class ChatClient:
         await self._pause()
         self.usage.sent += 1
         url, named = f"{self._url}/{request.path}", {"Idempotency-Key": request.id}
+        started = time.perf_counter()
         try:
             async with session.post(url, data=request.body, headers=named, allow_redirects=False) as response:
                 data = await response.read()
                 if response.status == 200:
-                    return self._read(request, data)
+                    return self._read(request, data, taken=time.perf_counter() - started)
                 return self._refusal(request, response, data)
         except TimeoutError:
             raise self._again(f"it gave no answer within {self._asking.timeout_s:g} s") from None
@@ -248,7 +245,7 @@ class ChatClient:
     def _again(self, problem: str, *, after: float = 0.0) -> Exception:
         """What says that a request is to be sent again, or that it is of no use to."""
         if gone := self._gone():
-            return self._gives_up(gone)
+            return self._gives_up(gone, kind=UnansweredError)
         self.usage.repeated += 1
         return _Busy(problem, after)
 
@@ -258,13 +255,14 @@ class ChatClient:
         if left > 0:
             await asyncio.sleep(left)
 
-    def _read(self, request: Request, data: bytes) -> Reply:
+    def _read(self, request: Request, data: bytes, *, taken: float) -> Reply:
         reply = reply_of(request.id, data)
         if self._every and reply.cause == UNREADABLE:
             raise self._again(f"it answered what is no completion ({reply.detail}): {self._words(reply.text)}")
         self.usage.prompt_tokens += reply.prompt_tokens
         self.usage.completion_tokens += reply.completion_tokens
         self.usage.models.add(reply.model)
+        self.usage.seconds.append(taken)
         self._answers = True
         return reply
 
@@ -281,9 +279,9 @@ class ChatClient:
             raise self._gives_up(said)
         return Reply(request.id, "", REFUSED, said)
 
-    def _gives_up(self, problem: str) -> ModelError:
+    def _gives_up(self, problem: str, *, kind: type[ModelError] = ModelError) -> ModelError:
         hint = "what it has answered is kept: mend it, and the same command asks for the rest"
-        return ModelError(f"the server {self._server.id} ({self._server.url}) cannot be used: {problem}; {hint}")
+        return kind(f"the server {self._server.id} ({self._server.url}) cannot be used: {problem}; {hint}")
 
     def _words(self, text: str) -> str:
         """A stranger's words, short, fit for a terminal and without the key."""

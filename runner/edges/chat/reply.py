@@ -7,13 +7,19 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from runner.rules.grading import shorten
+from runner.errors import ModelError
+from runner.rules.shown import shorten
 from runner.rules.strict_json import strict_json
 
 UNREADABLE, REFUSED, TRUNCATED, FILTERED = "unreadable", "refused", "truncated", "filtered"
 """Why a reply holds no text, or not the whole of one."""
 KEPT = 2000
 """Bytes kept of what is no completion."""
+
+
+class UnansweredError(ModelError):
+    """A server was busy, failing, out of reach or answered no completion, as often as it may be asked. Whoever has
+    started it may start it again; one that refuses would go on to refuse."""
 
 
 class Reply(NamedTuple):
