@@ -16,6 +16,7 @@ from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.classifier import LinearTextClassifier
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.embeddings import LocalEmbeddings
+from runner.edges.engines.chosen import answering
 from runner.edges.files import write_file
 from runner.edges.generators.chosen import generators
 from runner.edges.git_command import git, has_remote, resolve
@@ -128,18 +129,25 @@ def adapter_store(path: Path) -> DvcAdapterStore:
     return DvcAdapterStore(DvcObjects.of_work_tree(root(path)))
 
 
-def ports(path: Path, cluster: str, *, threads: int, progress: Progress = silent) -> Ports:
-    """Everything a phase of `cluster` may use of the outside, for the repository at `path`."""
-    tree = reader(path)
+def ports(path: Path, space: Workspace, *, progress: Progress = silent) -> Ports:
+    """Everything a phase of the cluster may use of the outside, for the repository at `path`."""
+    tree, top = reader(path), root(path)
+    cluster, threads = space.cluster.id, space.params.threads
 
     def promotion(sequence: int) -> PromotionRecord:
         file = f"clusters/{cluster}/promotions/{sequence}/record.yaml"
         return parse(tree.read(file), PromotionRecord, path=file)
 
-    models = TransformersModels(threads=threads)
+    models = answering(
+        TransformersModels(threads=threads),
+        space.cluster.serving,
+        root=top,
+        cluster=cluster,
+        rank=space.params.train.rank,
+    )
     return Ports(
         models=models,
-        generators=generators(models, journals=root(path) / ".hallmark" / "generation" / cluster),
+        generators=generators(models, journals=top / ".hallmark" / "generation" / cluster),
         classifier=LinearTextClassifier(),
         near_duplicates=MinHashSuspects(),
         machine=ThisMachine(),
@@ -148,7 +156,7 @@ def ports(path: Path, cluster: str, *, threads: int, progress: Progress = silent
         verifier=SshVerifier(),
         dump_yaml=dump,
         progress=progress,
-        embeddings=LocalEmbeddings(root(path), threads=threads),
+        embeddings=LocalEmbeddings(top, threads=threads),
     )
 
 
@@ -191,7 +199,7 @@ class Workbench:
 def workbench(path: Path, cluster: str) -> Workbench:
     top = root(path)
     space = workspace(top, cluster)
-    outside = ports(top, cluster, threads=space.params.threads)
+    outside = ports(top, space)
     home = top / "clusters" / cluster
     pins = {**dvc_data.recorded(home), **run_branch.recorded(top, cluster)}
     return Workbench(space, DirectoryArtifacts(home, pins), outside)
@@ -222,7 +230,7 @@ def flow(
         runs=BranchRuns(top, head),
         pulls=BranchPullRequests(top, head),
         ports=replace(
-            ports(top, cluster, threads=space.params.threads, progress=progress),
+            ports(top, space, progress=progress),
             arms=LocalArms(top / ".hallmark" / "arms" / cluster),
         ),
         dump_yaml=dump_record,
@@ -266,6 +274,6 @@ def collapse(
     else:
         labelled = import_csv.read_labelled(data, import_csv.Columns())
         study = labelled_study(space, data.name, [(row.text, row.label) for row in labelled], **how)
-    found = simulate(study, ports(top, cluster, threads=space.params.threads, progress=progress))
+    found = simulate(study, ports(top, space, progress=progress))
     write_file(plot, collapse_png(found))
     return found

@@ -60,7 +60,7 @@ def evaluate(
 
     top = wiring.root(path)
     space = workspace.load(DirectoryReader(top), cluster, parse=parse)
-    ports = wiring.ports(top, cluster, threads=space.params.threads, progress=progress)
+    ports = wiring.ports(top, space, progress=progress)
     ports = replace(ports, models=models) if models is not None else ports
     chosen = choose(top, space, ports, model)
     started = ports.clock.now()
