@@ -30,7 +30,7 @@ from runner.edges.signing import SshVerifier
 from runner.edges.traces.senders import KEY_VARIABLE
 from runner.edges.transformers_models import TransformersModels
 from runner.edges.yaml_dump import dump
-from runner.edges.yaml_files import line_of, parse
+from runner.edges.yaml_files import parse
 from runner.errors import GitError
 from runner.ports import LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
@@ -44,7 +44,7 @@ from runner.rules.benchmark import relocked
 from runner.rules.canonical import sha256
 from runner.rules.labelled import Labelled
 from runner.rules.labelled_answers import Request
-from runner.workspace import Survey, Workspace
+from runner.workspace import Workspace
 
 R = TypeVar("R", bound=Record)
 
@@ -77,11 +77,6 @@ def workspace(path: Path, cluster: str, revision: str | None = None) -> Workspac
 
 def cluster_names(path: Path, revision: str | None = None) -> tuple[str, ...]:
     return workspaces.clusters(reader(path, revision))
-
-
-def survey(top: Path, paths: Sequence[str] = ()) -> Survey:
-    """What `check` finds in the directory `top`, or in the files `paths` of it (relative, POSIX)."""
-    return workspaces.survey(DirectoryReader(top), parse=parse, locate=line_of, paths=paths)
 
 
 def ingest(

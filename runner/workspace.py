@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from runner.errors import RecordError, RecordErrors
-from runner.ports import Artifacts, FieldLocator, Reader, RecordParser
+from runner.ports import Artifacts, Reader, RecordParser
 from runner.ports_promotion import Keys
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
@@ -24,15 +24,12 @@ from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Review, TriageFile
-from runner.rules import crossref
 from runner.rules.benchmark import set_digests
 from runner.rules.canonical import digest, sha256
-from runner.rules.layout import PARAMS, PLACES, misplaced, place
+from runner.rules.layout import PARAMS, place
 from runner.rules.trust import stages
 
 R = TypeVar("R", bound=Record)
-GOVERNED = ("clusters/", PARAMS, "policy/", "rubrics/", "scenarios/")
-_SHAPES = f"governed files: {', '.join(candidate.shape for candidate in PLACES)}"
 POLICY = ("policy/allowed_signers", "policy/revoked", "policy/trust.yaml")
 
 BASE_ALONE = Incumbent(sequence=0)
@@ -95,7 +92,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     if home + "cluster.yaml" not in reader.paths(home):
         known = ", ".join(clusters(reader)) or "none yet; see `hallmark import labelled --help`"
         raise RecordErrors([RecordError(f"there is no cluster {cluster}", path=reader.name, hint=f"clusters: {known}")])
-    tray = _Tray(reader, parse)
+    tray = Tray(reader, parse)
     record = tray.one(home + "cluster.yaml", Cluster)
     problem = tray.one(home + "problem.md", Problem)
     lock = tray.one(home + "benchmark.lock", BenchmarkLock) if reader.paths(home + "benchmark.lock") else None
@@ -142,74 +139,6 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     )
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What `check` found: how many files were read, and every problem, sorted by path and line."""
-
-    files: int
-    problems: tuple[RecordError, ...]
-
-
-def survey(reader: Reader, *, parse: RecordParser, locate: FieldLocator, paths: Sequence[str] = ()) -> Survey:
-    """Check every governed file of a tree, or those in `paths`, cross-references included.
-
-    A few scenarios outside the frozen sets are checked against their cluster's files alone, which takes no longer
-    in a large repository; anything else is checked with everything that names it.
-    """
-    tray = _Tray(reader, parse)
-    governed = [path for top in GOVERNED for path in reader.paths(top)]
-    wanted = set(paths)
-    given = [path for path in governed if path in wanted] if paths else governed
-    unknown = [RecordError("is no governed file", path=path, hint=_SHAPES) for path in sorted(wanted - set(governed))]
-    records = tray.these(given)
-    if paths and all(_alone(path, tray) for path in given):
-        touched = {found.cluster for path in given if (found := place(path)) is not None}
-        beside = [f"clusters/{name}/cluster.yaml" for name in sorted(touched)] + list(reader.paths("rubrics/"))
-        quiet = _Tray(reader, parse)
-        context = quiet.these([path for path in beside if path in governed])
-        findings = crossref.few(records, context, governed, broken=quiet.broken)
-    else:
-        rest = _Tray(reader, parse)
-        everything = {**records, **rest.these([path for path in governed if path not in records])}
-        findings = crossref.check(everything, broken=tray.broken | rest.broken)
-        findings = [finding for finding in findings if not paths or _concerns(finding, given)]
-    problems = [*unknown, *tray.errors, *(_located(finding, reader, locate) for finding in findings)]
-    for path in given:
-        if shape := misplaced(path):
-            problems.append(RecordError("stands where no record is looked for", path=path, hint=f"move it to {shape}"))
-    problems.sort(key=lambda problem: (problem.path, problem.line or 0, problem.field))
-    return Survey(files=sum(place(path) is not None for path in given), problems=tuple(problems))
-
-
-def _alone(path: str, tray: _Tray) -> bool:
-    """Whether the file is a scenario of a set that its cluster's lock does not freeze."""
-    found = place(path)
-    if found is None or found.kind is not Scenario:
-        return False
-    lock = tray.quietly(f"clusters/{found.cluster}/benchmark.lock", BenchmarkLock)
-    return lock is None or found.set not in lock.sets
-
-
-def _concerns(finding: crossref.Finding, given: Sequence[str]) -> bool:
-    """Whether a finding is about one of the files given: in it, or about the frozen set that it stands in."""
-    if finding.path in given:
-        return True
-    home, _, name = finding.path.rpartition("/")
-    if name != "benchmark.lock":
-        return False
-    sets = {(found.cluster, found.set) for path in given if (found := place(path)) is not None and found.set}
-    parts = finding.field.split(".")
-    return len(parts) > 1 and (home.rpartition("/")[2], parts[1]) in sets
-
-
-def _located(finding: crossref.Finding, reader: Reader, locate: FieldLocator) -> RecordError:
-    try:
-        line = locate(reader.read(finding.path), finding.field, path=finding.path)
-    except RecordError:  # a folder, or a file that is not there: the finding says so
-        line = None
-    return RecordError(finding.problem, path=finding.path, line=line, field=finding.field, hint=finding.hint)
-
-
 def relevant_rubrics(
     cluster: Cluster, scenarios: Mapping[SetName, Sequence[Scenario]], rubrics: Iterable[Rubric]
 ) -> Mapping[str, Rubric]:
@@ -219,7 +148,7 @@ def relevant_rubrics(
     return {r.id: r for r in sorted(rubrics, key=lambda r: r.id) if r.id in named or own & set(r.capabilities)}
 
 
-class _Tray:
+class Tray:
     """Takes records out of a tree and keeps every problem on the way."""
 
     def __init__(self, reader: Reader, parse: RecordParser) -> None:

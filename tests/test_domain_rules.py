@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from runner import workspace
+from runner import survey_files, workspace
 from runner.edges.readers import DirectoryReader
 from runner.edges.yaml_files import line_of, parse
 from runner.records.cluster import Cluster
@@ -116,7 +116,7 @@ def checked(tmp_path: Path, block: str) -> list[tuple[int | None, str, str]]:
     file = top / CLUSTER
     before = len(file.read_text().splitlines())
     file.write_text(f"{file.read_text()}domain_rules:\n{block}")
-    problems = workspace.survey(DirectoryReader(top), parse=parse, locate=line_of, paths=()).problems
+    problems = survey_files.survey(DirectoryReader(top), parse=parse, locate=line_of, paths=()).problems
     assert {problem.path for problem in problems} <= {CLUSTER}
     assert all(problem.hint for problem in problems)
     return [((problem.line or 0) - before - 1, problem.field, problem.problem) for problem in problems]
@@ -256,7 +256,7 @@ def test_the_documented_blocks_are_sound(tmp_path: Path) -> None:
         assert block
         top = write(tmp_path / heading)
         (top / CLUSTER).write_text((top / CLUSTER).read_text() + block[1])
-        assert workspace.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
+        assert survey_files.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
 
 
 def test_the_documented_limits_are_the_real_ones() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import workspace
+from runner import survey_files, workspace
 from runner.edges import dvc_data
 from runner.edges.dvc_data import pointer_path
 from runner.edges.import_csv import import_labelled
@@ -57,7 +57,7 @@ def tree(top: Path) -> dict[str, bytes]:
 def test_a_cluster_is_made_and_checks_clean(top, files):
     made = import_labelled(top, files, REQUEST)
     reader = DirectoryReader(top)
-    assert workspace.survey(reader, parse=parse, locate=line_of).problems == ()
+    assert survey_files.survey(reader, parse=parse, locate=line_of).problems == ()
     loaded = workspace.load(reader, "bank", parse=parse)
     names = [capability.id for capability in loaded.cluster.capabilities]
     assert names[:2] == ["groe-falsch", "card-lost"]
@@ -124,7 +124,7 @@ def test_held_out_texts_do_not_train(top, files):
         ("gold", 8, "heldout"),
     ]
     assert len(made.examples["gold"]) == 6
-    assert workspace.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
+    assert survey_files.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
 
 
 def test_a_text_given_twice_keeps_two_ids(top, files):
@@ -241,7 +241,7 @@ def test_a_cluster_whose_answers_are_objects_checks_clean(top, files):
     for part, path in files.items():
         structured(path, part, WEATHER % f"Oslo {part}", WEATHER % "Rome")
     made = import_labelled(top, files, STRUCTURED)
-    assert workspace.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
+    assert survey_files.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
     assert made.cluster.answer_field == "intent"
     assert [one.id for one in made.cluster.capabilities] == ["weather"]
     assert made.scenarios[SetName.CORE][0].reference == WEATHER % "Oslo core"

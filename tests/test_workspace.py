@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from runner import workspace
+from runner import survey_files, workspace
 from runner.edges.readers import CommitReader, DirectoryReader
 from runner.edges.yaml_files import dump, line_of, parse
 from runner.errors import RecordError, RecordErrors
 from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
 from runner.rules.benchmark import relocked
+from runner.survey import Survey
 from tests.reviewed_fixture import edit, put, scenario, write
 
 CLUSTER = "clusters/desk/cluster.yaml"
@@ -27,8 +28,8 @@ def top(tmp_path: Path) -> Path:
     return write(tmp_path / "ws")
 
 
-def survey(top: Path, *paths: str) -> workspace.Survey:
-    return workspace.survey(DirectoryReader(top), parse=parse, locate=line_of, paths=paths)
+def survey(top: Path, *paths: str) -> Survey:
+    return survey_files.survey(DirectoryReader(top), parse=parse, locate=line_of, paths=paths)
 
 
 def found(top: Path, *paths: str) -> list[tuple[str, int | None, str]]:
@@ -45,7 +46,7 @@ def commit(top: Path) -> None:
 
 
 def test_a_sound_workspace_has_no_problem_and_loads(top):
-    assert survey(top) == workspace.Survey(files=11, problems=())
+    assert survey(top) == Survey(files=11, problems=())
     made = load(top)
     assert made.cluster.id == "desk"
     assert [s.id for s in made.scenarios[SetName.CORE]] == ["core-late-delivery-1", "core-refunds-1"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from runner import wiring
+from runner import wiring_check
 from runner.errors import ExitCode, RecordError
-from runner.workspace import GOVERNED
+from runner.wiring_check import GOVERNED
 
 _MARKS = ("params.yaml", "clusters", "scenarios")
 
@@ -28,7 +28,7 @@ def check(paths: tuple[Path, ...], directory: Path, as_json: bool) -> ExitCode:
     """
     started = time.monotonic()
     top = _top((paths[0] if paths else directory).resolve())
-    survey = wiring.survey(top, _within(top, paths))
+    survey = wiring_check.survey(top, _within(top, paths))
     seconds = time.monotonic() - started
     if as_json:
         problems = [_as_json(problem) for problem in survey.problems]

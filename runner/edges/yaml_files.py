@@ -8,7 +8,6 @@ different things (`yaml_scalars`). libyaml's events are used, and nothing of PyY
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -18,8 +17,9 @@ import yaml
 from pydantic import ValidationError
 from yaml._yaml import CParser
 
+from runner.edges.reviewed_text import check_text
 from runner.edges.yaml_dump import dump as dump
-from runner.edges.yaml_scalars import INVISIBLE, Surprise, escape, plain
+from runner.edges.yaml_scalars import Surprise, plain
 from runner.errors import RecordError, RecordErrors
 from runner.records.base import Record
 from runner.rules.problems import explain, field_path
@@ -30,7 +30,6 @@ R = TypeVar("R", bound=Record)
 MAX_BYTES = Record.MAX_BYTES
 MAX_DEPTH = 20
 
-_FORBIDDEN = re.compile(rf"[\x00-\x09\x0b\x0c\x0e-\x1f{INVISIBLE}]|\r(?!\n)")
 _SYNTAX_HINTS = {
     "mapping values are not allowed": "put quotes around a text that contains a colon and a space",
     "did not find expected key": "check the indentation of this line and the one before; quote texts that hold quotes",
@@ -68,7 +67,7 @@ class Document:
 
 def load(data: bytes, *, path: str, max_bytes: int = MAX_BYTES, first_line: int = 1) -> Document:
     """The one document in `data`. Raises `RecordErrors` with everything that is wrong with it."""
-    _check_text(data, path=path, max_bytes=max_bytes, first_line=first_line)
+    check_text(data, path=path, max_bytes=max_bytes, first_line=first_line)
     composer = _Composer(data, path=path, first_line=first_line, lines=None)
     value = composer.document()
     if composer.errors:
@@ -87,6 +86,11 @@ def parse(data: bytes, kind: type[R], *, path: str) -> R:
 
 @lru_cache(maxsize=65_536)
 def _parse(data: bytes, kind: type[Record], path: str) -> Record:
+    return read(data, kind, path=path)
+
+
+def read(data: bytes, kind: type[R], *, path: str) -> R:
+    """`parse` that keeps nothing: for what is read once."""
     if path.endswith(".md"):
         return parse_front_matter(data, kind, path=path)[0]
     if path.endswith(".json"):
@@ -96,7 +100,7 @@ def _parse(data: bytes, kind: type[Record], path: str) -> Record:
 
 def _parse_json(data: bytes, kind: type[R], *, path: str) -> R:
     """What a program wrote: strict JSON, which has no comments and no lines that mean anything."""
-    _check_text(data, path=path, max_bytes=kind.MAX_BYTES, first_line=1)
+    check_text(data, path=path, max_bytes=kind.MAX_BYTES, first_line=1)
     try:
         return kind.model_validate_json(json.dumps(strict_json(data)), strict=True)
     except ValidationError as error:
@@ -119,7 +123,7 @@ def line_of(data: bytes, field: str, *, path: str) -> int:
 
 
 def _front_matter(data: bytes, *, path: str) -> tuple[bytes, str]:
-    text = _check_text(data, path=path, max_bytes=MAX_BYTES, first_line=1, tabs=True)
+    text = check_text(data, path=path, max_bytes=MAX_BYTES, first_line=1, tabs=True)
     lines = text.splitlines(keepends=True)
     marks = [number for number, line in enumerate(lines) if line.rstrip() == "---"][:2]
     if len(marks) < 2 or marks[0] != 0:
@@ -139,42 +143,6 @@ def _validated(document: Document, kind: type[R]) -> R:
         for p in found
     ]
     raise RecordErrors(sorted(errors, key=lambda error: error.line or 0))
-
-
-def _check_text(data: bytes, *, path: str, max_bytes: int, first_line: int, tabs: bool = False) -> str:
-    """UTF-8 text of a bounded size without characters that a reviewer cannot see."""
-    if len(data) > max_bytes:
-        problem = f"is {len(data):,} bytes long"
-        raise RecordErrors([RecordError(problem, path=path, hint=f"at most {max_bytes:,} are read; split the file")])
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        line = first_line + data.count(b"\n", 0, error.start)
-        problem = f"is not UTF-8: byte 0x{data[error.start]:02x} cannot be read"
-        raise RecordErrors([RecordError(problem, path=path, line=line, hint="save the file as UTF-8")]) from None
-    errors = []
-    for match in _FORBIDDEN.finditer(text):
-        if tabs and match[0] == "\t":
-            continue
-        line = first_line + text.count("\n", 0, match.start())
-        problem, hint = _forbidden(match[0])
-        errors.append(RecordError(problem, path=path, line=line, hint=hint))
-        if len(errors) == 20:
-            break
-    if errors:
-        raise RecordErrors(errors)
-    return text
-
-
-def _forbidden(character: str) -> tuple[str, str]:
-    if character == "\t":
-        return "a tab stands here", 'indent with spaces; inside a text write "\\t" between double quotes'
-    if character == "\ufeff":
-        return "a byte-order mark stands here", "save the file as UTF-8 without BOM"
-    if character == "\r":
-        return "a lone carriage return stands here", "end lines with a line feed"
-    code = f"U+{ord(character):04X}"
-    return f"the invisible character {code} stands here", f'remove it, or write "{escape(character)}" in double quotes'
 
 
 class _Composer:

@@ -1,4 +1,5 @@
-"""What reviewed files say of one another, and whether it holds.
+"""What reviewed files say of one another, and whether it holds: scenarios by their outlines (`crossref_scenarios`), the
+other files here.
 
 Takes records by path and says nothing of files it was not given: with a few files of a repository the checks that
 need the others are left out by the caller.
@@ -8,33 +9,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem, ProblemKind
-from runner.records.conversation import Role
 from runner.records.generation import GeneratorChoice, Served, suffix
 from runner.records.params import Params
 from runner.records.policy import Trust
-from runner.records.rubric import Rubric, RubricStatus
+from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Review, TriageFile
-from runner.rules.benchmark import set_digest
+from runner.rules import crossref_scenarios
+from runner.rules.crossref_scenarios import (
+    Finding,
+    Frame,
+    Frames,
+    Frozen,
+    RubricUse,
+    of_itself,
+    one_scenario,
+    same_ids,
+    stray,
+)
 from runner.rules.domain_rules import contradictions, misfits
 from runner.rules.layout import PARAMS, place
-from runner.rules.structured import named_in
+from runner.rules.outline import Outline, outline
+from runner.rules.scenario_place import scenario_place
 from runner.rules.triage.files import beside_findings, list_findings, policy_findings, review_findings
 
 R = TypeVar("R", bound=Record)
-
-
-class Finding(NamedTuple):
-    """One thing that does not hold: where, what, and the fix. The line follows from `path` and `field`."""
-
-    path: str
-    field: str
-    problem: str
-    hint: str
+_SETS, _CLUSTER = frozenset(SetName), "/cluster.yaml"
 
 
 class Records:
@@ -62,68 +66,98 @@ class Records:
 def check(records: Mapping[str, Record], *, broken: frozenset[str] = frozenset()) -> list[Finding]:
     """Every finding over a whole tree's records, sorted by path. `broken` are files that are there but could not be
     read as records; their own problems have been told."""
-    tree = Records(records, broken)
-    found: list[Finding] = []
-    rubrics = {rubric.id: rubric for rubric in tree.of(Rubric).values()}
-    found += names(records)
-    found += _same_ids({path: rubric.id for path, rubric in tree.of(Rubric).items()}, "rubric")
+    scenarios = {path: one for path, one in records.items() if isinstance(one, Scenario)}
+    others = {path: one for path, one in records.items() if path not in scenarios}
+    given = frames(others, broken=broken)
+    outlines = {path: outlined(path, one, given) for path, one in scenarios.items()}
+    places = {path: where for path in outlines if (where := scenario_place(path))}
+    found = [*beside(others, broken=broken), *crossref_scenarios.findings(outlines, places, given)]
+    tree = Records(others, broken)
     for name in tree.clusters():
-        found += _cluster(tree, name, rubrics)
+        for cluster in tree.of(Cluster, name).values():
+            found += against_rules(name, cluster, scenarios)
     return sorted(found)
 
 
+def outlined(path: str, scenario: Scenario, given: Frames) -> Outline:
+    """The outline of the scenario at `path`, with its digest where one is asked for."""
+    where = scenario_place(path)
+    return outline(scenario, frozen=where is not None and given.digested(where))
+
+
+def frames(others: Mapping[str, Record], *, broken: frozenset[str]) -> Frames:
+    """What the scenarios of a tree are held against: its records but for the scenarios."""
+    tree = Records(others, broken)
+    clusters = {}
+    for name in tree.clusters():
+        cluster = tree.of(Cluster, name).get(f"clusters/{name}/cluster.yaml")
+        lock = tree.of(BenchmarkLock, name).get(f"clusters/{name}/benchmark.lock")
+        if cluster is not None:
+            frozen = {s: Frozen(f.sha256, f.scenarios) for s, f in lock.sets.items() if s in _SETS} if lock else {}
+            clusters[name] = Frame(
+                [one.id for one in cluster.capabilities], cluster.answer_field, frozen, bool(cluster.domain_rules)
+            )
+    lacking = [name for name in tree.clusters() if name not in clusters]
+    strays = {name: min((*tree.of(Problem, name), *tree.of(BenchmarkLock, name)), default="") for name in lacking}
+    uses = {one.id: RubricUse(str(one.status), one.capabilities) for one in tree.of(Rubric).values()}
+    unreadable = (path.split("/")[1] for path in broken if path.startswith("clusters/") and path.endswith(_CLUSTER))
+    return Frames(clusters, uses, strays, frozenset(unreadable))
+
+
+def beside(others: Mapping[str, Record], *, broken: frozenset[str]) -> Iterator[Finding]:
+    """Every finding that no scenario can change."""
+    tree = Records(others, broken)
+    yield from names(others)
+    yield from same_ids({path: rubric.id for path, rubric in tree.of(Rubric).items()}, "rubric")
+    for name in tree.clusters():
+        cluster = tree.of(Cluster, name).get(f"clusters/{name}/cluster.yaml")
+        if cluster is not None:
+            yield from _cluster(tree, name, cluster)
+
+
 def names(records: Mapping[str, Record]) -> Iterator[Finding]:
-    """A file's name is its id, and a cluster's folder its id."""
+    """A file's name is its id, and a cluster's folder its id. Scenarios' are looked at by their outlines."""
     for path, record in records.items():
         where = place(path)
         if where is None:
             continue
-        if isinstance(record, Scenario | Rubric) and record.id != where.stem:
+        if isinstance(record, Rubric) and record.id != where.stem:
             hint = f"rename the file to {record.id}.yaml, or write `id: {where.stem}`"
             yield Finding(path, "id", f"{record.id} is not the file's name", hint)
         if isinstance(record, Cluster) and record.id != where.cluster:
             yield Finding(path, "id", f"{record.id} is not the folder's name", f"write `id: {where.cluster}`")
-        if isinstance(record, Scenario) and record.input[-1].role not in (Role.USER, Role.TOOL):
-            last = f"input[{len(record.input) - 1}].role"
-            problem = "the last message is neither the user's nor a tool's"
-            yield Finding(path, last, problem, "end the input with what the model must answer")
         if isinstance(record, TriageFile):
             yield from (Finding(path, *found) for found in list_findings(record, where))
         if isinstance(record, Review):
             yield from (Finding(path, *found) for found in review_findings(record, where))
 
 
-def _cluster(tree: Records, name: str, rubrics: Mapping[str, Rubric]) -> Iterator[Finding]:
-    """Everything that one cluster's files say of each other."""
-    scenarios = tree.of(Scenario, name)
+def _cluster(tree: Records, name: str, cluster: Cluster) -> Iterator[Finding]:
+    """Everything that one cluster's other files say of each other."""
     home = f"clusters/{name}"
-    cluster = tree.of(Cluster, name).get(f"{home}/cluster.yaml")
-    if cluster is None:
-        if tree.lacks(f"{home}/cluster.yaml"):
-            path = next(iter(sorted([*scenarios, *tree.of(Problem, name), *tree.of(BenchmarkLock, name)])), home)
-            yield Finding(path, "", f"there is no cluster {name}", f"write {home}/cluster.yaml")
-        return
-    lock = tree.of(BenchmarkLock, name).get(f"{home}/benchmark.lock")
-    yield from _scenarios(scenarios, cluster, rubrics, frozenset(lock.sets) if lock is not None else frozenset())
-    yield from _same_ids({path: scenario.id for path, scenario in scenarios.items()}, "scenario")
-    yield from _same_texts(scenarios)
-    yield from _capabilities(cluster, f"{home}/cluster.yaml", scenarios.values())
-    yield from _domain_rules(cluster, f"{home}/cluster.yaml", scenarios)
+    path = f"{home}/cluster.yaml"
+    seen: set[str] = set()
+    for number, capability in enumerate(cluster.capabilities):
+        if capability.id in seen:
+            text = f"the capability {capability.id} stands here twice"
+            yield Finding(path, f"capabilities[{number}].id", text, "remove one of the two")
+        seen.add(capability.id)
+    yield from (Finding(path, *misfit) for misfit in misfits(cluster))
     yield from _problem(tree.of(Problem, name).get(f"{home}/problem.md"), cluster, home, tree)
+    lock = tree.of(BenchmarkLock, name).get(f"{home}/benchmark.lock")
     if lock is not None:
-        yield from _lock(lock, cluster, f"{home}/benchmark.lock", scenarios)
+        yield from _lock(lock, cluster, f"{home}/benchmark.lock")
     elif tree.lacks(f"{home}/benchmark.lock"):
-        hint = f"hallmark benchmark lock {name}"
-        yield Finding(f"{home}/cluster.yaml", "benchmark_version", "the benchmark has no lock", hint)
+        yield Finding(path, "benchmark_version", "the benchmark has no lock", f"hallmark benchmark lock {name}")
     yield from _reviews(tree, name)
     trust = next(iter(tree.of(Trust).values()), None)
-    yield from (Finding(f"{home}/cluster.yaml", *found) for found in policy_findings(cluster.triage, trust))
+    yield from (Finding(path, *found) for found in policy_findings(cluster.triage, trust))
     for params in tree.of(Params).values():
         if name not in params.clusters:
             hint = f"add `{name}: {{}}` there for the defaults"
             yield Finding(PARAMS, "clusters", f"has no parameters for the cluster {name}", hint)
         else:
-            yield from _generators(cluster, params.clusters[name].expand.generators, f"{home}/cluster.yaml")
+            yield from _generators(cluster, params.clusters[name].expand.generators, path)
 
 
 def _generators(cluster: Cluster, chosen: Sequence[GeneratorChoice], path: str) -> Iterator[Finding]:
@@ -142,75 +176,12 @@ def _generators(cluster: Cluster, chosen: Sequence[GeneratorChoice], path: str) 
         yield Finding(PARAMS, field, f"two generators would write the batches *-{name}", "keep one of them")
 
 
-def _scenarios(
-    scenarios: Mapping[str, Scenario], cluster: Cluster, rubrics: Mapping[str, Rubric], frozen: frozenset[str]
-) -> Iterator[Finding]:
-    """Each scenario names a capability and a rubric that there are."""
-    capabilities = {capability.id for capability in cluster.capabilities}
-    for path, scenario in scenarios.items():
-        if scenario.capability not in capabilities:
-            hint = f"capabilities of {cluster.id}: {', '.join(sorted(capabilities)[:20])}"
-            yield Finding(path, "capability", f"the capability {scenario.capability} is unknown", hint)
-        if cluster.answer_field and named_in(scenario.reference, cluster.answer_field) not in capabilities:
-            hint = f'write a JSON object whose "{cluster.answer_field}" names one'
-            yield Finding(path, "reference", "the right answer names no capability", hint)
-        rubric = rubrics.get(scenario.rubric)
-        if rubric is None:
-            hint = (
-                f"write rubrics/{scenario.rubric}.yaml, or name one of: {', '.join(sorted(rubrics)[:20]) or 'none yet'}"
-            )
-            yield Finding(path, "rubric", f"the rubric {scenario.rubric} is unknown", hint)
-            continue
-        where = place(path)
-        if rubric.status is RubricStatus.DRAFT and where is not None and where.set in frozen:
-            hint = f"approve rubrics/{rubric.id}.yaml first, or keep the scenario out of {where.set}"
-            yield Finding(path, "rubric", f"a frozen set is graded by the draft rubric {rubric.id}", hint)
-        if rubric.capabilities and scenario.capability not in rubric.capabilities:
-            hint = f"add {scenario.capability} to its capabilities, or use another rubric"
-            yield Finding(path, "rubric", f"the rubric {rubric.id} is not for {scenario.capability}", hint)
-
-
-def _same_ids(ids: Mapping[str, str], noun: str) -> Iterator[Finding]:
-    """Ids (by path) are unique, case aside: some file systems fold it."""
-    first: dict[str, str] = {}
-    for path, name in sorted(ids.items()):
-        before = first.setdefault(name.casefold(), path)
-        if before != path:
-            yield Finding(path, "id", f"the {noun} {name} also stands in {before}", "give one of them another id")
-
-
-def _same_texts(scenarios: Mapping[str, Scenario]) -> Iterator[Finding]:
-    """One text stands in one set only: what is trained or selected on must not be what is held out."""
-    first: dict[tuple[str, ...], str] = {}
-    for path, scenario in sorted(scenarios.items()):
-        key = tuple(f"{message.role}:{' '.join(message.content.split()).casefold()}" for message in scenario.input)
-        before = first.setdefault(key, path)
-        here, there = place(path), place(before)
-        if here is not None and there is not None and here.set != there.set:
-            yield Finding(
-                path, "input", f"the same text stands in {before}", f"keep it in {there.set} or in {here.set}"
-            )
-
-
-def _capabilities(cluster: Cluster, path: str, scenarios: Iterable[Scenario]) -> Iterator[Finding]:
-    """Capabilities have distinct ids, and each is tested."""
-    tested = {scenario.capability for scenario in scenarios}
-    seen: set[str] = set()
-    for number, capability in enumerate(cluster.capabilities):
-        field = f"capabilities[{number}].id"
-        if capability.id in seen:
-            yield Finding(path, field, f"the capability {capability.id} stands here twice", "remove one of the two")
-        elif capability.id not in tested:
-            hint = f"write one below scenarios/{cluster.id}/, or remove the capability"
-            yield Finding(path, field, f"no scenario tests {capability.id}", hint)
-        seen.add(capability.id)
-
-
-def _domain_rules(cluster: Cluster, path: str, scenarios: Mapping[str, Scenario]) -> Iterator[Finding]:
-    """The domain rules' examples come out as they say, and core's scenarios keep the rules."""
-    core = [one for where, one in sorted(scenarios.items()) if (at := place(where)) and at.set == SetName.CORE]
-    for misfit in (*misfits(cluster), *contradictions(cluster.domain_rules, core)):
-        yield Finding(path, *misfit)
+def against_rules(name: str, cluster: Cluster, scenarios: Mapping[str, Scenario]) -> Iterator[Finding]:
+    """The core scenarios of the cluster in the folder `name` keep its domain rules. Others are passed over."""
+    home = f"scenarios/{name}/{SetName.CORE}/"
+    core = [one for path, one in sorted(scenarios.items()) if path.startswith(home)]
+    for misfit in contradictions(cluster.domain_rules, core):
+        yield Finding(f"clusters/{name}/cluster.yaml", *misfit)
 
 
 def few(
@@ -224,29 +195,28 @@ def few(
 
     `paths` are those of every scenario of their clusters: ids are compared by file name, and texts not at all.
     """
-    tree = Records({**context, **given}, broken)
+    against = frames(context, broken=broken)
     stems: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in paths:
-        where = place(path)
-        if where is not None and where.kind is Scenario:
+        if where := scenario_place(path):
             stems[where.cluster, where.stem.casefold()].append(path)
-    found = list(names(given))
-    rubrics = {rubric.id: rubric for rubric in tree.of(Rubric).values()}
+    found: list[Finding] = []
     for path, record in given.items():
-        where = place(path)
+        where = scenario_place(path)
         if where is None or not isinstance(record, Scenario):
             continue
+        one = outline(record, frozen=False)
+        found += of_itself(path, where, one)
         for other in stems[where.cluster, record.id.casefold()]:
             if other != path:
-                found.append(
-                    Finding(path, "id", f"the scenario {record.id} also stands in {other}", "give it another id")
-                )
-        cluster = tree.of(Cluster, where.cluster).get(f"clusters/{where.cluster}/cluster.yaml")
-        if cluster is not None:
-            found += _scenarios({path: record}, cluster, rubrics, frozenset())
-        elif tree.lacks(f"clusters/{where.cluster}/cluster.yaml"):
-            hint = f"write clusters/{where.cluster}/cluster.yaml"
-            found.append(Finding(path, "", f"there is no cluster {where.cluster}", hint))
+                text = f"the scenario {record.id} also stands in {other}"
+                found.append(Finding(path, "id", text, "give it another id"))
+        frame = against.clusters.get(where.cluster)
+        if frame is not None:
+            known = frozenset(frame.capabilities)
+            found += one_scenario(path, where, one, frame._replace(frozen={}), against.rubrics, known=known)
+        elif where.cluster not in against.broken:
+            found.append(stray(where.cluster, path))
     return sorted(found)
 
 
@@ -264,26 +234,17 @@ def _problem(problem: Problem | None, cluster: Cluster, home: str, tree: Records
         yield Finding(f"{home}/problem.md", "threshold", text, hint)
 
 
-def _lock(lock: BenchmarkLock, cluster: Cluster, path: str, scenarios: Mapping[str, Scenario]) -> Iterator[Finding]:
-    """Every frozen set is as it was locked; held-out is frozen."""
-    fix = f"undo the change, or raise benchmark_version in cluster.yaml and run `hallmark benchmark lock {cluster.id}`"
-    by_set: dict[str, list[Scenario]] = defaultdict(list)
-    for where, scenario in scenarios.items():
-        found = place(where)
-        by_set[found.set if found is not None else ""].append(scenario)
+def _lock(lock: BenchmarkLock, cluster: Cluster, path: str) -> Iterator[Finding]:
+    """The lock is of this version, and held-out is frozen."""
+    fix = f"run `hallmark benchmark lock {cluster.id}`"
     if lock.version != cluster.benchmark_version:
-        text = f"locks version {lock.version}, cluster.yaml says {cluster.benchmark_version}"
-        yield Finding(path, "version", text, f"run `hallmark benchmark lock {cluster.id}`")
+        yield Finding(
+            path, "version", f"locks version {lock.version}, cluster.yaml says {cluster.benchmark_version}", fix
+        )
     if SetName.HELDOUT not in lock.sets:
-        yield Finding(path, "sets", "held-out is not frozen", f"run `hallmark benchmark lock {cluster.id}`")
-    for name, frozen in lock.sets.items():
-        if name not in set(SetName):
-            yield Finding(path, f"sets.{name}", "there is no such set", f"use one of: {', '.join(SetName)}")
-        elif len(by_set[name]) != frozen.scenarios:
-            text = f"has {len(by_set[name])} scenarios, {frozen.scenarios} were frozen"
-            yield Finding(path, f"sets.{name}.scenarios", text, fix)
-        elif set_digest(by_set[name]) != frozen.sha256:
-            yield Finding(path, f"sets.{name}.sha256", f"the frozen set {name} has changed", fix)
+        yield Finding(path, "sets", "held-out is not frozen", fix)
+    for unknown in (one for one in lock.sets if one not in _SETS):
+        yield Finding(path, f"sets.{unknown}", "there is no such set", f"use one of: {', '.join(SetName)}")
 
 
 def _reviews(tree: Records, name: str) -> Iterator[Finding]:

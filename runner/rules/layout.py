@@ -12,12 +12,12 @@ from runner.records.pointer import DataPointer
 from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
-from runner.records.scenario import Scenario, SetName
+from runner.records.scenario import Scenario
 from runner.records.triage import Review, TriageFile
+from runner.rules import scenario_place
 
 PARAMS = "params.yaml"
-_SETS = "|".join(SetName)
-_SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_SLUG = scenario_place.SLUG
 
 
 class Place(NamedTuple):
@@ -29,11 +29,7 @@ class Place(NamedTuple):
 
 
 PLACES = (
-    Place(
-        re.compile(rf"scenarios/(?P<cluster>{_SLUG})/(?P<set>{_SETS})/(?P<stem>[^/]+)\.yaml\Z"),
-        Scenario,
-        f"scenarios/<cluster>/<{_SETS}>/<id>.yaml",
-    ),
+    Place(scenario_place.PATTERN, Scenario, scenario_place.SHAPE),
     Place(re.compile(r"rubrics/(?P<stem>[^/]+)\.yaml\Z"), Rubric, "rubrics/<id>.yaml"),
     Place(re.compile(rf"clusters/(?P<cluster>{_SLUG})/cluster\.yaml\Z"), Cluster, "clusters/<cluster>/cluster.yaml"),
     Place(re.compile(rf"clusters/(?P<cluster>{_SLUG})/problem\.md\Z"), Problem, "clusters/<cluster>/problem.md"),

@@ -1,0 +1,25 @@
+"""Where scenarios stand, without the records of everything else that a tree may hold."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from runner.records.terms import SetName
+
+SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_SETS = "|".join(SetName)
+SHAPE = f"scenarios/<cluster>/<{_SETS}>/<id>.yaml"
+PATTERN = re.compile(rf"scenarios/(?P<cluster>{SLUG})/(?P<set>{_SETS})/(?P<stem>[^/]+)\.yaml\Z")
+
+
+class ScenarioPlace(NamedTuple):
+    cluster: str
+    set: str
+    stem: str
+
+
+def scenario_place(path: str) -> ScenarioPlace | None:
+    """What the path of a scenario file names; None for any other path."""
+    match = PATTERN.match(path)
+    return ScenarioPlace(*match.groups()) if match else None

@@ -1,0 +1,106 @@
+"""The part of a survey that needs the records of every kind of file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from runner.errors import RecordError
+from runner.ports import FieldLocator, Reader, RecordParser
+from runner.records.cluster import BenchmarkLock, Cluster
+from runner.records.scenario import Scenario
+from runner.rules import crossref
+from runner.rules.layout import PLACES, misplaced, place
+from runner.survey import Memory, Others, Row, Survey, Tree, row, sorted_
+from runner.survey import survey as surveyed
+from runner.workspace import Tray
+
+_SHAPES = f"governed files: {', '.join(candidate.shape for candidate in PLACES)}"
+
+
+class ReviewedFiles:
+    """`survey.Records` of a tree."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def others(self, paths: Sequence[str]) -> Others:
+        tray = self._tray()
+        records = tray.these(paths)
+        found = sorted(crossref.beside(records, broken=tray.broken))
+        problems = [*tray.errors, *map(self._tree.located, found), *_misplaced(paths)]
+        frames = crossref.frames(records, broken=tray.broken)
+        return Others(sum(place(path) is not None for path in paths), tuple(map(row, problems)), frames)
+
+    def against_rules(self, cluster: str, core: Sequence[str]) -> list[Row]:
+        tray = self._tray()
+        record = tray.one(f"clusters/{cluster}/cluster.yaml", Cluster)
+        scenarios = {path: one for path, one in tray.these(core).items() if isinstance(one, Scenario)}
+        found = crossref.against_rules(cluster, record, scenarios) if record is not None else ()
+        return [row(self._tree.located(one)) for one in found]
+
+    def alone(self, governed: Sequence[str], paths: Sequence[str]) -> Survey | None:
+        wanted = set(paths)
+        given = [path for path in governed if path in wanted]
+        tray, beside = self._tray(), self._tray()
+        if not all(_alone(path, beside) for path in given):
+            return None
+        records = tray.these(given)
+        touched = {found.cluster for path in given if (found := place(path)) is not None}
+        named = {f"clusters/{name}/cluster.yaml" for name in touched}
+        context = beside.these([path for path in governed if path in named or path.startswith("rubrics/")])
+        findings = crossref.few(records, context, governed, broken=beside.broken)
+        problems = [*_unknown(governed, wanted), *tray.errors, *map(self._tree.located, findings)]
+        return Survey(files=len(given), problems=sorted_(problems))
+
+    def among(
+        self, problems: Iterable[RecordError], governed: Sequence[str], paths: Sequence[str]
+    ) -> tuple[int, list[RecordError]]:
+        wanted = set(paths)
+        places = [found for path in governed if path in wanted and (found := place(path)) is not None]
+        sets = {(found.cluster, found.set) for found in places if found.set}
+        kept = [one for one in problems if one.path in wanted or _about(one, sets)]
+        return len(places), [*_unknown(governed, wanted), *kept]
+
+    def _tray(self) -> Tray:
+        return Tray(self._tree.reader, self._tree.parse)
+
+
+def survey(
+    reader: Reader,
+    *,
+    parse: RecordParser,
+    locate: FieldLocator,
+    paths: Sequence[str] = (),
+    memory: Memory | None = None,
+) -> Survey:
+    """`survey.survey` of a reader's tree."""
+    tree = Tree(reader, parse, locate)
+    return surveyed(tree, records=lambda: ReviewedFiles(tree), paths=paths, memory=memory)
+
+
+def _about(problem: RecordError, sets: set[tuple[str, str]]) -> bool:
+    """Whether a problem is about one of the frozen sets that the given files stand in."""
+    home, _, name = problem.path.rpartition("/")
+    parts = problem.field.split(".")
+    return name == "benchmark.lock" and len(parts) > 1 and (home.rpartition("/")[2], parts[1]) in sets
+
+
+def _unknown(governed: Sequence[str], wanted: set[str]) -> list[RecordError]:
+    return [RecordError("is no governed file", path=path, hint=_SHAPES) for path in sorted(wanted.difference(governed))]
+
+
+def _misplaced(paths: Iterable[str]) -> list[RecordError]:
+    return [
+        RecordError("stands where no record is looked for", path=path, hint=f"move it to {shape}")
+        for path in paths
+        if (shape := misplaced(path))
+    ]
+
+
+def _alone(path: str, tray: Tray) -> bool:
+    """Whether the file is a scenario of a set that its cluster's lock does not freeze."""
+    found = place(path)
+    if found is None or found.kind is not Scenario:
+        return False
+    lock = tray.quietly(f"clusters/{found.cluster}/benchmark.lock", BenchmarkLock)
+    return lock is None or found.set not in lock.sets

@@ -1,0 +1,38 @@
+"""Settings to the edges that `check` needs, and no others: another process lists the tree while this one loads what
+reads records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.edges.standing import StandingReader
+
+if TYPE_CHECKING:
+    from runner.survey import Records, Survey
+
+GOVERNED = ("clusters/", "params.yaml", "policy/", "rubrics/", "scenarios/")
+
+
+def survey(top: Path, paths: Sequence[str] = ()) -> Survey:
+    """What `check` finds in the directory `top`, or in the files `paths` of it (relative, POSIX)."""
+    began = time.time_ns()
+    reader = StandingReader(top, GOVERNED)
+    from runner import survey as surveys
+    from runner.edges.check_memory import CheckMemory, program, seal_key
+    from runner.edges.yaml_files import line_of, read
+
+    tree = surveys.Tree(reader, read, line_of)
+
+    def records() -> Records:
+        from runner.survey_files import ReviewedFiles
+
+        return ReviewedFiles(tree)
+
+    memory = CheckMemory(reader, began=began, program=program(), key=seal_key())
+    found = surveys.survey(tree, records=records, paths=paths, memory=memory)
+    if not paths:
+        memory.keep()
+    return found
