@@ -20,7 +20,6 @@ from runner.records.terms import SetName
 from runner.rules.evaluations import difference, summary
 from runner.rules.scoring import capability_weights
 
-RESAMPLES, SEED = 2000, 7
 PHASES = {"base": "baseline", "incumbent": "baseline", "control": "assess", "candidate": "assess"}
 """Whose answers an iteration has, and the phase that asked for them."""
 ANSWERS = {"baseline": ("core-answers", "dev-answers", "baseline-answers"), "assess": ("answers",)}
@@ -75,7 +74,7 @@ def difference_of(path: Path, before: str, after: str) -> EvaluationDiff:
     marks = [log_of(path, name).marks() for name in (before, after)]
     if not marks[0].by_key.keys() & marks[1].by_key.keys():
         raise RecordError(f"{before} and {after} have no scenario in common", hint="compare two of one benchmark")
-    return difference(*marks, resamples=RESAMPLES, seed=SEED)
+    return difference(*marks)
 
 
 def listed(path: Path, cluster: str = "") -> list[EvaluationRun]:

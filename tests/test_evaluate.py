@@ -19,6 +19,7 @@ from runner.errors import ModelError, RecordError
 from runner.flywheel import iterate
 from runner.phases.logged import samples
 from runner.records.scenario import SetName
+from runner.records.significance import Tier
 from runner.rules.evaluations import WITHHELD, Asked, summary
 from runner.rules.scoring import capability_weights
 from tests.desk_repository import CLUSTER, flow, git, make
@@ -160,8 +161,8 @@ def test_diff_names_every_scenario_that_turned(desk: Path, iteration: str) -> No
     assert len(plain) == found.overall.gained
     assert found.overall.lost == 0
     assert {flip.capability for flip in plain} <= WEAK | {"sizing"}
-    assert set(found.better) == WEAK
-    assert found.worse == ()
+    assert {name for name, one in found.capabilities.items() if one.tier is Tier.IMPROVED} == WEAK
+    assert found.overall.tier is Tier.IMPROVED
     assert found.sets["heldout"].scenarios == 100
     assert found.unmatched, "the incumbent answered dev, and the candidate did not"
     back = wiring_logs.difference_of(desk, f"{iteration}/candidate", f"{iteration}/incumbent")
@@ -175,7 +176,7 @@ def test_the_logged_answers_of_an_iteration_are_those_of_its_phase(desk: Path, i
         (desk / f".hallmark/runs/{CLUSTER}/{iteration}/clusters/{CLUSTER}/run/baseline.json").read_bytes()
     )
     for name, stated in baseline["models"]["base"]["sets"].items():
-        score = log.run.sets[name].score
+        score = log.run.sets[name]
         assert (score.composite, score.passed) == (stated["composite"], stated["passed"])
 
 

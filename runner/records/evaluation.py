@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.conversation import Conversation
-from runner.records.score import Comparison, Grade, Interval, SetScore
+from runner.records.score import Comparison, Grade, SetScore
+from runner.records.significance import Interval, Tally
 from runner.records.terms import OutcomeType
 
 Count = Annotated[int, Field(ge=0)]
@@ -69,27 +70,12 @@ class EvaluatedModel(Record):
     """The promotion that the adapter belongs to."""
 
 
-class Tally(Record):
-    """How many passed, of how many."""
-
-    passed: Count
-    scenarios: Count
-
-
 class CapabilityResult(Record):
     """One capability over the sets as written."""
 
     passed: Count
     scenarios: Count
     score: Share
-    interval: Interval
-    """Of the share passed (Wilson)."""
-
-
-class SetResult(Record):
-    """One set as written."""
-
-    score: SetScore
     interval: Interval
     """Of the share passed (Wilson)."""
 
@@ -148,7 +134,8 @@ class EvaluationRun(Sparse):
     """Digest of each set as it was read."""
     rubrics: dict[Slug, Sha256]
     stages: tuple[StageResult, ...]
-    sets: dict[Slug, SetResult]
+    sets: dict[Slug, SetScore]
+    """Each as written, with intervals."""
     capabilities: dict[Slug, CapabilityResult]
     outcome_types: dict[OutcomeType, Tally]
     counts: AnswerCounts
@@ -222,11 +209,9 @@ class EvaluationDiff(Record):
     before: Slug
     after: Slug
     overall: Comparison
+    """Each comparison has its tier: of several capabilities or sets, corrected for their number."""
     sets: dict[Slug, Comparison]
     capabilities: dict[Slug, Comparison]
-    worse: tuple[Slug, ...]
-    """Capabilities that are significantly worse (exact McNemar, Holm-corrected)."""
-    better: tuple[Slug, ...]
     gained: tuple[Flip, ...]
     """Also under perturbations."""
     lost: tuple[Flip, ...]

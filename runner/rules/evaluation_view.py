@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from runner.records.evaluation import EvaluationDiff, EvaluationRun, Flip, Sample, StageOutcome
 from runner.records.gated import Thresholds
-from runner.records.score import Comparison, Interval
-from runner.rules.grading import shorten
+from runner.records.score import Comparison
+from runner.rules.shown import shorten
 
 Lines = Iterator[tuple[str, str]]
 LONGEST = 160
@@ -22,10 +22,12 @@ def block(run: EvaluationRun, thresholds: Thresholds | None) -> Lines:
     yield "engine", run.engine
     for name, score in run.sets.items():
         floor = _floor(name, thresholds)
-        reached = f"{score.score.composite:.3f}" + (f" / {floor:.3f}" if floor is not None else "")
-        yield name, f"{reached}  {_passed(score.score.passed, score.score.scenarios, score.interval)}"
+        reached = f"{score.composite:.3f}" + (f" / {floor:.3f}" if floor is not None else "")
+        around = f" ({score.interval.low:.3f} to {score.interval.high:.3f})" if score.interval else ""
+        yield name, f"{reached}{around}  {score.passed:,} of {score.scenarios:,} passed"
     for name, one in run.capabilities.items():
-        yield f"  {name}", f"{one.score:.3f}  {_passed(one.passed, one.scenarios, one.interval)}"
+        around = f"({one.interval.low:.3f} to {one.interval.high:.3f})"
+        yield f"  {name}", f"{one.score:.3f}  {one.passed:,} of {one.scenarios:,} passed {around}"
     if run.outcome_types:
         said = ", ".join(f"{kind} {one.passed:,} of {one.scenarios:,}" for kind, one in run.outcome_types.items())
         yield "outcome types", said
@@ -40,10 +42,6 @@ def _floor(name: str, thresholds: Thresholds | None) -> float | None:
     if thresholds is None:
         return None
     return {"core": thresholds.composite, "heldout": thresholds.heldout}.get(name)
-
-
-def _passed(passed: int, scenarios: int, interval: Interval) -> str:
-    return f"{passed:,} of {scenarios:,} passed ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def sample_lines(sample: Sample) -> Iterator[str]:
@@ -67,8 +65,7 @@ def difference_lines(found: EvaluationDiff) -> Iterator[str]:
         yield f"  {name}: {_compared(one)}"
     for name, one in found.capabilities.items():
         if one.gained or one.lost:
-            mark = "  better" if name in found.better else "  worse" if name in found.worse else ""
-            yield f"    {name}: {_compared(one)}{mark}"
+            yield f"    {name}: {_compared(one)}"
     yield from _flips("gained", found.gained)
     yield from _flips("lost", found.lost)
     if found.unmatched:
@@ -78,7 +75,7 @@ def difference_lines(found: EvaluationDiff) -> Iterator[str]:
 def _compared(one: Comparison) -> str:
     interval = f"{one.interval.low:+.3f} to {one.interval.high:+.3f}"
     turned = f"gained {one.gained}, lost {one.lost} of {one.scenarios}"
-    return f"{one.difference:+.3f} ({interval}), {turned}, p {one.p_value:.2g}"
+    return f"{one.tier}: {one.difference:+.3f} ({interval}), {turned}, p {one.p_value:.2g}"
 
 
 def _flips(word: str, flips: Sequence[Flip]) -> Iterator[str]:

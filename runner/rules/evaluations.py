@@ -20,19 +20,24 @@ from runner.records.evaluation import (
     Flip,
     JudgeFigures,
     Sample,
-    SetResult,
     StageResult,
-    Tally,
 )
 from runner.records.scenario import Scenario
-from runner.records.score import GradedAnswer, Interval
-from runner.records.terms import OutcomeType, SetName
+from runner.records.score import Comparison, GradedAnswer, SetScore
+from runner.records.significance import Interval
+from runner.records.terms import SetName
 from runner.rules.canonical import canonical, sha256
+from runner.rules.composites import spread
+from runner.rules.outcomes import detection, tallies, with_intervals
 from runner.rules.scoring import AS_WRITTEN, DIGITS, compare, set_score
-from runner.rules.statistics import holm, wilson
+from runner.rules.significance import seeing
+from runner.rules.statistics import wilson
+from runner.rules.tiers import PLAIN, family, tier
 
 WITHHELD = "a held-out scenario yields its score and nothing else"
 ALPHA = 0.05
+"""The level at which one of several capabilities is called better or worse."""
+RESAMPLES, SEED = 2000, 7
 Key = tuple[str, str, str]
 """Set, perturbation and scenario: what two evaluations are paired by."""
 
@@ -51,6 +56,12 @@ def sample_of(row: GradedAnswer, scenario: Scenario, prompt: Conversation) -> Sa
         input=prompt,
         reference=(scenario.reference,),
     )
+
+
+def sample_id(sample: Sample) -> str:
+    """The scenario, and what was done to it: one name a sample, in other programs' logs."""
+    under = "" if sample.perturbation == AS_WRITTEN else f"@{sample.perturbation}"
+    return f"{sample.grade.scenario}{under}"
 
 
 class Asked(NamedTuple):
@@ -80,23 +91,37 @@ def summary(
     facts: dict[str, Any] = {
         **asked._asdict(),
         "stages": tuple(stages),
-        "sets": {
-            name: SetResult(score=set_score([one.grade for one in found], weights), interval=_interval(found))
-            for name, found in _grouped(plain, lambda one: one.set).items()
-        },
+        "sets": {name: _set(found, weights) for name, found in _grouped(plain, lambda one: one.set).items()},
         "capabilities": {
             name: CapabilityResult(**_tally(found)._asdict(), score=_mean(found), interval=_interval(found))
             for name, found in _grouped(plain, lambda one: one.grade.capability).items()
         },
-        "outcome_types": {
-            OutcomeType(name): Tally(**_tally(found)._asdict())
-            for name, found in _grouped(plain, lambda one: one.grade.outcome_type).items()
-        },
+        "outcome_types": with_intervals(tallies((one.grade.outcome_type, one.grade.passed) for one in plain)),
         "counts": AnswerCounts(asked=len(samples), unanswered=unanswered, tokens=sum(one.tokens for one in samples)),
         "judges": dict(judges or {}),
     }
     run = EvaluationRun(id="unnamed", **facts)
     return run.model_copy(update={"id": _name(run, samples)})
+
+
+def _set(samples: Sequence[Sample], weights: Mapping[str, float]) -> SetScore:
+    """One set, with an interval on every figure. The general set's capabilities are its own, and weigh the same."""
+    grades = [one.grade for one in samples]
+    if samples[0].set == SetName.GENERAL:
+        weights = dict.fromkeys((grade.capability for grade in grades), 1.0)
+    scores: dict[str, list[float]] = defaultdict(list)
+    for grade in grades:
+        scores[grade.capability].append(grade.score)
+    around = spread(scores, weights, resamples=RESAMPLES, seed=SEED)
+    outcomes = with_intervals(tallies((grade.outcome_type, grade.passed) for grade in grades))
+    added = {
+        "pass_interval": _interval(samples),
+        "interval": around and around.composite,
+        "capability_intervals": around.capabilities if around else {},
+        "outcomes": outcomes,
+        "detection": detection(outcomes),
+    }
+    return set_score(grades, weights).model_copy(update=added)
 
 
 def sample_line(sample: Sample) -> bytes:
@@ -153,8 +178,11 @@ class Marks(NamedTuple):
     by_key: Mapping[Key, Mark]
 
 
-def difference(before: Marks, after: Marks, *, resamples: int, seed: int) -> EvaluationDiff:
-    """What `after` passes that `before` did not, and the other way round, over the prompts that both asked."""
+def difference(before: Marks, after: Marks) -> EvaluationDiff:
+    """What `after` passes that `before` did not, and the other way round, over the prompts that both asked.
+
+    The capabilities are one family (Holm), and so are the sets.
+    """
     both = sorted(before.by_key.keys() & after.by_key.keys())
     flips = {
         key: Flip(set=key[0], perturbation=key[1], scenario=key[2], capability=after.by_key[key].capability)
@@ -163,24 +191,38 @@ def difference(before: Marks, after: Marks, *, resamples: int, seed: int) -> Eva
     }
     plain = [key for key in both if key[1] == AS_WRITTEN]
 
-    def paired(keys: Sequence[Key]) -> Any:
-        mine, theirs = ([marks.by_key[key] for key in keys] for marks in (after, before))
-        return compare(mine, theirs, against=before.run, resamples=resamples, seed=seed)
+    def paired(keys: Iterable[Key]) -> Comparison:
+        mine, theirs = [], []
+        for key in keys:
+            mine.append(after.by_key[key])
+            theirs.append(before.by_key[key])
+        return compare(mine, theirs, against=before.run, resamples=RESAMPLES, seed=SEED)
 
-    capabilities = {
-        name: paired([key for key in plain if after.by_key[key].capability == name])
-        for name in sorted({after.by_key[key].capability for key in plain})
-    }
-    significant = holm({name: one.p_value for name, one in capabilities.items()}, ALPHA)
+    def grouped(name_of: Callable[[Key], str]) -> dict[str, Comparison]:
+        groups: dict[str, list[Key]] = defaultdict(list)
+        for key in plain:
+            groups[name_of(key)].append(key)
+        return _weighed({name: paired(groups[name]) for name in sorted(groups)})
+
     return EvaluationDiff(
         before=before.run,
         after=after.run,
-        overall=paired(plain),
-        sets={name: paired([key for key in plain if key[0] == name]) for name in sorted({key[0] for key in plain})},
-        capabilities=capabilities,
-        worse=tuple(sorted(name for name in significant if capabilities[name].lost > capabilities[name].gained)),
-        better=tuple(sorted(name for name in significant if capabilities[name].gained > capabilities[name].lost)),
+        overall=_weighed({"overall": paired(plain)})["overall"],
+        sets=grouped(lambda key: key[0]),
+        capabilities=grouped(lambda key: after.by_key[key].capability),
         gained=tuple(flip for key, flip in flips.items() if after.by_key[key].passed),
         lost=tuple(flip for key, flip in flips.items() if before.by_key[key].passed),
         unmatched=len(before.by_key.keys() ^ after.by_key.keys()),
     )
+
+
+def _weighed(found: Mapping[str, Comparison]) -> dict[str, Comparison]:
+    """The comparisons with what each could have seen, and their tiers."""
+    significant = family(found, alpha=ALPHA)
+    seen = {name: seeing(one, alpha=ALPHA / len(found), policy=PLAIN) for name, one in found.items()}
+    return {
+        name: one.model_copy(
+            update={"tier": tier(one, significant=name in significant, believed=True, detectable=one.detectable)}
+        )
+        for name, one in seen.items()
+    }

@@ -43,7 +43,7 @@ def weighed(card: Scorecard, rows: Iterable[ScoredScenario], cluster: Gated, *, 
     known = card.model_copy(
         update={
             "models": models,
-            "comparisons": tuple(_seeing(one, alpha=gate.max_p_value, policy=policy) for one in card.comparisons),
+            "comparisons": tuple(seeing(one, alpha=gate.max_p_value, policy=policy) for one in card.comparisons),
             "capability_comparisons": _family(card.capability_comparisons, alpha=alpha, policy=policy),
             "perturbed_comparisons": _family(card.perturbed_comparisons, alpha=alpha, policy=policy),
             "regressions": _lost(card.regressions, found),
@@ -97,10 +97,11 @@ def _robust(
 
 def _family(found: Mapping[str, Comparison], *, alpha: float, policy: SignificancePolicy) -> dict[str, Comparison]:
     """Comparisons that are looked at together: what each could have seen is computed at Holm's strictest level."""
-    return {name: _seeing(one, alpha=alpha / len(found), policy=policy) for name, one in found.items()}
+    return {name: seeing(one, alpha=alpha / len(found), policy=policy) for name, one in found.items()}
 
 
-def _seeing(one: Comparison, *, alpha: float, policy: SignificancePolicy) -> Comparison:
+def seeing(one: Comparison, *, alpha: float, policy: SignificancePolicy) -> Comparison:
+    """The comparison with what it could have seen at `alpha`."""
     if not one.scenarios:
         return one
     discordance = (one.gained + one.lost) / one.scenarios
