@@ -220,7 +220,7 @@ PHASES: tuple[Phase, ...] = (
                 "scorecard",
             ),
             ("bundle",),
-            reviewed=("triage", "promotions"),
+            reviewed=("rubrics", "triage", "promotions"),
         ),
         gate="the signed merge",
     ),

@@ -20,6 +20,7 @@ from runner.edges.engines.chosen import answering
 from runner.edges.files import write_file
 from runner.edges.generators.chosen import generators
 from runner.edges.git_command import git, has_remote, resolve
+from runner.edges.judges import AskedJudges
 from runner.edges.ledger_store import GitLedgerStore
 from runner.edges.machine import SystemClock, ThisMachine
 from runner.edges.minhash import MinHashSuspects
@@ -108,7 +109,7 @@ def write_lock(path: Path, cluster: str) -> tuple[Path, BenchmarkLock]:
     has frozen would change."""
     top = root(path)
     found = workspaces.load(DirectoryReader(top), cluster, parse=parse)
-    lock = relocked(found.cluster, found.lock, found.scenarios)
+    lock = relocked(found.cluster, found.lock, found.scenarios, judges=found.benchmark_judges)
     target = top / "clusters" / cluster / "benchmark.lock"
     write_file(target, dump(lock.model_dump(mode="json")))
     return target, lock
@@ -133,8 +134,9 @@ def ports(path: Path, space: Workspace, *, progress: Progress = silent) -> Ports
         file = f"clusters/{cluster}/promotions/{sequence}/record.yaml"
         return parse(tree.read(file), PromotionRecord, path=file)
 
+    local = TransformersModels(threads=threads)
     models = answering(
-        TransformersModels(threads=threads),
+        local,
         space.cluster.serving,
         root=top,
         cluster=cluster,
@@ -152,6 +154,7 @@ def ports(path: Path, space: Workspace, *, progress: Progress = silent) -> Ports
         dump_yaml=dump,
         progress=progress,
         embeddings=LocalEmbeddings(top, threads=threads),
+        judges=AskedJudges(local, journals=top / ".hallmark" / "judges" / cluster),
     )
 
 

@@ -17,6 +17,7 @@ from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
+from runner.records.judging import Calibration, JudgeFile
 from runner.records.params import ClusterParams, Params
 from runner.records.pointer import DataPointer
 from runner.records.policy import Trust
@@ -26,6 +27,8 @@ from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Review, TriageFile
 from runner.rules.benchmark import set_digests
 from runner.rules.canonical import digest, sha256
+from runner.rules.judges.identity import benchmark_judges, judges_digest, judges_of
+from runner.rules.judges.intake import Bench
 from runner.rules.layout import PARAMS, place
 from runner.rules.trust import stages
 
@@ -42,8 +45,8 @@ class Workspace:
 
     `rubrics` are those that its scenarios name, and those written for one of its capabilities. `digests` has:
     `cluster`, `problem`, `rubrics`, `params`, `policy`, `scenarios/<set>` for each set (for `general` and `reserve`,
-    where there is one), and `data/<name>` for each pointer under `data/` (the sha256 of the bytes). `scenarios` has
-    every set, sorted by id.
+    where there is one), `data/<name>` for each pointer under `data/` (the sha256 of the bytes), and `judges` where
+    there are any. `scenarios` has every set, sorted by id.
     """
 
     cluster: Cluster
@@ -65,6 +68,25 @@ class Workspace:
     """None where there is no policy, or none that can be read."""
     keys: Keys = NO_KEYS
     """The policy's."""
+    judges: Mapping[str, JudgeFile] = field(default_factory=dict)
+    """Those that `rubrics` name and that there are, by id."""
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    """Of these judges, on this cluster's labels."""
+
+    @property
+    def graded_by(self) -> Mapping[SetName, frozenset[str]]:
+        """The rubrics that each set's scenarios name."""
+        return {name: frozenset(one.rubric for one in found) for name, found in self.scenarios.items()}
+
+    @property
+    def bench(self) -> Bench:
+        """What the judges are held against."""
+        return Bench(self.cluster, self.graded_by, self.rubrics, self.judges, self.calibrations)
+
+    @property
+    def benchmark_judges(self) -> Mapping[str, str]:
+        """The judges that the benchmark pins, by digest."""
+        return benchmark_judges(self.bench.named, self.judges)
 
 
 @dataclass(frozen=True)
@@ -110,6 +132,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     if record is None or problem is None or params is None or tray.errors:
         raise RecordErrors(tray.errors)
     rubrics = relevant_rubrics(record, scenarios, every_rubric.values())
+    judges, calibrations = _judges(tray, cluster, rubrics.values())
     policy = {path: reader.read(path) for path in POLICY if reader.paths(path)}
     digests = {
         "cluster": digest(record),
@@ -120,6 +143,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
         **set_digests(scenarios),
         **{f"data/{name}": pointer.meta.sha256 for name, pointer in pointers.items()},
         **({"promoted": digest([[n, sha256(data)] for n, data in promoted.items()])} if promoted else {}),
+        **({"judges": judges_digest(judges, calibrations)} if judges else {}),
     }
     return Workspace(
         cluster=record,
@@ -136,6 +160,24 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
         signatures={path: reader.read(path) for path in reader.paths(home + "triage/") if path.count("/") > 3},
         trust=tray.quietly(POLICY[2], Trust) if POLICY[2] in policy else None,
         keys=Keys(policy.get(POLICY[0], b""), policy.get(POLICY[1], b"")),
+        judges=judges,
+        calibrations=calibrations,
+    )
+
+
+def _judges(
+    tray: Tray, cluster: str, rubrics: Iterable[Rubric]
+) -> tuple[Mapping[str, JudgeFile], Mapping[str, Calibration]]:
+    """The judges that `rubrics` name, and their calibrations. Of one that is not there, `check` and intake tell."""
+    home = "rubrics/judges/"
+    named = judges_of(rubrics)
+    found = {name: tray.there(f"{home}{name}.yaml", JudgeFile) for name in named}
+    beside = {name: tray.there(f"{home}{name}/{cluster}.calibration.yaml", Calibration) for name in named}
+    if tray.errors:
+        raise RecordErrors(tray.errors)
+    return (
+        {name: judge for name, judge in found.items() if judge is not None},
+        {name: calibration for name, calibration in beside.items() if calibration is not None},
     )
 
 
@@ -186,6 +228,10 @@ class Tray:
         except RecordError as problem:
             self.errors.append(problem)
         return None
+
+    def there(self, path: str, kind: type[R]) -> R | None:
+        """The record at `path`; None where there is no file, or with its problems kept."""
+        return self.one(path, kind) if path in self._reader.paths(path) else None
 
     def all(self, prefix: str, kind: type[R]) -> dict[str, R]:
         """Every record of `kind` below `prefix`, by path."""

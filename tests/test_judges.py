@@ -240,6 +240,14 @@ def test_a_judge_is_not_the_base_by_its_digest_or_by_an_alias() -> None:
     assert list(conflicts(judge(model=SERVED, aliases=["d" * 40]), cluster(base=hub)))
 
 
+@pytest.mark.parametrize("name", ["served-7b", "Served_7B", "served-7b-0123456789abcdef"])
+def test_a_judge_is_not_what_answers_behind_the_endpoint(name: str) -> None:
+    endpoint = {"id": "here", "url": "http://127.0.0.1:9/v1", "model": "org/served-7b"}
+    serving = {"target": "inbox", "engine": "openai", "endpoint": endpoint}
+    assert list(conflicts(judge(model={**SERVED, "model": name}), cluster(serving=serving)))
+    assert not list(conflicts(judge(), cluster(serving=serving)))
+
+
 def test_a_judge_is_not_what_writes_training_data() -> None:
     server = {"id": "writer", "url": "http://127.0.0.1:9/v1", "model": "judge-7b-instruct", "sends": ["gold"]}
     (problem,) = conflicts(judge(), cluster(generation={"servers": [server]}))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from runner.phases.judging import Asked, judged
 from runner.ports import Answers, Model, Ports, Tree
 from runner.records.cluster import Cluster, TinyBase
 from runner.records.conversation import Conversation, last_user_text
@@ -120,7 +121,10 @@ def graded(
     space = inputs.workspace
     prompts = [task.prompt(space.cluster.instruction, seed=space.params.seed) for task in work]
     answers = ask(inputs, ports, watch, model, prompts, f"{name} answers {len(prompts)} prompts", fresh=fresh)
-    grades = grade_all([task.scenario for task in work], space.rubrics, answers.texts)
+    verdicts = watch.time(
+        lambda: judged(space, ports, model, [Asked(task.set, task.scenario) for task in work], answers.texts)
+    )
+    grades = grade_all([task.scenario for task in work], space.rubrics, answers.texts, judged=verdicts)
     rows = [
         GradedAnswer(model=name, set=task.set, perturbation=task.perturbation, grade=grade, tokens=tokens)
         for task, grade, tokens in zip(work, grades, answers.tokens, strict=True)

@@ -19,6 +19,7 @@ from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.benchmark import benchmark_digest, mismatches
 from runner.rules.canonical import canonical, digest
 from runner.rules.conversations import user_texts
+from runner.rules.judges.intake import reasons
 from runner.rules.leakage import FrozenTexts
 from runner.rules.signals import fingerprint_of, signal_id
 from runner.workspace import Inputs, Workspace
@@ -29,16 +30,17 @@ INCUMBENT_FILE = "incumbent.json"
 def run(inputs: Inputs, ports: Ports) -> Output:
     """Writes `intake`, `leaks`, and `incumbent` (`incumbent.json`, and the promoted adapter's files, if any)."""
     space = inputs.workspace
-    reasons = (
+    found = (
         *_problem(space.problem, space.cluster),
         *_machine(space.cluster, ports.machine.facts()),
-        *mismatches(space.cluster, space.lock, space.scenarios),
+        *mismatches(space.cluster, space.lock, space.scenarios, judges=space.benchmark_judges),
+        *reasons(space.bench),
     )
     intake = pin(space)
     files = {INCUMBENT_FILE: canonical(space.incumbent) + b"\n"}
     if space.incumbent.adapter is not None:
         files.update(ports.adapters.fetch(space.incumbent.sequence).files)
-    verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons) if reasons else Verdict()
+    verdict = Verdict(outcome=Outcome.REFUSE, reasons=found) if found else Verdict()
     return Output({"intake": intake, "leaks": leaks(inputs), "incumbent": Tree(files)}, verdict, {"compute_s": 0.0})
 
 

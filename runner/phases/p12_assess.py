@@ -22,6 +22,7 @@ from runner.records.verdict import Outcome, Verdict
 from runner.rules.assessment import ASSESSED, CANDIDATE, CONTROL, RealOnlyRecord, Subject, assessed, gaps
 from runner.rules.bundle import scored_scenarios
 from runner.rules.conversations import with_instruction
+from runner.rules.judges.verdicts import unsteady
 from runner.rules.limits import limits
 from runner.rules.perturbation import ROBUSTNESS
 from runner.rules.significance import weighed
@@ -55,7 +56,11 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     operations = _operations(inputs, ports, watch, candidate, answers, prompts=len(work))
     watch.extra["operations"] = operations.model_dump(mode="json")
     share = artifacts.record("sweep", Sweep).human_share
-    reasons = limits(scorecard, inputs.workspace.cluster, human_share=share, latency_p95_ms=operations.latency_p95_ms)
+    space, latency = inputs.workspace, operations.latency_p95_ms
+    reasons = (
+        *limits(scorecard, space.cluster, human_share=share, latency_p95_ms=latency),
+        *unsteady((*before, *rows, *beside), space.judges),
+    )
     verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons) if reasons else Verdict()
     return Output({"answers": [*rows, *beside], "scorecard": scorecard}, verdict, watch.measured)
 

@@ -12,10 +12,11 @@ from typing import Any
 from runner.ports import Output, Ports, Tree
 from runner.records.base import Record
 from runner.records.dataset import Batch, Candidate
-from runner.records.evidence import EvidenceFile
+from runner.records.evidence import EvidenceFile, Risks
 from runner.records.failure import Diagnosis
 from runner.records.fields import FieldReport
 from runner.records.intake import Intake
+from runner.records.judging import JudgesReport
 from runner.records.score import GradedAnswer, Scorecard
 from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow
@@ -24,6 +25,7 @@ from runner.records.validation import ValidationReport
 from runner.rules.assessment import ASSESSED, JUDGED
 from runner.rules.bundle import field_scores, lineage, risks, scored_scenarios
 from runner.rules.canonical import canonical
+from runner.rules.judges.report import judge_risks, judges_report
 from runner.rules.triage.settlement import spoken
 from runner.workspace import Inputs
 
@@ -41,6 +43,16 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     ]
     grades = scored_scenarios(answered, sets=JUDGED)
     triage = artifacts.record("triage", TriageResult)
+    judges = _judges(inputs, answered)
+    known = risks(
+        scorecard,
+        cluster,
+        sweep=sweep,
+        validation=validation,
+        diagnosis=diagnosis,
+        grades=grades,
+        mixture=mixture,
+    )
     files: dict[EvidenceFile, Record | Sequence[Record]] = {
         EvidenceFile.SCORECARD: scorecard,
         EvidenceFile.LINEAGE: lineage(
@@ -56,15 +68,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         EvidenceFile.VALIDATION: validation,
         EvidenceFile.DIAGNOSIS: diagnosis,
         EvidenceFile.PROVENANCE: batches,
-        EvidenceFile.RISKS: risks(
-            scorecard,
-            cluster,
-            sweep=sweep,
-            validation=validation,
-            diagnosis=diagnosis,
-            grades=grades,
-            mixture=mixture,
-        ),
+        EvidenceFile.RISKS: Risks(risks=(*known.risks, *judge_risks(judges))),
         EvidenceFile.TRAINING: training,
         EvidenceFile.TRIAGE: triage.model_copy(update={"funnel": None}),
     }
@@ -73,9 +77,19 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     fields = field_scores(row for row in answered if row.set in ASSESSED)
     if fields:
         files[EvidenceFile.FIELDS] = FieldReport(scores=fields)
+    if judges is not None:
+        files[EvidenceFile.JUDGES] = judges
     tree = {str(name): canonical(_plain(value)) + b"\n" for name, value in files.items()}
     tree[str(EvidenceFile.GRADES)] = b"".join(canonical(row) + b"\n" for row in grades)
     return Output({"bundle": Tree(dict(sorted(tree.items())))}, measured={"compute_s": 0.0})
+
+
+def _judges(inputs: Inputs, answered: Sequence[GradedAnswer]) -> JudgesReport | None:
+    """Who judged the sets that the candidate is assessed on; none where no model did."""
+    space = inputs.workspace
+    return judges_report(
+        (row for row in answered if row.set in ASSESSED), space.rubrics, space.judges, space.calibrations
+    )
 
 
 def _checked(inputs: Inputs, triage: TriageResult) -> dict[str, tuple[str, ...]]:

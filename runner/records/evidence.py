@@ -21,6 +21,7 @@ class EvidenceFile(StrEnum):
     PROVENANCE = "provenance.json"
     FUNNEL = "funnel.json"
     FIELDS = "fields.json"
+    JUDGES = "judges.json"
     RISKS = "risks.json"
     ROLLBACK = "rollback.json"
     TRAINING = "training.json"

@@ -59,11 +59,15 @@ class FrozenSet(Record):
     """The roles that may change this set."""
 
 
-class BenchmarkLock(Record):
-    """`clusters/<cluster>/benchmark.lock`: the digests of the frozen sets."""
+class BenchmarkLock(Sparse):
+    """`clusters/<cluster>/benchmark.lock`: the digests of the frozen sets and of the judges."""
+
+    SPARSE = frozenset({"judges"})
 
     version: Positive
     sets: dict[Slug, FrozenSet]
+    judges: dict[Slug, Sha256] = {}
+    """Each judge that an approved rubric of the scenarios names: its model, prompt and options."""
 
 
 class Gated(Protocol):

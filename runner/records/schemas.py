@@ -4,6 +4,7 @@ from typing import Any
 
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
 from runner.records.policy import Trust
@@ -16,6 +17,9 @@ from runner.records.triage import Review, TriageFile
 SCHEMAS: dict[str, type[Record]] = {
     "scenario": Scenario,
     "rubric": Rubric,
+    "judge": JudgeFile,
+    "judge-labels": JudgeLabels,
+    "judge-calibration": Calibration,
     "cluster": Cluster,
     "problem": Problem,
     "benchmark-lock": BenchmarkLock,

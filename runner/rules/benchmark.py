@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from runner.rules.canonical import digest
 if TYPE_CHECKING:  # the gate needs the lock alone
     from runner.records.scenario import Scenario
 
+NO_JUDGES: Mapping[str, str] = {}
 FROZEN_BY_DEFAULT = (SetName.HELDOUT,)
 OPTIONAL = frozenset({SetName.GENERAL, SetName.RESERVE})
 """The sets that a benchmark may lack."""
@@ -44,45 +45,59 @@ def locked(
     version: int,
     sets: Iterable[str] = FROZEN_BY_DEFAULT,
     owners: Mapping[str, Sequence[str]] | None = None,
+    judges: Mapping[str, str] = NO_JUDGES,
 ) -> BenchmarkLock:
-    """The lock that freezes `sets` as they stand. `owners` names who may change a set; `benchmark-owner` by default."""
+    """The lock that freezes `sets` as they stand, and `judges` by their digests. `owners` names who may change a set;
+    `benchmark-owner` by default."""
     frozen = {}
     for name in sorted(sets):
         found = scenarios[SetName(name)]
         named = tuple((owners or {}).get(name, ("benchmark-owner",)))
         frozen[name] = FrozenSet(sha256=set_digest(found), scenarios=len(found), owners=named)
-    return BenchmarkLock(version=version, sets=frozen)
+    return BenchmarkLock(version=version, sets=frozen, judges=dict(sorted(judges.items())))
 
 
 def relocked(
-    cluster: Gated, lock: BenchmarkLock | None, scenarios: Mapping[SetName, Sequence[Scenario]]
+    cluster: Gated,
+    lock: BenchmarkLock | None,
+    scenarios: Mapping[SetName, Sequence[Scenario]],
+    *,
+    judges: Mapping[str, str] = NO_JUDGES,
 ) -> BenchmarkLock:
-    """The lock as it should be now: the sets and owners that `lock` names, or held-out alone.
+    """The lock as it should be now: the sets and owners that `lock` names, or held-out alone, and `judges`.
 
-    Raises `RecordError` where a frozen set has changed under the version that froze it.
+    Raises `RecordError` where a frozen set or a locked judge has changed under the version that froze it.
     """
-    path = f"clusters/{cluster.id}/benchmark.lock"
+    version = cluster.benchmark_version
     if lock is None:
-        return locked(scenarios, version=cluster.benchmark_version)
+        return locked(scenarios, version=version, judges=judges)
     owners = {name: frozen.owners for name, frozen in lock.sets.items()}
-    fresh = locked(scenarios, version=cluster.benchmark_version, sets=lock.sets, owners=owners)
-    changed = [name for name, frozen in lock.sets.items() if fresh.sets[name] != frozen]
-    if changed and lock.version >= cluster.benchmark_version:
+    fresh = locked(scenarios, version=version, sets=lock.sets, owners=owners, judges=judges)
+    changed = [
+        *(("frozen set", f"sets.{name}") for name, frozen in lock.sets.items() if fresh.sets[name] != frozen),
+        *(("judge", f"judges.{name}") for name, pinned in lock.judges.items() if fresh.judges.get(name) != pinned),
+    ]
+    if changed and lock.version >= version:
         hint = f"undo the change, or raise benchmark_version in cluster.yaml to {lock.version + 1} first"
-        problem = f"the frozen set {changed[0]} has changed since version {lock.version}"
-        raise RecordError(problem, path=path, field=f"sets.{changed[0]}", hint=hint)
+        (what, field), path = changed[0], f"clusters/{cluster.id}/benchmark.lock"
+        problem = f"the {what} {field.partition('.')[2]} has changed since version {lock.version}"
+        raise RecordError(problem, path=path, field=field, hint=hint)
     return fresh
 
 
 def benchmark_digest(lock: BenchmarkLock | None) -> str:
-    """sha256 over the lock: version, and each set's digest, count and owners."""
+    """sha256 over the lock: version, each set's digest, count and owners, and each judge's digest."""
     return digest(lock)
 
 
 def mismatches(
-    cluster: Gated, lock: BenchmarkLock | None, scenarios: Mapping[SetName, Sequence[Scenario]]
+    cluster: Gated,
+    lock: BenchmarkLock | None,
+    scenarios: Mapping[SetName, Sequence[Scenario]],
+    *,
+    judges: Mapping[str, str] = NO_JUDGES,
 ) -> tuple[Reason, ...]:
-    """Why the sets at hand are not those that were locked, every reason. None where they are."""
+    """Why the sets and `judges` at hand are not those that were locked, every reason. None where they are."""
     step, hint = "benchmark", "restore the set, or raise the benchmark version and lock it again"
     if lock is None:
         return (Reason(step=step, problem="there is no benchmark.lock", hint="lock the frozen sets"),)
@@ -98,4 +113,17 @@ def mismatches(
         if set_digest(found) != frozen.sha256 or len(found) != frozen.scenarios:
             problem = f"set {name} ({len(found)} scenarios) is not the one that was locked ({frozen.scenarios})"
             reasons.append(Reason(step=step, problem=problem, hint=hint))
+    hint = "restore the judge, or raise the benchmark version and lock it again"
+    reasons += [Reason(step=step, problem=problem, hint=hint) for _, problem in judge_mismatches(lock, judges)]
     return tuple(reasons)
+
+
+def judge_mismatches(lock: BenchmarkLock, judges: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(judge, problem) of each judge that is not as it was locked. `judges` are those that approved rubrics name."""
+    for name in sorted({*lock.judges, *judges}):
+        if name not in judges:
+            yield name, f"the judge {name} is locked, and no approved rubric of the scenarios names it"
+        elif name not in lock.judges:
+            yield name, f"the judge {name} of an approved rubric is not locked"
+        elif lock.judges[name] != judges[name]:
+            yield name, f"the judge {name} is not the one that was locked"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
 from runner.records.policy import Trust
@@ -31,6 +32,17 @@ class Place(NamedTuple):
 PLACES = (
     Place(scenario_place.PATTERN, Scenario, scenario_place.SHAPE),
     Place(re.compile(r"rubrics/(?P<stem>[^/]+)\.yaml\Z"), Rubric, "rubrics/<id>.yaml"),
+    Place(re.compile(rf"rubrics/judges/(?P<stem>{_SLUG})\.yaml\Z"), JudgeFile, "rubrics/judges/<id>.yaml"),
+    Place(
+        re.compile(rf"rubrics/judges/(?P<stem>{_SLUG})/(?P<cluster>{_SLUG})\.labels\.yaml\Z"),
+        JudgeLabels,
+        "rubrics/judges/<judge>/<cluster>.labels.yaml",
+    ),
+    Place(
+        re.compile(rf"rubrics/judges/(?P<stem>{_SLUG})/(?P<cluster>{_SLUG})\.calibration\.yaml\Z"),
+        Calibration,
+        "rubrics/judges/<judge>/<cluster>.calibration.yaml",
+    ),
     Place(re.compile(rf"clusters/(?P<cluster>{_SLUG})/cluster\.yaml\Z"), Cluster, "clusters/<cluster>/cluster.yaml"),
     Place(re.compile(rf"clusters/(?P<cluster>{_SLUG})/problem\.md\Z"), Problem, "clusters/<cluster>/problem.md"),
     Place(

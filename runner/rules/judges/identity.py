@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from runner.records.cluster import Base, Cluster, HubBase, PathBase
 from runner.records.judge import Judge
-from runner.records.judging import JudgeFile, ServedModel
+from runner.records.judging import Calibration, JudgeFile, ServedModel
 from runner.records.rubric import Criterion, Rubric, RubricStatus
+from runner.records.terms import SetName
 from runner.rules.canonical import digest
 
 ANYBODY = frozenset({"base", "checkpoint", "default", "hf", "latest", "main", "model", "snapshot", "weights"})
 """Names that say nothing of the model that bears them."""
+_ADAPTED = re.compile(r"-[0-9a-f]{16}$")
+"""What an endpoint puts behind the base's name for an adapter of it."""
 _ENDING = re.compile(r"\.(?:gguf|safetensors|bin)$")
 
 
@@ -34,9 +37,22 @@ def judges_of(rubrics: Iterable[Rubric], *, approved: bool = False) -> tuple[str
     return tuple(sorted({grader.judge for rubric in found for _, grader in asked(rubric)}))
 
 
-def locked_judges(rubrics: Iterable[Rubric], judges: Mapping[str, JudgeFile]) -> dict[str, str]:
-    """The digest of each judge that an approved rubric names and that there is: what the benchmark pins."""
+def judges_digest(judges: Mapping[str, JudgeFile], calibrations: Mapping[str, Calibration]) -> str:
+    """sha256 over the judges and their calibrations, which say what of theirs counts."""
+    each = [[name, judge_digest(judges[name]), calibrations.get(name)] for name in sorted(judges)]
+    return digest([[name, sha256, found and digest(found)] for name, sha256, found in each])
+
+
+def benchmark_judges(rubrics: Iterable[Rubric], judges: Mapping[str, JudgeFile]) -> dict[str, str]:
+    """The digest of each judge of an approved rubric: what the benchmark pins. `rubrics` are those that grade."""
     return {name: judge_digest(judges[name]) for name in judges_of(rubrics, approved=True) if name in judges}
+
+
+def unsent(judge: JudgeFile, name: SetName) -> str:
+    """Why the judge may not be shown scenarios of a set; empty where it may."""
+    if not isinstance(judge.model, ServedModel) or name in judge.model.sends:
+        return ""
+    return f"scenarios of {name} may not leave for {judge.model.url}"
 
 
 def described(judge: JudgeFile) -> str:
@@ -54,8 +70,11 @@ def conflicts(judge: JudgeFile, cluster: Cluster, *, weights: str = "", adapter:
     `weights` is the digest of the base's files and `adapter` the candidate's, where they are known.
     """
     own = frozenset(_names(judge))
-    for name in sorted(own & {*_base_names(cluster.base), *filter(None, (weights, adapter))}):
-        yield f"its model is the candidate or the candidate's base ({name})"
+    served = _spoken(cluster.serving.endpoint.model) if cluster.serving.endpoint is not None else ()
+    theirs = {*_base_names(cluster.base), *served, *filter(None, (weights, adapter))}
+    for name in sorted(own):
+        if name in theirs or _ADAPTED.sub("", name) in theirs:
+            yield f"its model is the candidate or the candidate's base ({name})"
     for server in cluster.generation.servers if cluster.generation is not None else ():
         for name in sorted(own & set(_spoken(server.model))):
             yield f"its model is that of the server {server.id}, which may write training data ({name})"

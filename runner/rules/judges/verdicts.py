@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.records.judge import Judged, Vote
 from runner.records.judging import JudgeFile, JudgeUse
 from runner.records.score import GradedAnswer
 from runner.records.terms import SetName
+from runner.records.verdict import Reason
 
 DIGITS = 9
 
@@ -56,12 +57,13 @@ def swaps(each: Iterable[Sequence[Vote]]) -> Swaps:
     return Swaps(len(both), sum(one is not other for one, other in both))
 
 
-def uses(rows: Iterable[GradedAnswer]) -> Mapping[str, tuple[JudgeUse, ...]]:
-    """How steady each judge was on each model's answers to each set, perturbed ones among them; by judge."""
+def uses(rows: Iterable[GradedAnswer], *, counted: bool = False) -> Mapping[str, tuple[JudgeUse, ...]]:
+    """How steady each judge was on each model's answers to each set, perturbed ones among them; by judge. With
+    `counted` only over verdicts that count."""
     found: dict[tuple[str, SetName, str], list[tuple[Vote, ...]]] = {}
     for row in rows:
         for one in row.grade.judged.values():
-            if one.judge is not None:
+            if one.judge is not None and not (counted and one.shown):
                 found.setdefault((one.judge, row.set, row.model), []).append(one.votes)
     by_judge: dict[str, list[JudgeUse]] = {}
     for (judge, name, model), each in sorted(found.items()):
@@ -99,6 +101,19 @@ def steadiness(found: Iterable[JudgeUse]) -> Steadiness:
         flip_rate=_share(sum(one.flipped for one in each), swapped, none=0.0),
         abstentions=_share(sum(one.abstained for one in each), verdicts, none=0.0),
     )
+
+
+def unsteady(rows: Iterable[GradedAnswer], judges: Mapping[str, JudgeFile]) -> Iterator[Reason]:
+    """Each judge whose verdicts count and who was less steady than its floor asks: its scores say little."""
+    for name, found in uses(rows, counted=True).items():
+        seen, floor = steadiness(found), judges[name].floor
+        hint = "calibrate it again with answers like these, or name another judge"
+        if seen.flip_rate > floor.max_flip_rate:
+            said = f"the order turned {seen.flip_rate:.1%} of the votes of {name}, more than {floor.max_flip_rate:.1%}"
+            yield Reason(step="judges", problem=said, hint=hint)
+        if seen.abstentions > floor.max_abstentions:
+            said = f"{name} gave no verdict on {seen.abstentions:.1%}, more than {floor.max_abstentions:.1%}"
+            yield Reason(step="judges", problem=said, hint=hint)
 
 
 def _share(count: int, of: int, *, none: float) -> float:
