@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 from runner import workspace as workspaces
 from runner.edges import door, dvc_data, import_csv, new_workspace, run_branch
 from runner.edges.adapter_store import DvcAdapterStore, PromotedAdapters
+from runner.edges.answer_cache import AnswerCache
 from runner.edges.arm_store import LocalArms
 from runner.edges.artifacts import DirectoryArtifacts
+from runner.edges.cached_models import CachedModels
 from runner.edges.classifier import LinearTextClassifier
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.embeddings import LocalEmbeddings
@@ -32,8 +34,8 @@ from runner.edges.traces.senders import KEY_VARIABLE
 from runner.edges.transformers_models import TransformersModels
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import parse
-from runner.errors import GitError
-from runner.ports import LedgerStore, Ports, Progress, Reader, silent
+from runner.errors import DataError, GitError
+from runner.ports import LanguageModels, LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock
 from runner.records.collapse import Collapse
@@ -125,8 +127,22 @@ def adapter_store(path: Path) -> DvcAdapterStore:
     return DvcAdapterStore(DvcObjects.of_work_tree(root(path)))
 
 
-def ports(path: Path, space: Workspace, *, progress: Progress = silent) -> Ports:
-    """Everything a phase of the cluster may use of the outside, for the repository at `path`."""
+def remembering(models: LanguageModels, top: Path, cluster: str) -> LanguageModels:
+    """`models` with this machine's memory of the cluster's answers, unless `HALLMARK_NO_CACHE` is set.
+
+    Raises `DataError` where git tracks what is in `.hallmark`: it would say of a model what somebody else wrote there.
+    """
+    if os.environ.get("HALLMARK_NO_CACHE"):
+        return models
+    if git(top, "ls-files", "--", ".hallmark"):
+        hint = "take it out of the repository: git rm -r --cached .hallmark"
+        raise DataError(f"{top / '.hallmark'} comes with the repository, and is to be this machine's own; {hint}")
+    return CachedModels(models, AnswerCache(top / ".hallmark" / "answers" / cluster))
+
+
+def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent) -> Ports:
+    """Everything a phase of the cluster may use of the outside, for the repository at `path`. Models remember what they
+    answered where they are `cached`."""
     tree, top = reader(path), root(path)
     cluster, threads = space.cluster.id, space.params.threads
 
@@ -142,6 +158,7 @@ def ports(path: Path, space: Workspace, *, progress: Progress = silent) -> Ports
         cluster=cluster,
         rank=space.params.train.rank,
     )
+    models = remembering(models, top, cluster) if cached else models
     return Ports(
         models=models,
         generators=generators(models, journals=top / ".hallmark" / "generation" / cluster),

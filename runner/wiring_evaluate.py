@@ -47,20 +47,22 @@ def evaluate(
     model: str = ModelKind.INCUMBENT,
     sets: Sequence[SetName] = (),
     keep: bool = False,
+    cached: bool = True,
     models: LanguageModels | None = None,
     progress: Progress = silent,
 ) -> Kept:
     """Ask a model the cluster's scenarios as they stand in the work tree, and write its log.
 
     `model` is `base`, `incumbent`, a promotion's sequence, or a directory with an adapter. `models` answers instead of
-    the cluster's engine where it is given. Raises `RecordError` for a model or set that there is not, and what the
+    the cluster's engine where it is given, and is asked everything; that engine is not asked what this machine has its
+    answer to, but where `cached` is false. Raises `RecordError` for a model or set that there is not, and what the
     models raise.
     """
     from runner.phases.logged import BY_DEFAULT, evaluated
 
     top = wiring.root(path)
     space = workspace.load(DirectoryReader(top), cluster, parse=parse)
-    ports = wiring.ports(top, space, progress=progress)
+    ports = wiring.ports(top, space, cached=cached, progress=progress)
     ports = replace(ports, models=models) if models is not None else ports
     chosen = choose(top, space, ports, model)
     started = ports.clock.now()

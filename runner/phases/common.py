@@ -99,12 +99,24 @@ def ask(
 ) -> Answers:
     """Greedy answers, timed; `what` is what the progress display says. `fresh` asks also for what is remembered."""
     ports.progress(what, 0.0)
-    limit = inputs.workspace.cluster.serving.max_new_tokens
+    serving = inputs.workspace.cluster.serving
 
     def progress(_message: str, share: float) -> None:
         ports.progress(what, share)
 
-    return watch.time(lambda: ports.models.answer(model, prompts, max_new_tokens=limit, progress=progress, fresh=fresh))
+    answers = watch.time(
+        lambda: ports.models.answer(
+            model,
+            prompts,
+            max_new_tokens=serving.max_new_tokens,
+            choices=serving.choices,
+            progress=progress,
+            fresh=fresh,
+        )
+    )
+    if answers.remembered:
+        watch.extra["remembered_answers"] = watch.extra.get("remembered_answers", 0) + len(answers.remembered)
+    return answers
 
 
 def graded(

@@ -5,12 +5,11 @@ This is the candidate's one look at held-out. The verdict lists every limit of t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from runner.errors import RecordError
-from runner.phases.common import Stopwatch, base_model, graded, subtree, tasks
+from runner.phases.common import Stopwatch, Task, ask, base_model, graded, subtree, tasks
 from runner.phases.repeats import repeated
 from runner.ports import Answers, Model, Output, Ports
 from runner.records.evidence import Operations
@@ -29,6 +28,8 @@ from runner.rules.significance import weighed
 from runner.workspace import Inputs
 
 LATENCY_PROMPTS = 100
+THROUGHPUT_PROMPTS = 256
+"""Answers from which batched throughput is measured anew, where too few of the candidate's were generated just now."""
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:
@@ -53,7 +54,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         CANDIDATE: artifacts.digest("adapter"),
     }
     scorecard = assessment(inputs, rows=(*before, *rows, *beside), adapters=adapters)
-    operations = _operations(inputs, ports, watch, candidate, answers, prompts=len(work))
+    operations = _operations(inputs, ports, watch, candidate, _timed(inputs, ports, watch, candidate, work, answers))
     watch.extra["operations"] = operations.model_dump(mode="json")
     share = artifacts.record("sweep", Sweep).human_share
     space, latency = inputs.workspace, operations.latency_p95_ms
@@ -86,21 +87,32 @@ def assessment(inputs: Inputs, *, rows: Sequence[GradedAnswer], adapters: Mappin
     return weighed(card, grades, space.cluster, resamples=resamples, seed=seed)
 
 
-def _operations(
-    inputs: Inputs, ports: Ports, watch: Stopwatch, model: Model, answers: Answers, *, prompts: int
-) -> Operations:
-    """Figures of the machine at hand: batched throughput from the answers just given, latency one request at a time."""
+def _timed(
+    inputs: Inputs, ports: Ports, watch: Stopwatch, model: Model, work: Sequence[Task], answers: Answers
+) -> Answers:
+    """Answers to tell throughput by: those just given or, where most of them were remembered, some given once more."""
+    some = work[:THROUGHPUT_PROMPTS]
+    if 2 * answers.generated >= len(some):
+        return answers
+    space = inputs.workspace
+    prompts = [task.prompt(space.cluster.instruction, seed=space.params.seed) for task in some]
+    return ask(inputs, ports, watch, model, prompts, f"timing {len(prompts)} answers", fresh=True)
+
+
+def _operations(inputs: Inputs, ports: Ports, watch: Stopwatch, model: Model, timed: Answers) -> Operations:
+    """Figures of the machine at hand: batched throughput of the answers that were generated, no remembered one among
+    them, and latency one request at a time."""
     space = inputs.workspace
     scenarios = (*space.scenarios[SetName.REPRESENTATIVE], *space.scenarios[SetName.CORE])[:LATENCY_PROMPTS]
     asked = [with_instruction(scenario.input, space.cluster.instruction) for scenario in scenarios]
     limit = space.cluster.serving.max_new_tokens
     latency = watch.time(lambda: ports.models.latency(model, asked, max_new_tokens=limit))
-    each = answers.seconds / prompts if prompts else 0.0
+    each = timed.seconds / timed.generated if timed.generated else 0.0
     return Operations(
         machine=ports.machine.facts().host,
         latency_p50_ms=latency.p50_ms,
         latency_p95_ms=latency.p95_ms,
-        tokens_per_second=math.fsum(answers.tokens) / answers.seconds if answers.seconds else 0.0,
+        tokens_per_second=timed.generated_tokens / timed.seconds if timed.seconds else 0.0,
         peak_memory_mib=latency.peak_memory_mib,
         seconds_per_decision=each,
         cost_per_decision=each * space.cluster.serving.cost_per_hour / 3600,

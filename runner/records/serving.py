@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from runner.records.base import Record, Sparse, Text
 from runner.records.endpoint import Asking, Endpoint, Positive, Seconds
@@ -53,12 +53,22 @@ class ServingEndpoint(Endpoint, Asking):
     adapters: Adapters = Adapters.NONE
 
 
+def each_once(choices: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises `ValueError` for one that stands twice."""
+    twice = sorted({one for one in choices if choices.count(one) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands twice")
+    return choices
+
+
 class Serving(Sparse):
-    SPARSE = frozenset({"vllm", "endpoint"})
+    SPARSE = frozenset({"vllm", "endpoint", "choices"})
 
     engine: Literal["transformers", "vllm", "openai"] = "transformers"
     target: Text
     max_new_tokens: Positive = 16
+    choices: Annotated[tuple[Text, ...], AfterValidator(each_once)] = ()
+    """The closed set of answers: decoding says one of them and nothing else. Anything may be said where it is empty."""
     cost_per_hour: Annotated[float, Field(ge=0)] = 0.0
     """What an hour of the serving machine costs, in `currency`; the cost of a decision is computed from it."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
