@@ -10,14 +10,19 @@ from runner import wiring
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.git import GitObjects
 from runner.edges.git_command import git
+from runner.edges.logs.inspect_file import write_inspect
+from runner.edges.logs.inspect_log import read_inspect
 from runner.edges.logs.kept import Log
-from runner.edges.logs.store import Evaluations, Kept, opened
+from runner.edges.logs.lm_eval_log import read_lm_eval, write_lm_eval
+from runner.edges.logs.store import SUMMARY, Evaluations, Kept, opened
 from runner.edges.run_outputs import RunOutputs
+from runner.edges.yaml_files import parse
 from runner.errors import RecordError
 from runner.records.evaluation import EvaluatedModel, EvaluationDiff, EvaluationRun, ModelKind, Sample
 from runner.records.score import GradedAnswer
 from runner.records.terms import SetName
-from runner.rules.evaluations import difference, summary
+from runner.rules.evaluations import Asked, difference, summary
+from runner.rules.foreign_logs import Imported, Known, imported
 from runner.rules.scoring import capability_weights
 
 PHASES = {"base": "baseline", "incumbent": "baseline", "control": "assess", "candidate": "assess"}
@@ -79,6 +84,60 @@ def difference_of(path: Path, before: str, after: str) -> EvaluationDiff:
 
 def listed(path: Path, cluster: str = "") -> list[EvaluationRun]:
     return Evaluations(wiring.root(path)).listed(cluster)
+
+
+def export(path: Path, name: str, target: Path, *, format: str) -> list[Path]:
+    """Write an evaluation as another program's log. The files that were written.
+
+    Raises `RecordError` for an Inspect log that is to be neither `.eval` nor `.json`.
+    """
+    log = log_of(path, name)
+    summary_file = log.path.with_name(f"{log.run.id}{SUMMARY}")
+    run = parse(summary_file.read_bytes(), EvaluationRun, path=str(summary_file)) if summary_file.is_file() else log.run
+    if format == "lm-eval":
+        return write_lm_eval(target, run, list(log.samples()))
+    if target.suffix not in {".eval", ".json"}:
+        raise RecordError("is no name of an Inspect log", path=str(target), hint="end it in .eval or .json")
+    write_inspect(target, run, list(log.samples()))
+    return [target]
+
+
+class Taken(NamedTuple):
+    """An evaluation that was imported, and how its scores compare with those that were recorded."""
+
+    kept: Kept
+    found: Sequence[Imported]
+
+
+def import_log(path: Path, cluster: str, file: Path, *, format: str, keep: bool = False) -> Taken:
+    """Take another program's log over as an evaluation of the cluster: a set a task, scores computed again.
+
+    Raises `RecordError` for a file that is no such log.
+    """
+    top = wiring.root(path)
+    space = wiring.workspace(top, cluster)
+    logs = read_lm_eval(file) if format == "lm-eval" else [read_inspect(file)]
+    scenarios = {one.id: (name, one) for name, those in space.scenarios.items() for one in those}
+    found = [imported(log, Known(scenarios, space.rubrics)) for log in logs]
+    samples = [one for each in found for one in each.samples]
+    weights = dict.fromkeys((one.grade.capability for one in samples), 1.0) | capability_weights(space.cluster)
+    question = Asked(
+        cluster=cluster,
+        model=EvaluatedModel(kind=ModelKind.IMPORTED, name=logs[0].model),
+        engine=logs[0].engine,
+        benchmark_version=0,
+        benchmark_sha256=None,
+        scenarios_sha256={},
+        rubrics={},
+        source=f"{format}: {file.name}",
+    )
+    unanswered = sum(not one.recorded for one in samples)
+    run = summary(question, samples, weights=weights, unanswered=unanswered)
+    store = Evaluations(top)
+    kept = store.keep(run, samples, in_git=keep)
+    if keep:
+        store.publish(kept)
+    return Taken(kept, found)
 
 
 def _of_iteration(top: Path, iteration: str, model: str) -> Kept:

@@ -13,6 +13,8 @@ from runner.records.terms import OutcomeType, SetName
 
 HERE = click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+FORMAT = click.option("--format", type=click.Choice(["inspect", "lm-eval"]), required=True, help="Whose log it is.")
+KEEP = click.option("--keep", is_flag=True, help="Put the summary where git tracks it, the log behind a DVC pointer.")
 RUN = "run"
 
 
@@ -41,7 +43,9 @@ def evaluate() -> None:
               help="base, incumbent, a promotion's sequence, or a directory with an adapter.")  # fmt: skip
 @click.option("--set", "sets", type=click.Choice(list(SetName)), multiple=True,
               help="Sets to ask; core, dev and representative by default. A look at heldout counts.")  # fmt: skip
-@click.option("--keep", is_flag=True, help="Put the summary where git tracks it, and the log behind a DVC pointer.")
+@KEEP
+@click.option("--cache/--no-cache", "cached", default=True, show_default=True,
+              help="Whether what this machine has had an answer to is not asked again.")  # fmt: skip
 @HERE
 @JSON
 def run(cluster: str, directory: Path, as_json: bool, **options: Any) -> ExitCode:
@@ -118,6 +122,75 @@ def diff(before: str, after: str, directory: Path, as_json: bool) -> ExitCode:
 
     found = wiring_logs.difference_of(directory, before, after)
     click.echo(json.dumps(found.model_dump(mode="json"), indent=1) if as_json else "\n".join(difference_lines(found)))
+    return ExitCode.DONE
+
+
+@evaluate.command("list")
+@click.argument("cluster", default="")
+@HERE
+@JSON
+def list_(cluster: str, directory: Path, as_json: bool) -> ExitCode:
+    """Name the evaluations of this repository and this machine, or those of CLUSTER.
+
+    Example: hallmark evaluate list support-desk
+    """
+    from runner import wiring_logs
+    from runner.rules.evaluation_view import row
+
+    found = wiring_logs.listed(directory, cluster)
+    if as_json:
+        click.echo(json.dumps([run.model_dump(mode="json") for run in found], indent=1))
+    elif found:
+        _table(map(row, found))
+    else:
+        click.echo("no evaluations yet; see `hallmark evaluate --help`")
+    return ExitCode.DONE
+
+
+@evaluate.command()
+@click.argument("name", metavar="RUN")
+@click.argument("target", type=click.Path(path_type=Path))
+@FORMAT
+@HERE
+@JSON
+def export(name: str, target: Path, format: str, directory: Path, as_json: bool) -> ExitCode:
+    """Write the evaluation RUN as another program's log: for Inspect the file TARGET, .eval or .json; for lm-eval the
+    directory TARGET with results and samples. Of held-out there are scores and ids alone.
+
+    Example: hallmark evaluate export base-3f2a91c07d11 base.eval --format inspect
+    """
+    from runner import wiring_logs
+
+    files = [str(path) for path in wiring_logs.export(directory, name, target, format=format)]
+    click.echo(json.dumps(files) if as_json else "\n".join(files))
+    return ExitCode.DONE
+
+
+@evaluate.command("import")
+@click.argument("cluster")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@FORMAT
+@KEEP
+@HERE
+@JSON
+def import_(cluster: str, file: Path, format: str, keep: bool, directory: Path, as_json: bool) -> ExitCode:
+    """Take the log FILE of another program over as an evaluation of CLUSTER. Scores are computed again where their
+    scorer is known (match, includes, exact, exact_match, acc), and each that is not the recorded one is named.
+
+    Example: hallmark evaluate import support-desk logs/desk.eval --format inspect
+    """
+    from runner import wiring_logs
+    from runner.rules.evaluation_view import block, imported_lines
+
+    kept, found = wiring_logs.import_log(directory, cluster, file, format=format, keep=keep)
+    if as_json:
+        scores = [{"recomputed": one.recomputed, "taken": one.taken, "differing": one.differing} for one in found]
+        click.echo(json.dumps({"run": kept.run.model_dump(mode="json"), "log": str(kept.log), "scores": scores}))
+        return ExitCode.DONE
+    _table(block(kept.run, None))
+    for one in found:
+        _table(imported_lines(one))
+    click.echo(f"log  {kept.log}")
     return ExitCode.DONE
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from runner.records.evaluation import EvaluationDiff, EvaluationRun, Flip, Sample, StageOutcome
 from runner.records.gated import Thresholds
 from runner.records.score import Comparison
+from runner.rules.foreign_logs import Imported
 from runner.rules.shown import shorten
 
 Lines = Iterator[tuple[str, str]]
@@ -36,6 +37,23 @@ def block(run: EvaluationRun, thresholds: Thresholds | None) -> Lines:
             yield stage.stage, f"{stage.outcome}: {stage.reason}"
     failed = sum(one.scenarios - one.passed for one in run.capabilities.values())
     yield "failed", f"{failed:,}" + (f", {run.counts.unanswered:,} of them unanswered" if run.counts.unanswered else "")
+
+
+def row(run: EvaluationRun) -> tuple[str, str]:
+    """An evaluation in one line."""
+    scores = ", ".join(f"{name} {score.composite:.3f}" for name, score in run.sets.items())
+    return run.id, f"{run.cluster}  {scores}  {run.measured.get('started', '')}".rstrip()
+
+
+def imported_lines(found: Imported) -> Lines:
+    """How the scores of an imported log compare with those that it records."""
+    for name, count in found.recomputed.items():
+        yield name, f"{count:,} scores computed again"
+    for name, count in found.taken.items():
+        yield name, f"{count:,} scores taken over: this scorer is not known here"
+    yield "recorded", f"{len(found.differing):,} differ" if found.differing else "every score is the recorded one"
+    for line in found.differing[:20]:
+        yield "differs", line
 
 
 def _floor(name: str, thresholds: Thresholds | None) -> float | None:

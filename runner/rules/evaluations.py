@@ -23,7 +23,7 @@ from runner.records.evaluation import (
     StageResult,
 )
 from runner.records.scenario import Scenario
-from runner.records.score import Comparison, GradedAnswer, SetScore
+from runner.records.score import Comparison, Grade, GradedAnswer, SetScore
 from runner.records.significance import Interval
 from runner.records.terms import SetName
 from runner.rules.canonical import canonical, sha256
@@ -45,8 +45,7 @@ Key = tuple[str, str, str]
 def sample_of(row: GradedAnswer, scenario: Scenario, prompt: Conversation) -> Sample:
     """A line of the log. Of held-out neither prompt nor reference nor answer stands in it."""
     if row.set is SetName.HELDOUT:
-        judged = {name: one.model_copy(update={"explanation": WITHHELD}) for name, one in row.grade.judged.items()}
-        bare = row.grade.model_copy(update={"answer": "", "explanation": WITHHELD, "judged": judged})
+        bare = without_texts(row.grade)
         return Sample(set=row.set, perturbation=row.perturbation, grade=bare, tokens=row.tokens, withheld=True)
     return Sample(
         set=row.set,
@@ -56,6 +55,12 @@ def sample_of(row: GradedAnswer, scenario: Scenario, prompt: Conversation) -> Sa
         input=prompt,
         reference=(scenario.reference,),
     )
+
+
+def without_texts(grade: Grade) -> Grade:
+    """The grade without what was answered, and without what quotes it."""
+    judged = {name: one.model_copy(update={"explanation": WITHHELD}) for name, one in grade.judged.items()}
+    return grade.model_copy(update={"answer": "", "explanation": WITHHELD, "judged": judged})
 
 
 def sample_id(sample: Sample) -> str:

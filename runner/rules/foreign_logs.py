@@ -16,10 +16,13 @@ from typing import Any
 
 from runner.records.conversation import Conversation
 from runner.records.evaluation import Sample
+from runner.records.judge import Judge
+from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.records.score import Grade
 from runner.records.terms import OutcomeType, SetName
-from runner.rules.evaluations import WITHHELD
+from runner.rules.evaluations import without_texts
+from runner.rules.grading import grade
 from runner.rules.naming import slug
 
 Options = Mapping[str, Any]
@@ -150,9 +153,35 @@ def rescored(name: str, sample: ForeignSample, options: Options) -> float | None
     return None if None in found else float(any(found))
 
 
-def imported(log: ForeignLog, known: Mapping[str, tuple[SetName, Scenario]]) -> Imported:
-    """The log's samples as ours. `known` are the cluster's scenarios: a sample that is one of them belongs to its set
-    and capability, and of held-out nothing but the score is kept. Others belong to a set named after the task."""
+@dataclass(frozen=True)
+class Known:
+    """The cluster's own: a sample that is one of its scenarios is graded by its rubric."""
+
+    scenarios: Mapping[str, tuple[SetName, Scenario]]
+    rubrics: Mapping[str, Rubric]
+
+    def grade(self, one: ForeignSample) -> Grade | None:
+        """None for a sample that is no scenario of the cluster, has no answer, or is for a judge to decide."""
+        here = self.scenarios.get(scenario_of(one))
+        rubric = self.rubrics.get(here[1].rubric) if here else None
+        if here is None or rubric is None or (here[0] is SetName.HELDOUT and not one.answer):
+            return None
+        if any(isinstance(criterion.grader, Judge) for criterion in rubric.criteria):
+            return None
+        return grade(here[1], rubric, one.answer)
+
+
+NOTHING = Known({}, {})
+
+
+def scenario_of(one: ForeignSample) -> str:
+    """The scenario's id: what stands before the perturbation."""
+    return one.id.partition("@")[0]
+
+
+def imported(log: ForeignLog, known: Known = NOTHING) -> Imported:
+    """The log's samples as ours. One that is a scenario of the cluster belongs to its set and capability, and of
+    held-out nothing but the score is kept. Others belong to a set named after the task."""
     samples: list[Sample] = []
     recomputed, taken = dict.fromkeys(log.scorers, 0), dict.fromkeys(log.scorers, 0)
     differing: list[str] = []
@@ -160,14 +189,16 @@ def imported(log: ForeignLog, known: Mapping[str, tuple[SetName, Scenario]]) -> 
     names: dict[str, int] = {}
     for one in log.samples:
         scores = {}
+        own = known.grade(one)
+        ours = {"score": own.score, "passed": float(own.passed)} if own else {}
         for name, recorded in one.recorded.items():
-            found = rescored(name, one, log.scorers.get(name, {}))
+            found = ours.get(name, rescored(name, one, log.scorers.get(name, {})))
             (taken if found is None else recomputed)[name] = (taken if found is None else recomputed).get(name, 0) + 1
             scores[name] = recorded if found is None else found
             if abs(scores[name] - recorded) > CLOSE:
                 differing.append(f"{one.id}: {name} is {scores[name]:g}, and {recorded:g} was recorded")
             sums.setdefault(name, []).append(scores[name])
-        samples.append(_sample(log.task, one, scores, known, names))
+        samples.append(_sample(log.task, one, own, scores, known.scenarios.get(scenario_of(one)), names))
     for name, stated in log.stated.items():
         mean = math.fsum(sums[name]) / len(sums[name]) if sums.get(name) else math.nan
         if not math.isclose(mean, stated, rel_tol=0, abs_tol=1e-6):
@@ -182,36 +213,41 @@ def _counted(counts: Mapping[str, int]) -> dict[str, int]:
 def _sample(
     task: str,
     one: ForeignSample,
+    own: Grade | None,
     scores: Mapping[str, float],
-    known: Mapping[str, tuple[SetName, Scenario]],
+    here: tuple[SetName, Scenario] | None,
     names: dict[str, int],
 ) -> Sample:
     where, _, kind = one.id.partition("@")
-    here = known.get(where)
-    name = _distinct(where if here else slug(where) or "sample", kind, names)
-    value = scores.get("score", next(iter(scores.values()), 0.0))
-    value = min(1.0, max(0.0, value)) if math.isfinite(value) else 0.0
+    found = own or _grade(task, one, scores, here)
+    found = found.model_copy(update={"scenario": _distinct(where if here else slug(where) or "sample", kind, names)})
     withheld = here is not None and here[0] is SetName.HELDOUT
-    missed = tuple(slug(scorer) for scorer, score in scores.items() if score < 1)
-    grade = Grade(
-        scenario=name,
-        capability=here[1].capability if here else _slug_of(one.metadata.get("capability")) or slug(task) or "task",
-        outcome_type=here[1].outcome_type if here else _outcome(one.metadata.get("outcome_type")),
-        score=value,
-        passed=scores.get("passed", value) == 1,
-        missed=tuple(word for word in missed if word),
-        answer="" if withheld else one.answer,
-        explanation=WITHHELD if withheld else _explanation(scores, one),
-    )
     return Sample(
         set=here[0] if here else _slug_of(one.metadata.get("set")) or slug(task) or "task",
         perturbation=_slug_of(kind) or "none",
-        grade=grade,
+        grade=without_texts(found) if withheld else found,
         tokens=one.tokens,
         input=() if withheld else one.input,
         reference=() if withheld else one.targets,
         withheld=withheld,
         recorded=dict(one.recorded),
+    )
+
+
+def _grade(task: str, one: ForeignSample, scores: Mapping[str, float], here: tuple[SetName, Scenario] | None) -> Grade:
+    """The grade by the other program's scorers: the first of them decides, or those that are called as ours are."""
+    value = scores.get("score", next(iter(scores.values()), 0.0))
+    value = min(1.0, max(0.0, value))
+    missed = (slug(scorer) for scorer, score in scores.items() if score < 1)
+    return Grade(
+        scenario="unnamed",
+        capability=here[1].capability if here else _slug_of(one.metadata.get("capability")) or slug(task) or "task",
+        outcome_type=here[1].outcome_type if here else _outcome(one.metadata.get("outcome_type")),
+        score=value,
+        passed=scores.get("passed", value) == 1,
+        missed=tuple(filter(None, missed)),
+        answer=one.answer,
+        explanation=_explanation(scores, one),
     )
 
 
