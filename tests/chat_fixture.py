@@ -40,13 +40,16 @@ def usual(body: dict[str, Any], asked: int) -> web.Response:
 
 
 class ChatServerThread:
-    """Answers `/v1/chat/completions` on a free port of this machine until it is closed."""
+    """Answers `/v1/chat/completions` and `/v1/completions` on a free port of this machine until it is closed, and
+    hears of adapters."""
 
     def __init__(self, answer: Answer = usual, *, delay: float = 0.0) -> None:
         self.answer, self.delay = answer, delay
         self.asked: Counter[str] = Counter()
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.times: list[float] = []
+        self.adapters: list[dict[str, str]] = []
         self.most_at_once = self._now = 0
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -71,6 +74,8 @@ class ChatServerThread:
         self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._handle)
+        app.router.add_post("/v1/completions", self._handle)
+        app.router.add_post("/v1/load_lora_adapter", self._load)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -90,10 +95,15 @@ class ChatServerThread:
             self.asked[name] += 1
             self.bodies.append(body)
             self.headers.append(dict(request.headers))
+            self.times.append(self._loop.time())
             await asyncio.sleep(self.delay)
             return self.answer(body, before)
         finally:
             self._now -= 1
+
+    async def _load(self, request: web.Request) -> web.Response:
+        self.adapters.append(await request.json())
+        return web.Response()
 
 
 @contextmanager
