@@ -158,7 +158,7 @@ def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Map
         output = perform(stage, workspace, run.artifacts, flow.ports)
         run.write(output.artifacts)
         inputs |= {name: run.artifacts.digest(name) for name in stage.reads if name not in outputs}
-        sets = [f"scenarios/{name}" for name in stage.sets]
+        sets = [f"scenarios/{name}" for name in stage.sets if name in output.seen]
         inputs |= {name: workspace.digests[name] for name in sets if name in workspace.digests}
         outputs |= {name: run.artifacts.digest(name) for name in output.artifacts}
         compute = float(str(measured.get("compute_s", 0.0))) + float(output.measured.get("compute_s", 0.0))

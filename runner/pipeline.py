@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -28,7 +28,7 @@ from runner.phases import (
 )
 from runner.ports import Artifacts, Output, Ports, Tree
 from runner.records.base import Record
-from runner.records.scenario import SetName
+from runner.records.scenario import Scenario, SetName
 from runner.records.verdict import Outcome
 from runner.workspace import Inputs, Workspace
 
@@ -191,7 +191,7 @@ PHASES: tuple[Phase, ...] = (
             "assess",
             p12_assess.run,
             ("intake", "base", "incumbent", "adapter", "arms", "core-answers", "baseline-answers", "baseline", "sweep"),
-            ("answers", "scorecard"),
+            ("answers", "scorecard", "stages"),
             sets=ASKED,
             reviewed=("problem", "rubrics"),
             params=("assess", "seed", "threads"),
@@ -218,6 +218,7 @@ PHASES: tuple[Phase, ...] = (
                 "baseline-answers",
                 "answers",
                 "scorecard",
+                "stages",
             ),
             ("bundle",),
             reviewed=("rubrics", "triage", "promotions"),
@@ -231,6 +232,24 @@ NAMES = tuple(phase.name for phase in PHASES)
 def stage(name: str) -> Stage:
     """The stage of that name. Raises `KeyError` for none."""
     return {stage.name: stage for phase in PHASES for stage in phase.stages}[name]
+
+
+class _Asked(Mapping[SetName, tuple[Scenario, ...]]):
+    """The sets that a stage declared, and which of them it has looked into: what counts as a look is what was read."""
+
+    def __init__(self, sets: Mapping[SetName, tuple[Scenario, ...]]) -> None:
+        self._sets = sets
+        self.seen: set[SetName] = set()
+
+    def __getitem__(self, name: SetName) -> tuple[Scenario, ...]:
+        self.seen.add(name)
+        return self._sets[name]
+
+    def __iter__(self) -> Iterator[SetName]:
+        return iter(self._sets)
+
+    def __len__(self) -> int:
+        return len(self._sets)
 
 
 @dataclass(frozen=True)
@@ -262,9 +281,14 @@ class _Scoped:
 
 
 def perform(stage: Stage, workspace: Workspace, artifacts: Artifacts, ports: Ports) -> Output:
-    """Run one stage on what it declared. Raises `PhaseOrderError` if it did not write what it declared."""
-    scoped = replace(workspace, scenarios={name: workspace.scenarios.get(name, ()) for name in stage.sets})
+    """Run one stage on what it declared; the output says which of its sets it looked into.
+
+    Raises `PhaseOrderError` if it did not write what it declared.
+    """
+    sets = _Asked({name: workspace.scenarios.get(name, ()) for name in stage.sets})
+    scoped = replace(workspace, scenarios=sets)
     output = stage.run(Inputs(scoped, _Scoped(artifacts, stage.reads)), ports)
+    output = replace(output, seen=frozenset(sets.seen))
     if output.verdict.outcome is not Outcome.WAIT and set(output.artifacts) != set(stage.writes):
         raise PhaseOrderError(f"{stage.name} wrote {sorted(output.artifacts)}, not {sorted(stage.writes)}")
     return output

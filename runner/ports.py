@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from runner.ports_models import (
     Answers,
     Fitted,
+    GeneralTasks,
     GenerationTask,
     Generators,
     Judges,
@@ -19,6 +20,7 @@ from runner.ports_models import (
     Latency,
     Model,
     NoEmbeddings,
+    NoGeneralTasks,
     NoJudges,
     Pretrained,
     Progress,
@@ -236,6 +238,7 @@ class Ports:
     arms: ArmStore = field(default_factory=NoArms)
     embeddings: TextEmbeddings = field(default_factory=NoEmbeddings)
     judges: Judges = field(default_factory=NoJudges)
+    general: GeneralTasks = field(default_factory=NoGeneralTasks)
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,8 @@ class Output:
     verdict: Verdict = field(default_factory=Verdict)
     measured: Mapping[str, Any] = field(default_factory=dict)
     """What cannot repeat. `compute_s` is the seconds spent training and generating."""
+    seen: frozenset[str] = frozenset()
+    """The scenario sets that it looked into. `pipeline.perform` says so, not the phase."""
 
 
 class Run(Protocol):

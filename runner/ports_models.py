@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the gate starts without the records of training
     from runner.records.cluster import Base
     from runner.records.conversation import Conversation
     from runner.records.dataset import Channel, Example, Generator
+    from runner.records.evaluation_policy import GeneralTask
     from runner.records.generation import GeneratorChoice, Server
     from runner.records.judging import JudgeFile
     from runner.records.params import BaseRecipe, TrainRecipe
@@ -237,6 +238,27 @@ class NoEmbeddings:
 
     def embed(self, model: str, texts: Sequence[str]) -> Embedded:
         raise ModelError(f"no embedding model can be loaded here: {model}")
+
+
+class GeneralTasks(Protocol):
+    """Tasks of another harness, for what a specialist must not forget."""
+
+    def score(
+        self, model: Model, tasks: Sequence[GeneralTask], *, seed: int, progress: Progress = silent
+    ) -> Mapping[str, Mapping[str, float]]:
+        """Task to sample to score, 0 to 1; the same samples for the same tasks, whatever the model.
+
+        Raises `ModelError` where the harness, a task or its data is not there.
+        """
+
+
+class NoGeneralTasks:
+    """Where there is no harness."""
+
+    def score(
+        self, model: Model, tasks: Sequence[GeneralTask], *, seed: int, progress: Progress = silent
+    ) -> Mapping[str, Mapping[str, float]]:
+        raise ModelError(f"no harness can be run here: {', '.join(task.task for task in tasks)}")
 
 
 class Judges(Protocol):

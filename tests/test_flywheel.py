@@ -184,7 +184,7 @@ def test_a_refusal_is_written_down_once_and_nothing_after_it_runs():
 
 
 def test_heldout_looks_are_counted():
-    world = World(heldout_looks=1, gate={"thresholds": {"composite": 1.0, "heldout": 1.0}, "max_p_value": 1.0})
+    world = World(heldout_looks=1, gate={"thresholds": {"composite": 0.8, "heldout": 1.0}, "max_p_value": 1.0})
     first = iterate(world.flow())
     assert (first.phase, first.verdict.outcome) == ("assess", Outcome.REFUSE)
     looser = world.workspace.cluster.gate.model_copy(update={"max_regressions": 0.2})

@@ -434,7 +434,7 @@ def test_another_recipe_is_trained_and_not_taken_from_the_sweep(done: Any) -> No
 
 def test_assess_refuses_and_lists_every_limit() -> None:
     limits = {"thresholds": {"composite": 0.999, "heldout": 0.999}, "max_p_value": 1e-12, "max_latency_p95_ms": 0.1}
-    space, values = fixture(gate=limits)
+    space, values = fixture(gate=limits, evaluation={"early_stop": False})
     verdict = run_all(space, values, upto="assess")["assess"].verdict
     assert verdict.outcome is Outcome.REFUSE
     assert {reason.step for reason in verdict.reasons} == {"thresholds", "significance", "latency"}
@@ -467,7 +467,7 @@ def test_the_bundle_explains_the_adapter_without_prompts_or_answers(done: Any) -
     files = values["bundle"].files
     assert set(files) == {
         "scorecard.json", "grades.jsonl", "lineage.json", "sweep.json", "validation.json", "diagnosis.json",
-        "provenance.json", "funnel.json", "risks.json", "training.json", "triage.json",
+        "provenance.json", "funnel.json", "risks.json", "training.json", "triage.json", "stages.json",
     }  # fmt: skip
     everything = b"".join(files.values()).decode()
     for found in space.scenarios.values():

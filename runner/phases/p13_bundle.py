@@ -12,6 +12,7 @@ from typing import Any
 from runner.ports import Output, Ports, Tree
 from runner.records.base import Record
 from runner.records.dataset import Batch, Candidate
+from runner.records.evaluation import CandidateStages
 from runner.records.evidence import EvidenceFile, Risks
 from runner.records.failure import Diagnosis
 from runner.records.fields import FieldReport
@@ -70,6 +71,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         EvidenceFile.PROVENANCE: batches,
         EvidenceFile.RISKS: Risks(risks=(*known.risks, *judge_risks(judges))),
         EvidenceFile.TRAINING: training,
+        EvidenceFile.STAGES: artifacts.record("stages", CandidateStages),
         EvidenceFile.TRIAGE: triage.model_copy(update={"funnel": None}),
     }
     if triage.funnel is not None:

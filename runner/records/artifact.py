@@ -74,6 +74,7 @@ ARTIFACTS: dict[str, Artifact] = {
     # 12 assess
     "answers": Artifact("run/answers.jsonl", Form.ROWS, Keeper.DVC),
     "scorecard": Artifact("run/scorecard.json", Form.RECORD, Keeper.GIT),
+    "stages": Artifact("run/stages.json", Form.RECORD, Keeper.GIT),
     # 13 bundle: the evidence files, but for what is measured or signed
     "bundle": Artifact("run/bundle", Form.TREE, Keeper.GIT),
 }

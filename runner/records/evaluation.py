@@ -34,10 +34,22 @@ class StageOutcome(StrEnum):
     """It did not run."""
 
 
+class Drop(Record):
+    """How far a part of a stage falls below what it is compared with, and how far it may."""
+
+    below: Text
+    drop: float
+    """Composite less composite; what was gained is negative."""
+    interval: Interval
+    """Paired bootstrap."""
+    limit: Share | None = None
+    """None where it is only reported."""
+
+
 class StageResult(Sparse):
     """What became of one stage. `reason` says why it stopped or did not run."""
 
-    SPARSE = frozenset({"reason", "score", "interval", "parts"})
+    SPARSE = frozenset({"reason", "score", "interval", "parts", "drops"})
 
     stage: StageName
     outcome: StageOutcome
@@ -48,7 +60,19 @@ class StageResult(Sparse):
     interval: Interval | None = None
     """Of the share passed."""
     parts: dict[Slug, SetScore] = {}
-    """Of robustness by perturbation, of general capability by task."""
+    """Of robustness by perturbation, of general capability by task (`general` is the cluster's own set)."""
+    drops: dict[Slug, Drop] = {}
+    """Of the same parts: under core as written, and under the base."""
+
+
+class CandidateStages(Record):
+    """What became of each stage of the candidate's assessment: the evidence's `stages.json`."""
+
+    cluster: Slug
+    iteration: Slug
+    stages: tuple[StageResult, ...]
+    changed: dict[Slug, Count] = {}
+    """How many texts of core each perturbation changed at all: the others were asked as they are."""
 
 
 class ModelKind(StrEnum):

@@ -35,6 +35,7 @@ class EvidenceFile(StrEnum):
     DEPRECATION = "deprecation.json"
     TRIGGER = "trigger.json"
     TRIAGE = "triage.json"
+    STAGES = "stages.json"
 
 
 class LineageNode(Record):
