@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from runner.ports import FieldLocator, Reader, RecordParser
 
 CORE = "core"
-GOVERNED = ("clusters/", "params.yaml", "policy/", "rubrics/", "scenarios/")
+RUBRICS = "rubrics/"
+GOVERNED = ("clusters/", "params.yaml", "policy/", RUBRICS, "scenarios/")
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,9 @@ class Records(Protocol):
     def against_rules(self, cluster: str, core: Sequence[str]) -> list[Row]:
         """What core's scenarios, at the paths `core`, make of the cluster's domain rules."""
 
+    def against_rubric(self, rubric: str, scenarios: Sequence[str]) -> list[Row]:
+        """What the graders of the rubric with this id find wrong with the scenarios at these paths, which name it."""
+
     def alone(self, governed: Sequence[str], paths: Sequence[str]) -> Survey | None:
         """The survey of `paths` where each is a scenario of a set that no lock freezes; None where one is not."""
 
@@ -182,7 +186,16 @@ def _everything(
         asked = partial(records().against_rules, cluster, core)
         found = memory.recall(f"rules/{cluster}", [f"clusters/{cluster}/cluster.yaml", *core], asked)
         problems += [Row(*one).error("") for one in found]
+    for rubric in (name for name, use in frames.rubrics.items() if use.asks):
+        named = [path for path, one in outlines.items() if one.rubric == rubric]
+        asked = partial(_against_rubric, records, rubric, named)
+        found = memory.recall(f"rubric/{rubric}", [path for path in rest if path.startswith(RUBRICS)] + named, asked)
+        problems += [Row(*one).error("") for one in found]
     return others.files + len(places), problems
+
+
+def _against_rubric(records: Callable[[], Records], rubric: str, named: Sequence[str]) -> list[Row]:
+    return records().against_rubric(rubric, named)
 
 
 def sorted_(problems: Iterable[RecordError]) -> tuple[RecordError, ...]:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from runner.errors import RecordError
 from runner.ports import FieldLocator, Reader, RecordParser
 from runner.records.cluster import BenchmarkLock, Cluster
+from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.rules import crossref
 from runner.rules.layout import PLACES, misplaced, place
-from runner.survey import Memory, Others, Row, Survey, Tree, row, sorted_
+from runner.survey import RUBRICS, Memory, Others, Row, Survey, Tree, row, sorted_
 from runner.survey import survey as surveyed
 from runner.workspace import Tray
 
@@ -37,6 +38,13 @@ class ReviewedFiles:
         scenarios = {path: one for path, one in tray.these(core).items() if isinstance(one, Scenario)}
         found = crossref.against_rules(cluster, record, scenarios) if record is not None else ()
         return [row(self._tree.located(one)) for one in found]
+
+    def against_rubric(self, rubric: str, scenarios: Sequence[str]) -> list[Row]:
+        tray = self._tray()
+        rubrics = tray.these([path for path in self._tree.reader.paths(RUBRICS) if place(path) is not None])
+        named = {path: one for path, one in tray.these(scenarios).items() if isinstance(one, Scenario)}
+        asking = (one for one in rubrics.values() if isinstance(one, Rubric) and one.id == rubric)
+        return [row(self._tree.located(found)) for one in asking for found in crossref.against_rubric(one, named)]
 
     def alone(self, governed: Sequence[str], paths: Sequence[str]) -> Survey | None:
         wanted = set(paths)

@@ -22,6 +22,7 @@ from runner.rules.grading import grade_all
 from runner.rules.mixture import TrainingKey, mixture_digest
 from runner.rules.perturbation import perturb
 from runner.rules.scoring import AS_WRITTEN, capability_weights, grades_by_set, set_score, weights_of
+from runner.rules.tool_calls import with_tools
 from runner.workspace import Inputs
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Task:
             one, text = self.scenario, last_user_text(found)
             text = perturb(text, self.perturbation, seed=seed, key=one.id, answer=one.reference)
             found = with_last_user_text(found, text)
-        return with_instruction(found, instruction)
+        return with_tools(with_instruction(found, instruction), self.scenario.tools)
 
 
 def tasks(inputs: Inputs, sets: Sequence[SetName], *, robustness: bool) -> list[Task]:

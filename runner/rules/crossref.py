@@ -13,8 +13,10 @@ from typing import TypeVar
 
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem, ProblemKind
+from runner.records.evaluation import EvaluationRun
 from runner.records.generation import GeneratorChoice, Served, suffix
 from runner.records.params import Params
+from runner.records.pointer import DataPointer
 from runner.records.policy import Trust
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
@@ -32,6 +34,8 @@ from runner.rules.crossref_scenarios import (
     stray,
 )
 from runner.rules.domain_rules import contradictions, misfits
+from runner.rules.expectations import asks, of_rubric, of_scenario
+from runner.rules.kept_evaluations import kept_findings
 from runner.rules.layout import PARAMS, place
 from runner.rules.outline import Outline, outline
 from runner.rules.scenario_place import scenario_place
@@ -76,6 +80,8 @@ def check(records: Mapping[str, Record], *, broken: frozenset[str] = frozenset()
     for name in tree.clusters():
         for cluster in tree.of(Cluster, name).values():
             found += against_rules(name, cluster, scenarios)
+    for rubric in tree.of(Rubric).values():
+        found += against_rubric(rubric, scenarios)
     return sorted(found)
 
 
@@ -99,7 +105,7 @@ def frames(others: Mapping[str, Record], *, broken: frozenset[str]) -> Frames:
             )
     lacking = [name for name in tree.clusters() if name not in clusters]
     strays = {name: min((*tree.of(Problem, name), *tree.of(BenchmarkLock, name)), default="") for name in lacking}
-    uses = {one.id: RubricUse(str(one.status), one.capabilities) for one in tree.of(Rubric).values()}
+    uses = {one.id: RubricUse(str(one.status), one.capabilities, asks(one)) for one in tree.of(Rubric).values()}
     unreadable = (path.split("/")[1] for path in broken if path.startswith("clusters/") and path.endswith(_CLUSTER))
     return Frames(clusters, uses, strays, frozenset(unreadable))
 
@@ -124,6 +130,8 @@ def names(records: Mapping[str, Record]) -> Iterator[Finding]:
         if isinstance(record, Rubric) and record.id != where.stem:
             hint = f"rename the file to {record.id}.yaml, or write `id: {where.stem}`"
             yield Finding(path, "id", f"{record.id} is not the file's name", hint)
+        if isinstance(record, Rubric):
+            yield from (Finding(path, *misfit) for misfit in of_rubric(record))
         if isinstance(record, Cluster) and record.id != where.cluster:
             yield Finding(path, "id", f"{record.id} is not the folder's name", f"write `id: {where.cluster}`")
         if isinstance(record, TriageFile):
@@ -150,6 +158,7 @@ def _cluster(tree: Records, name: str, cluster: Cluster) -> Iterator[Finding]:
     elif tree.lacks(f"{home}/benchmark.lock"):
         yield Finding(path, "benchmark_version", "the benchmark has no lock", f"hallmark benchmark lock {name}")
     yield from _reviews(tree, name)
+    yield from (Finding(*found) for found in kept_findings(tree.of(EvaluationRun, name), tree.of(DataPointer, name)))
     trust = next(iter(tree.of(Trust).values()), None)
     yield from (Finding(path, *found) for found in policy_findings(cluster.triage, trust))
     for params in tree.of(Params).values():
@@ -184,6 +193,14 @@ def against_rules(name: str, cluster: Cluster, scenarios: Mapping[str, Scenario]
         yield Finding(f"clusters/{name}/cluster.yaml", *misfit)
 
 
+def against_rubric(rubric: Rubric, scenarios: Mapping[str, Scenario]) -> Iterator[Finding]:
+    """The scenarios that name the rubric give its graders what they ask. Others are passed over."""
+    if asks(rubric):
+        for path, scenario in sorted(scenarios.items()):
+            if scenario.rubric == rubric.id:
+                yield from (Finding(path, *misfit) for misfit in of_scenario(scenario, rubric))
+
+
 def few(
     given: Mapping[str, Record],
     context: Mapping[str, Record],
@@ -196,6 +213,7 @@ def few(
     `paths` are those of every scenario of their clusters: ids are compared by file name, and texts not at all.
     """
     against = frames(context, broken=broken)
+    rubrics = {one.id: one for one in context.values() if isinstance(one, Rubric)}
     stems: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in paths:
         if where := scenario_place(path):
@@ -211,6 +229,8 @@ def few(
             if other != path:
                 text = f"the scenario {record.id} also stands in {other}"
                 found.append(Finding(path, "id", text, "give it another id"))
+        if record.rubric in rubrics:
+            found += against_rubric(rubrics[record.rubric], {path: record})
         frame = against.clusters.get(where.cluster)
         if frame is not None:
             known = frozenset(frame.capabilities)

@@ -51,6 +51,8 @@ class RubricUse(NamedTuple):
 
     status: str
     capabilities: Sequence[str]
+    asks: bool = False
+    """Whether its graders ask something of a scenario's reference or tools."""
 
 
 class Frames(NamedTuple):

@@ -28,21 +28,43 @@ _CLASSES: dict[str, Callable[[str], bool]] = {"DIGIT": str.isdecimal, "SPACE": s
 def found(program: tuple[Instruction, ...], text: str, *, limit: int | None = None) -> bool:
     """Whether the pattern is found anywhere in `text`, as `re.search` would find it.
 
-    What was worked out once in a text is not worked out again in it: a set of steps, and where a character leads from
-    there. So a text takes a step a character, and a step for each step of the program in each new set.
+    What was worked out once in a text is not worked out again in it: which steps are reached, and where a character
+    leads from there. So a text takes a step a character, and a step for each step of the program in each new state.
     Raises `OutOfSteps` where that takes more than `limit` of them, which is the same on every machine, as time is not.
     """
     search = _Search(program, text)
-    here = frozenset({0})
+    state, last = search.start(), len(text) - 1
+    edges = any(one.kind == "anchor" and one.value.endswith("BOUNDARY") for one in program)
     for at in range(len(text) + 1):
-        steps = search.reached(here, at)
-        if len(program) - 1 in steps:
+        around = _surroundings(text, at) if edges or not 0 < at < last else None
+        reached = state.reached.get(around) or search.reach(state, around, at)
+        if reached.matches:
             return True
-        if limit is not None and search.spent > limit:
+        if limit is not None and search.spent + at > limit:
             raise OutOfSteps(f"takes more than {limit:,} steps")
-        if at < len(text):
-            here = search.after(steps, text[at])
+        if at <= last:
+            state = reached.after.get(text[at]) or search.move(reached, text[at])
     return False
+
+
+class _Reached:
+    """Every step that is reached at a place, and where each character leads from there."""
+
+    __slots__ = ("after", "matches", "steps")
+
+    def __init__(self, steps: frozenset[int], *, matches: bool) -> None:
+        self.steps, self.matches = steps, matches
+        self.after: dict[str, _State] = {}
+
+
+class _State:
+    """The steps after a character, and what is reached from them, by what anchors ask of the place."""
+
+    __slots__ = ("reached", "steps")
+
+    def __init__(self, steps: frozenset[int]) -> None:
+        self.steps = steps
+        self.reached: dict[tuple[bool, ...] | None, _Reached] = {}
 
 
 class _Search:
@@ -51,41 +73,51 @@ class _Search:
     def __init__(self, program: tuple[Instruction, ...], text: str) -> None:
         self.spent = 0
         self._program, self._text = program, text
-        self._anchored = any(one.kind == "anchor" for one in program)
         self._weights = [
             len(one.value[1]) if one.kind == "character" and one.value[0] == "IN" else 1 for one in program
         ]
-        self._reached: dict[tuple[frozenset[int], tuple[bool, ...]], frozenset[int]] = {}
-        self._moved: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._states: dict[frozenset[int], _State] = {}
+        self._reached: dict[frozenset[int], _Reached] = {}
         self._held = 0
 
-    def reached(self, here: frozenset[int], at: int) -> frozenset[int]:
-        """Every step that is reached from `here` without taking a character."""
-        self.spent += 1
-        known = (here, _surroundings(self._text, at) if self._anchored else ())
-        steps = self._reached.get(known)
-        if steps is None:
-            steps = self._reached[known] = frozenset(_closure(self._program, here, self._text, at))
-            self._count(len(steps), len(steps))
-        return steps
+    def start(self) -> _State:
+        return self._state(frozenset({0}))
 
-    def after(self, steps: frozenset[int], one: str) -> frozenset[int]:
-        """Where the character leads from `steps`; and the start, since a match may begin anywhere."""
-        here = self._moved.get((steps, one))
-        if here is None:
-            program = self._program
-            taking = (step for step in steps if program[step].kind == "character" and _takes(program[step].value, one))
-            here = self._moved[steps, one] = frozenset({0, *(step + 1 for step in taking)})
-            self._count(sum(self._weights[step] for step in steps), len(here))
-        return here
+    def reach(self, state: _State, around: tuple[bool, ...] | None, at: int) -> _Reached:
+        """What is reached from `state` without taking a character."""
+        steps = frozenset(_closure(self._program, state.steps, self._text, at))
+        self._count(len(steps), len(steps))
+        reached = self._reached.get(steps)
+        if reached is None:
+            reached = self._reached[steps] = _Reached(steps, matches=len(self._program) - 1 in steps)
+        state.reached[around] = reached
+        return reached
+
+    def move(self, reached: _Reached, one: str) -> _State:
+        """Where the character leads; and the start, since a match may begin anywhere."""
+        program = self._program
+        taking = (
+            step for step in reached.steps if program[step].kind == "character" and _takes(program[step].value, one)
+        )
+        state = self._state(frozenset({0, *(step + 1 for step in taking)}))
+        self._count(sum(self._weights[step] for step in reached.steps), len(state.steps))
+        reached.after[one] = state
+        return state
+
+    def _state(self, steps: frozenset[int]) -> _State:
+        return self._states.setdefault(steps, _State(steps))
 
     def _count(self, spent: int, held: int) -> None:
         self.spent += spent
         self._held += held
         if self._held > _MOST_HELD:
             self._held = 0
+            for state in self._states.values():
+                state.reached.clear()
+            for reached in self._reached.values():
+                reached.after.clear()
+            self._states.clear()
             self._reached.clear()
-            self._moved.clear()
 
 
 def _surroundings(text: str, at: int) -> tuple[bool, ...]:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 from typing import NamedTuple
 
 from runner.records.graders import Negation
 from runner.rules.shown import quoted
 
-MOST_LOOKED_AT = 10_000
-"""Mentions of one thing in a text at most; what more of them say is not looked at."""
+MOST_LOOKED_AT = 2_000
+"""Mentions of one thing in a text; what more of them say is not looked at."""
 
 _NT = r"\w+n['\u2019]t"
 _BEFORE = (
@@ -46,15 +45,18 @@ class Mention(NamedTuple):
 
     said: bool
     negated: str = ""
+    more: bool = False
+    """There are more mentions than were looked at, each of which was negated."""
 
 
 def mention(text: str, value: str, *, whole_words: bool, negation: Negation | None) -> Mention:
-    """How `text` mentions `value`, both as they are compared. A text that mentions it too often to be looked at, each
-    time negated, does not say it."""
+    """How `text` mentions `value`, both as they are compared."""
     if negation is None and not whole_words:
         return Mention(value in text)
     negated = ""
-    for at in islice(_places(text, value, whole_words=whole_words), MOST_LOOKED_AT):
+    for number, at in enumerate(_places(text, value, whole_words=whole_words)):
+        if number == MOST_LOOKED_AT:
+            return Mention(False, negated, more=True)
         if negation is None or not _negated(text, at, at + len(value), negation):
             return Mention(True)
         negated = negated or quoted(text[max(0, at - negation.window) : at + len(value) + 16], longest=100)

@@ -13,7 +13,7 @@ from typing import Any
 from runner.rules.graders import calls, lists, number, objects, queries, texts, words
 from runner.rules.graders.case import MISSED, Case, Credit
 
-LONGEST_ANSWER = 500_000
+LONGEST_ANSWER = 200_000
 """Characters of an answer at most; no criterion of a longer one is met."""
 
 GRADERS: dict[str, Callable[[Case, Any], Credit]] = {

@@ -24,7 +24,9 @@ def contains(case: Case, grader: Contains) -> Credit:
 
 
 def contains_none(case: Case, grader: ContainsNone) -> Credit:
-    found = [quoted(value) for value in grader.values if _of(case, value, grader).said]
+    """What is mentioned too often to be looked at is taken as said."""
+    each = {value: _of(case, value, grader) for value in grader.values}
+    found = [quoted(value) for value, mentioned in each.items() if mentioned.said or mentioned.more]
     return Credit.of(not found, f"says {', '.join(found[:6])}")
 
 
