@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring, wiring_evaluate, wiring_logs
+from runner import wiring, wiring_check, wiring_evaluate, wiring_logs
 from runner.cli.main import group
 from runner.edges.logs.frames import MAX_FRAME, write_frames
 from runner.edges.logs.kept import Log
@@ -18,11 +18,13 @@ from runner.edges.simulated_models import CONFIG, SimulatedModels, adapter_files
 from runner.errors import ModelError, RecordError
 from runner.flywheel import iterate
 from runner.phases.logged import samples
+from runner.records.change import ChangeClass
 from runner.records.scenario import SetName
 from runner.records.significance import Tier
 from runner.rules.evaluations import WITHHELD, Asked, summary
 from runner.rules.scoring import capability_weights
-from tests.desk_repository import CLUSTER, flow, git, make
+from runner.rules.trust.change import class_of
+from tests.desk_repository import CLUSTER, clone, flow, git, make
 
 WEAK = {"broken", "login"}
 
@@ -253,3 +255,27 @@ def test_samples_have_the_prompts_that_were_asked(desk: Path) -> None:
     for one in Log.open(evaluate(desk).log).samples():
         assert one.input == by_id[one.grade.scenario].input
         assert one.reference == (by_id[one.grade.scenario].reference,)
+
+
+def test_a_kept_evaluation_is_governed(tmp_path: Path) -> None:
+    desk = make(tmp_path)
+    kept = evaluate(desk, keep=True)
+    assert kept.summary.relative_to(desk).as_posix() == f"clusters/{CLUSTER}/evaluations/{kept.run.id}.json"
+    listed = git(desk, "status", "--short", "--untracked-files=all").splitlines()
+    named = {line.split()[1].rpartition("/")[2] for line in listed}
+    assert named == {".gitignore", f"{kept.run.id}.json", f"{kept.run.id}.jsonl.zst.dvc"}
+    assert {class_of(line.split()[1]) for line in listed} == {ChangeClass.DATA}
+    assert wiring_check.survey(desk).problems == ()
+    git(desk, "add", "--all")
+    git(desk, "commit", "--quiet", "--message", "Keep an evaluation")
+    git(desk, "push", "--quiet", "origin", "main")
+    other = clone(tmp_path, "other")
+    assert not (other / kept.log.relative_to(desk)).exists()
+    assert len(wiring_logs.shown(other, kept.run.id, failed=True).samples) == 20
+    assert (other / kept.log.relative_to(desk)).read_bytes() == kept.log.read_bytes()
+
+    pointer = kept.log.with_name(f"{kept.log.name}.dvc")
+    pointer.write_text(pointer.read_text().replace(str(kept.run.log and kept.run.log.sha256), "ab" * 32))
+    assert ["is of another log" in one.problem for one in wiring_check.survey(desk).problems] == [True]
+    kept.summary.write_bytes(kept.summary.read_bytes().replace(b'"cluster": "desk"', b'"cluster": "bank"'))
+    assert {one.field for one in wiring_check.survey(desk).problems} == {"cluster", "log.sha256"}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.evaluation import EvaluationRun
 from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
@@ -64,6 +65,16 @@ PLACES = (
         re.compile(rf"clusters/(?P<cluster>{_SLUG})/data/(?P<stem>[^/]+)\.jsonl\.dvc\Z"),
         DataPointer,
         "clusters/<cluster>/data/<name>.jsonl.dvc",
+    ),
+    Place(
+        re.compile(rf"clusters/(?P<cluster>{_SLUG})/evaluations/(?P<stem>[^/]+)\.json\Z"),
+        EvaluationRun,
+        "clusters/<cluster>/evaluations/<run>.json",
+    ),
+    Place(
+        re.compile(rf"clusters/(?P<cluster>{_SLUG})/evaluations/(?P<stem>[^/]+)\.jsonl\.zst\.dvc\Z"),
+        DataPointer,
+        "clusters/<cluster>/evaluations/<run>.jsonl.zst.dvc",
     ),
     Place(
         re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<stem>[0-9]+)/record\.yaml\Z"),

@@ -33,9 +33,18 @@ _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
         ChangeClass.BENCHMARK,
         re.compile(rf"(?:scenarios|rubrics)/.+|clusters/{_SLUG}/(?:cluster\.yaml|problem\.md|benchmark\.lock)\Z"),
     ),
-    (ChangeClass.DATA, re.compile(rf"clusters/{_SLUG}/(?:data/[^/]+\.dvc|data/\.gitignore|triage/{_TRIAGE})\Z")),
+    (
+        ChangeClass.DATA,
+        re.compile(
+            rf"clusters/{_SLUG}/(?:data/[^/]+\.dvc|(?:data|evaluations)/\.gitignore|triage/{_TRIAGE}"
+            rf"|evaluations/{_SLUG}\.(?:json|jsonl\.zst\.dvc))\Z"
+        ),
+    ),
     (ChangeClass.PROMOTION, _PROMOTION),
-    (ChangeClass.DOCS, re.compile(rf"docs/.+|[^/]+\.md\Z|LICENSE\Z|clusters/{_SLUG}/handoff\.md\Z")),
+    (
+        ChangeClass.DOCS,
+        re.compile(rf"docs/.+|[^/]+\.md\Z|LICENSE\Z|clusters/{_SLUG}/(?:handoff|escalations/{_SLUG})\.md\Z"),
+    ),
     (
         ChangeClass.CODE,
         re.compile(
