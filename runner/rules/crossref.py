@@ -14,10 +14,8 @@ from typing import TypeVar
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem, ProblemKind
 from runner.records.evaluation import EvaluationRun
-from runner.records.evaluation import EvaluationRun
 from runner.records.generation import GeneratorChoice, Served, suffix
 from runner.records.params import Params
-from runner.records.pointer import DataPointer
 from runner.records.pointer import DataPointer
 from runner.records.policy import Trust
 from runner.records.rubric import Rubric
@@ -36,7 +34,6 @@ from runner.rules.crossref_scenarios import (
     stray,
 )
 from runner.rules.domain_rules import contradictions, misfits
-from runner.rules.kept_evaluations import kept_findings
 from runner.rules.expectations import asks, of_rubric, of_scenario
 from runner.rules.kept_evaluations import kept_findings
 from runner.rules.layout import PARAMS, place
@@ -161,7 +158,6 @@ def _cluster(tree: Records, name: str, cluster: Cluster) -> Iterator[Finding]:
     elif tree.lacks(f"{home}/benchmark.lock"):
         yield Finding(path, "benchmark_version", "the benchmark has no lock", f"hallmark benchmark lock {name}")
     yield from _reviews(tree, name)
-    yield from (Finding(*found) for found in kept_findings(tree.of(EvaluationRun, name), tree.of(DataPointer, name)))
     yield from (Finding(*found) for found in kept_findings(tree.of(EvaluationRun, name), tree.of(DataPointer, name)))
     trust = next(iter(tree.of(Trust).values()), None)
     yield from (Finding(path, *found) for found in policy_findings(cluster.triage, trust))
