@@ -5,6 +5,7 @@
 - A step that was committed but not recorded (killed in between) is recorded as it was committed, not made again.
 - A gate that waits or refuses ends the turn; the next turn takes up at the same phase.
 - Another iteration of the cluster that has not reached its bundle is superseded by a new one.
+- Where as many iterations as the cluster's policy allows brought nothing, none begins before people change something.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from runner.errors import LedgerRace, PhaseOrderError
 from runner.ledger import History, extend
+from runner.phases.escalate import stopped
 from runner.pipeline import INTAKE, PHASES, Phase, perform
 from runner.ports import Artifacts, LedgerStore, Ports, PullRequests, Reader, Run, Runs
 from runner.records.base import Record
@@ -73,7 +75,10 @@ def iterate(flow: Flow) -> Standing:
     if not isinstance(intake, Intake):
         raise PhaseOrderError("intake did not write an intake")
     iteration = intake.iteration
-    _begin(flow, iteration)
+    stopped = _stopped(flow, intake)
+    if stopped is not None:
+        return stopped
+    _begin(flow, intake)
     run = flow.runs.open(flow.cluster, iteration)
     opened: tuple[str, ...] = ()
     for phase in PHASES:
@@ -110,11 +115,28 @@ def advance(flow: Flow, run: Run, phase: Phase, iteration: str) -> Step:
     return step
 
 
-def _begin(flow: Flow, iteration: str) -> None:
+def _stopped(flow: Flow, intake: Intake) -> Standing | None:
+    """Where the loop stands still because nothing improves; None where this iteration goes on, or may begin."""
+    history = flow.history()
+    known = history.runs.get(intake.iteration)
+    if known is not None and not known.superseded:
+        return None
+    cluster, pins = flow.workspace.cluster, intake.pins
+    found = stopped(cluster, pins=pins, entries=history.entries, runs=flow.runs, pulls=flow.pulls)
+    if found is None:
+        return None
+    branch, verdict = found
+    waits = {"state": RunState.BLOCKED, "phase": INTAKE.name, "verdict": verdict, "opened": (branch,)}
+    return Standing.model_validate({"cluster": cluster.id, "iteration": intake.iteration, **waits})
+
+
+def _begin(flow: Flow, intake: Intake) -> None:
     """Supersede the iteration in flight that this one overtakes, and queue this one if it is new.
 
     Raises `LedgerRace` where another process queues one of its own meanwhile: the two would supersede each other.
     """
+
+    iteration = intake.iteration
 
     def flying(history: History) -> str | None:
         return next((name for name, run in history.runs.items() if run.in_flight and name != iteration), None)
@@ -132,7 +154,7 @@ def _begin(flow: Flow, iteration: str) -> None:
             raise LedgerRace(f"another process has queued {flying(history)} just now; let it end, and run this again")
         if iteration in history.runs and not history.runs[iteration].superseded:
             return None
-        return _next(history, EntryKind.QUEUED, iteration)
+        return _next(history, EntryKind.QUEUED, iteration, inputs=intake.pins)
 
     extend(flow.ledger, flow.cluster, supersede)
     extend(flow.ledger, flow.cluster, queue)

@@ -281,6 +281,9 @@ class Runs(Protocol):
     def open(self, cluster: str, iteration: str) -> Run:
         """The iteration's branch: taken up where it is, or cut from the tree that is read."""
 
+    def recorded(self, cluster: str, iteration: str, name: str, kind: type[R]) -> R | None:
+        """An artifact that git keeps, as the iteration's branch has it; None where it did not get that far."""
+
 
 class PullRequests(Protocol):
     def open(self, branch: str, files: Mapping[str, bytes], *, title: str, body: str) -> str:

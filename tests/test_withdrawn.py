@@ -14,7 +14,7 @@ from runner.cli.fleet import fallen, promotion_records
 from runner.promotion.fetch import Target, fetch
 from runner.promotion.propose import propose_branch
 from runner.promotion.verify import verify
-from runner.rules.status import adapter_line, adapter_statuses
+from runner.rules.adapter_status import adapter_line, adapter_statuses
 from runner.rules.trust.signers import read_revoked
 from tests.promotion_fixture import LATER, World
 

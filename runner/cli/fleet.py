@@ -23,8 +23,11 @@ from runner.records.promotion import PromotionRecord
 from runner.records.score import Scorecard
 from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
+from runner.rules.adapter_status import adapter_statuses
+from runner.rules.comparison_words import verdicts
 from runner.rules.limits import summary
-from runner.rules.status import ClusterStatus, adapter_statuses, cluster_status
+from runner.rules.plateau import plateau
+from runner.rules.status import ClusterStatus, cluster_status
 from runner.rules.trust.signers import REVOKED, read_revoked
 from runner.rules.trust.stages import incumbent
 from runner.workspace import Workspace
@@ -86,15 +89,15 @@ def read_status(directory: Path, cluster: str) -> ClusterStatus:
     reader, space = wiring.reader(directory), wiring.workspace(directory, cluster)
     history = History.from_entries(cluster, wiring.ledger_store(directory).read(cluster))
     iteration, records = history.current or "", promotion_records(reader, cluster)
-    serving, figures, figures_of = incumbent(records), None, ""
+    serving, card, figures_of = incumbent(records), None, ""
     if serving.adapter is not None:
         assessed = _assessed(records, serving.adapter)
         where, home = promoted(reader, cluster, assessed)
-        figures, figures_of = _figures(where, home + EvidenceFile.SCORECARD, space), f"promotion {assessed}"
+        card, figures_of = _scorecard(where, home + EvidenceFile.SCORECARD), f"promotion {assessed}"
     run = run_branch(directory, cluster, iteration) if "validate" in history.passed(iteration) else None
     path = f"clusters/{cluster}/run/scorecard.json"
-    if run is not None and "assess" in history.passed(iteration) and (own := _figures(run, path, space)) is not None:
-        figures, figures_of = own, f"iteration {iteration}"
+    if run is not None and "assess" in history.passed(iteration) and (own := _scorecard(run, path)) is not None:
+        card, figures_of = own, f"iteration {iteration}"
     return cluster_status(
         space.cluster,
         phases=PHASES,
@@ -109,9 +112,11 @@ def read_status(directory: Path, cluster: str) -> ClusterStatus:
             entries=history.entries,
             withdrawn=fallen(directory, reader, cluster),
         ),
-        figures=figures,
+        figures=_figures(card, figures_of, space) if card else None,
         figures_of=figures_of,
         funnel=_funnel(run, f"clusters/{cluster}/run/") if run is not None else None,
+        verdicts=verdicts(card) if card else (),
+        plateau=plateau(history.entries, space.cluster.plateau_policy, pins=space.digests),
     )
 
 
@@ -148,14 +153,17 @@ def _approvers(reader: Reader, cluster: str, sequence: int) -> tuple[str, ...]:
     return tuple(name for name in names if name != "proposal")
 
 
-def _figures(reader: Reader, path: str, space: Workspace) -> CandidateSummary | None:
-    """The headline of a scorecard; None where there is no such file, as after a rollback."""
-    if path not in reader.paths(path):
-        return None
+def _scorecard(reader: Reader, path: str) -> Scorecard | None:
+    """None where there is no such file, as after a rollback."""
+    return read_record(reader, path, Scorecard) if path in reader.paths(path) else None
+
+
+def _figures(card: Scorecard, whose: str, space: Workspace) -> CandidateSummary:
+    """The headline of a scorecard."""
     try:
-        return summary(read_record(reader, path, Scorecard), space.cluster)
+        return summary(card, space.cluster)
     except KeyError as error:
-        raise RecordError(f"it has no figures for {error}", path=f"{reader.name}:{path}") from error
+        raise RecordError(f"it has no figures for {error}", path=f"the scorecard of {whose}") from error
 
 
 def _funnel(run: Reader, home: str) -> Funnel | None:

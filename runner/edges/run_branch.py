@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
@@ -24,6 +24,8 @@ from runner.ports import Reader, Tree
 from runner.records.artifact import ARTIFACTS, Keeper
 from runner.records.base import Record
 from runner.records.step import Step
+
+R = TypeVar("R", bound=Record)
 
 
 class BranchRun:
@@ -121,6 +123,17 @@ class BranchRuns:
         self._prepare(run)
         run.push()
         return run
+
+    def recorded(self, cluster: str, iteration: str, name: str, kind: type[R]) -> R | None:
+        """The artifact at the branch's tip. Raises `DataError` where it cannot be read as its record."""
+        tip = self._tip(f"runs/{cluster}/{iteration}")
+        path = f"clusters/{cluster}/{ARTIFACTS[name].path}"
+        if tip == self.commit or not git(self.main, "ls-tree", "--name-only", tip, "--", path):
+            return None
+        try:
+            return kind.model_validate_json(git(self.main, "show", f"{tip}:{path}"))
+        except ValidationError as error:
+            raise DataError(f"{path} of {iteration} is not its record: {error}") from error
 
     def _has_work_tree(self, root: Path, branch: str) -> bool:
         """Whether the branch is checked out at `root`, of this repository and not of one that this is a copy of."""

@@ -6,6 +6,7 @@ What is committed stays; what is not is gone when a run is opened again, as afte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from runner.edges.artifacts import record_bytes, rows_bytes
 from runner.edges.simulated import MemoryArtifacts
@@ -15,6 +16,7 @@ from runner.records.base import Record
 from runner.records.ledger import Entry
 from runner.records.step import Step
 
+R = TypeVar("R", bound=Record)
 Value = Record | Sequence[Record] | Tree
 
 
@@ -101,6 +103,10 @@ class MemoryRuns:
     def open(self, cluster: str, iteration: str) -> MemoryRun:
         branch = self.branches.setdefault((cluster, iteration), MemoryBranch(self.files, self.values))
         return MemoryRun(branch)
+
+    def recorded(self, cluster: str, iteration: str, name: str, kind: type[R]) -> R | None:
+        branch = self.branches.get((cluster, iteration))
+        return MemoryArtifacts(branch.values).record(name, kind) if branch and name in branch.values else None
 
 
 class MemoryPullRequests:

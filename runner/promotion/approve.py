@@ -24,6 +24,7 @@ from runner.records.evidence import (
 from runner.records.score import Scorecard
 from runner.records.statement import Choice
 from runner.records.traffic import Traffic
+from runner.rules.comparison_words import verdicts
 from runner.rules.trust.approvals import QUORUM
 from runner.rules.trust.facts import Facts, Promotion
 from runner.rules.trust.figures import parse
@@ -167,6 +168,7 @@ def _promotion(facts: Facts) -> dict[str, Any]:
             name: {model: scores.sets[name].composite for model, scores in card.models.items() if name in scores.sets}
             for name in sorted({name for scores in card.models.values() for name in scores.sets})
         }
+        told["verdicts"] = list(verdicts(card))
         told["comparisons"] = [one.model_dump(mode="json") for one in card.comparisons]
         told["regressions"] = card.regressions.model_dump(mode="json")
     for name, kind in SHOWN.items():

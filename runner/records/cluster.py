@@ -16,6 +16,7 @@ from runner.records.gated import GateLimits as GateLimits
 from runner.records.gated import Thresholds as Thresholds
 from runner.records.generation import Generation
 from runner.records.mixture import MixturePolicy
+from runner.records.plateau import PlateauPolicy
 from runner.records.serving import Serving as Serving
 from runner.records.signal_policy import SignalPolicy
 from runner.records.stages import Stages
@@ -96,7 +97,9 @@ class Validation(Record):
 class Cluster(Sparse):
     """`clusters/<cluster>/cluster.yaml`."""
 
-    SPARSE = frozenset({"answer_field", "diversity", "domain_rules", "evaluation", "generation", "mixture", "signals"})
+    SPARSE = frozenset(
+        {"answer_field", "diversity", "domain_rules", "evaluation", "generation", "mixture", "plateau", "signals"}
+    )
 
     id: Slug
     title: Text
@@ -120,6 +123,8 @@ class Cluster(Sparse):
     rubrics_gate: Literal["next-iteration"] = "next-iteration"
     heldout_looks: Positive = 20
     """How many candidates may look at this held-out set before it must rotate."""
+    plateau: PlateauPolicy | None = None
+    """When the loop stops itself because nothing improves; the defaults where it is left out."""
     evaluation: EvaluationPolicy | None = None
     """Where an evaluation stops early, and what it reports; the defaults where it is left out."""
     signals: SignalPolicy | None = None
@@ -130,6 +135,10 @@ class Cluster(Sparse):
     @property
     def evaluation_policy(self) -> EvaluationPolicy:
         return self.evaluation or EvaluationPolicy()
+
+    @property
+    def plateau_policy(self) -> PlateauPolicy:
+        return self.plateau or PlateauPolicy()
 
     @property
     def mixture_policy(self) -> MixturePolicy:

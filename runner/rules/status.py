@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Slug
+from runner.records.base import Record, Slug
 from runner.records.cluster import Cluster
 from runner.records.evidence import CandidateSummary
 from runner.records.funnel import Funnel
 from runner.records.ledger import Entry, EntryKind, RunState
-from runner.records.promotion import PromotionRecord, ServingStage
+from runner.records.plateau import Plateau
+from runner.records.promotion import ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Verdict
+from runner.rules.adapter_status import AdapterStatus, adapter_line
 from runner.rules.benchmark import OPTIONAL
+from runner.rules.escalation_page import escalation_branch, escalation_path
 from runner.rules.funnel import sentence
-from runner.rules.trust.receipts import receipt_time
-from runner.rules.trust.stages import standings
 
 NOTHING = "not measured yet"
 
@@ -28,23 +28,6 @@ class Waiting(Record):
 
     who: str
     what: str
-
-
-class AdapterStatus(Record):
-    """Where one promoted adapter stands."""
-
-    adapter: Sha256
-    stage: ServingStage
-    sequence: int
-    """The step that put it there."""
-    since: str
-    """When the gate verified that step; empty where it has no receipt yet, and so is not to be served."""
-    approved_by: tuple[str, ...]
-    ended: str
-    """Empty where it holds its stage; else `replaced`, `rolled back` or `deprecated`."""
-    ended_by: int | None
-    withdrawn: str = ""
-    """Why it is not deployable though it holds its stage: a key that its step needs was revoked from before it."""
 
 
 class ClusterStatus(Record):
@@ -78,6 +61,10 @@ class ClusterStatus(Record):
     reasons: tuple[str, ...]
     """Why the last phase waited or refused."""
     waiting: Waiting | None
+    verdicts: tuple[str, ...] = ()
+    """What the figures come to, a sentence each."""
+    plateau: Plateau | None = None
+    """Why the loop begins no further iteration of the reviewed files as they are."""
 
 
 def cluster_status(
@@ -93,6 +80,8 @@ def cluster_status(
     figures: CandidateSummary | None = None,
     figures_of: str = "",
     funnel: Funnel | None = None,
+    verdicts: Sequence[str] = (),
+    plateau: Plateau | None = None,
 ) -> ClusterStatus:
     """`entries` are those of `iteration`, in order; `phases` the names of the thirteen. Nothing queued: both empty."""
     done = [entry for entry in entries if entry.kind is EntryKind.PHASE]
@@ -107,7 +96,7 @@ def cluster_status(
         promoted_sequence=promoted,
         adapters=tuple(adapters),
         iteration=iteration,
-        state=state,
+        state=RunState.BLOCKED if plateau else state,
         phase=last.phase if last else "",
         phase_number=phases.index(last.phase) + 1 if last else 0,
         phases=len(phases),
@@ -118,7 +107,10 @@ def cluster_status(
         funnel=funnel,
         seconds=round(sum(_seconds(entry) for entry in done), 1),
         reasons=() if verdict.passed else tuple(_reason(r.step, r.problem, r.hint) for r in verdict.reasons),
-        waiting=_waiting(cluster.id, iteration=iteration, state=state, verdict=verdict, next_phase=next_phase),
+        waiting=_stopped(cluster.id, plateau)
+        or _waiting(cluster.id, iteration=iteration, state=state, verdict=verdict, next_phase=next_phase),
+        verdicts=tuple(verdicts) if figures else (),
+        plateau=plateau,
     )
 
 
@@ -140,12 +132,18 @@ def block(status: ClusterStatus) -> tuple[tuple[str, str], ...]:
     ]
     if status.figures_of:
         rows.append(("figures of", status.figures_of))
+    rows += [("verdict", line) for line in status.verdicts]
     if status.funnel:
         rows.append(("rows", sentence(status.funnel)))
     if status.iteration:
         rows.append(("duration", duration(status.seconds)))
     rows += [(one.stage.value, adapter_line(one)) for one in status.adapters]
     rows += [("because", reason) for reason in status.reasons]
+    if status.plateau:
+        row = status.plateau.iterations
+        rows.append(
+            ("plateau", f"{len(row)} iterations without improvement on held-out, {status.plateau.patience} may")
+        )
     if status.waiting:
         rows.append(("waits for", f"{status.waiting.who}: {status.waiting.what}"))
     return tuple(rows)
@@ -178,40 +176,6 @@ def fleet_row(status: ClusterStatus) -> tuple[str, ...]:
         f"{figures.regressions} / {figures.regressions_of}" if figures else "-",
         status.waiting.who if status.waiting else "-",
     )
-
-
-def adapter_statuses(
-    records: Mapping[int, PromotionRecord],
-    *,
-    approved_by: Mapping[int, tuple[str, ...]],
-    entries: Iterable[Entry],
-    withdrawn: Mapping[int, str] = MappingProxyType({}),
-) -> tuple[AdapterStatus, ...]:
-    """Every promoted adapter, the last step first. `approved_by` says who signed each sequence, `entries` is the
-    cluster's ledger, `withdrawn` why a sequence is not deployable any more."""
-    times = {entry.promotion: receipt_time(entry) for entry in entries if entry.kind is EntryKind.RECEIPT}
-    return tuple(
-        AdapterStatus(
-            adapter=one.adapter,
-            stage=one.stage,
-            sequence=one.sequence,
-            since=times.get(one.sequence) or "",
-            approved_by=approved_by.get(one.sequence, ()),
-            ended=one.ended,
-            ended_by=one.ended_by,
-            withdrawn=withdrawn.get(one.sequence, ""),
-        )
-        for one in reversed(standings(records))
-    )
-
-
-def adapter_line(one: AdapterStatus) -> str:
-    """`3f9c2b71a0d4 since 2026-11-21T13:00:00Z (promotion 2), by alice, bob; replaced by promotion 3`."""
-    since = f"since {one.since}" if one.since else "no receipt yet, so not to be served"
-    people = f", by {', '.join(one.approved_by)}" if one.approved_by else ""
-    over = f"; {one.ended} by promotion {one.ended_by}" if one.ended and one.ended_by != one.sequence else ""
-    fallen = f"; NOT DEPLOYABLE: {one.withdrawn}" if one.withdrawn else ""
-    return f"{one.adapter[:12]} {since} (promotion {one.sequence}){people}{over}{fallen}"
 
 
 def _promotions(status: ClusterStatus) -> str:
@@ -257,6 +221,13 @@ def _seconds(entry: Entry) -> float:
 
 def _reason(step: str, problem: str, hint: str) -> str:
     return f"{step}: {problem}" + (f" ({hint})" if hint else "")
+
+
+def _stopped(cluster: str, plateau: Plateau | None) -> Waiting | None:
+    if plateau is None:
+        return None
+    path, branch = escalation_path(cluster, plateau.after), escalation_branch(cluster, plateau.after)
+    return Waiting(who="domain owners", what=f"read {path} on {branch}, and change what people govern")
 
 
 def _waiting(
