@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from runner.errors import RecordError
 from runner.phases.asking import Pace
-from runner.phases.common import Stopwatch, ask, base_model, graded, subtree, tasks
+from runner.phases.common import Stopwatch, Task, ask, base_model, graded, subtree, tasks
 from runner.phases.evaluation import Evaluation, changed, evaluate
 from runner.phases.general import GENERAL
 from runner.phases.repeats import repeated
@@ -38,7 +38,6 @@ from runner.rules.assessment import (
     perturbed,
 )
 from runner.rules.bundle import scored_scenarios
-from runner.rules.conversations import with_instruction
 from runner.rules.evaluation_stages import drop_stop
 from runner.rules.judges.verdicts import unsteady
 from runner.rules.limits import limits
@@ -167,7 +166,7 @@ def _operations(inputs: Inputs, ports: Ports, watch: Stopwatch, model: Model, ti
     them, and latency one request at a time."""
     space = inputs.workspace
     scenarios = (*space.scenarios[SetName.REPRESENTATIVE], *space.scenarios[SetName.CORE])[:LATENCY_PROMPTS]
-    asked = [with_instruction(scenario.input, space.cluster.instruction) for scenario in scenarios]
+    asked = [Task(SetName.CORE, one).prompt(space.cluster.instruction, seed=space.params.seed) for one in scenarios]
     limit = space.cluster.serving.max_new_tokens
     latency = watch.time(lambda: ports.models.latency(model, asked, max_new_tokens=limit))
     each = timed.seconds / timed.generated if timed.generated else 0.0

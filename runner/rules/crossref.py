@@ -34,7 +34,7 @@ from runner.rules.crossref_scenarios import (
     stray,
 )
 from runner.rules.domain_rules import contradictions, misfits
-from runner.rules.expectations import asks, of_rubric, of_scenario
+from runner.rules.expectations import asks, compares_objects, of_rubric, of_scenario
 from runner.rules.kept_evaluations import kept_findings
 from runner.rules.layout import PARAMS, place
 from runner.rules.outline import Outline, outline
@@ -105,7 +105,10 @@ def frames(others: Mapping[str, Record], *, broken: frozenset[str]) -> Frames:
             )
     lacking = [name for name in tree.clusters() if name not in clusters]
     strays = {name: min((*tree.of(Problem, name), *tree.of(BenchmarkLock, name)), default="") for name in lacking}
-    uses = {one.id: RubricUse(str(one.status), one.capabilities, asks(one)) for one in tree.of(Rubric).values()}
+    uses = {
+        one.id: RubricUse(str(one.status), one.capabilities, asks(one), compares_objects(one))
+        for one in tree.of(Rubric).values()
+    }
     unreadable = (path.split("/")[1] for path in broken if path.startswith("clusters/") and path.endswith(_CLUSTER))
     return Frames(clusters, uses, strays, frozenset(unreadable))
 

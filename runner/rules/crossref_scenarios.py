@@ -14,7 +14,7 @@ from runner.records.terms import SetName
 from runner.rules.canonical import digest
 from runner.rules.outline import Outline
 from runner.rules.scenario_place import ScenarioPlace
-from runner.rules.structured import named_in
+from runner.rules.structured import named_in, read_object
 
 DRAFT = "draft"
 
@@ -52,7 +52,9 @@ class RubricUse(NamedTuple):
     status: str
     capabilities: Sequence[str]
     asks: bool = False
-    """Whether its graders ask something of a scenario's reference or tools."""
+    """Whether its graders ask of a scenario's reference or tools what an outline does not say."""
+    objects: bool = False
+    """Whether they ask for a reference that is a JSON object."""
 
 
 class Frames(NamedTuple):
@@ -140,6 +142,9 @@ def one_scenario(
         hint = f"write rubrics/{one.rubric}.yaml, or name one of: {others}"
         yield Finding(path, "rubric", f"the rubric {one.rubric} is unknown", hint)
         return
+    if rubric.objects and not frame.answer_field and read_object(one.reference) is None:
+        problem = "the grader json-fields compares objects, and this is none"
+        yield Finding(path, "reference", problem, "write a JSON object")
     if rubric.status == DRAFT and where.set in frame.frozen:
         hint = f"approve rubrics/{one.rubric}.yaml first, or keep the scenario out of {where.set}"
         yield Finding(path, "rubric", f"a frozen set is graded by the draft rubric {one.rubric}", hint)

@@ -18,7 +18,6 @@ from runner.rules.graders.lists import items
 from runner.rules.graders.number import read
 from runner.rules.query_rows import QueryError, check_tables, reference_rows
 from runner.rules.shown import quoted
-from runner.rules.structured import read_object
 from runner.rules.units import TABLE, unit
 
 REFERENCE = "reference"
@@ -33,8 +32,13 @@ class Misfit(NamedTuple):
 
 
 def asks(rubric: Rubric) -> bool:
-    """Whether its graders ask anything of a scenario."""
+    """Whether its graders ask of a scenario what its outline does not say."""
     return any(type(criterion.grader) in _ASKED for criterion in rubric.criteria)
+
+
+def compares_objects(rubric: Rubric) -> bool:
+    """Whether its graders ask for a reference that is a JSON object."""
+    return any(isinstance(criterion.grader, JsonFields) for criterion in rubric.criteria)
 
 
 def of_rubric(rubric: Rubric) -> Iterator[Misfit]:
@@ -77,11 +81,6 @@ def _items(scenario: Scenario, grader: Set | Order) -> Iterator[Misfit]:
         yield Misfit(REFERENCE, "it lists nothing", "list at least one item")
 
 
-def _object(scenario: Scenario, grader: JsonFields) -> Iterator[Misfit]:
-    if read_object(scenario.reference) is None:
-        yield Misfit(REFERENCE, "the grader json-fields compares objects, and this is none", "write a JSON object")
-
-
 def _query(scenario: Scenario, grader: Sql) -> Iterator[Misfit]:
     try:
         check_tables(grader.tables)
@@ -122,7 +121,6 @@ _ASKED: dict[type, Callable[[Scenario, Any], Iterator[Misfit]]] = {
     Numeric: _number,
     Set: _items,
     Order: _items,
-    JsonFields: _object,
     Sql: _query,
     ToolCalls: _calls,
 }

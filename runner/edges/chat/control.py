@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 from runner.edges.chat.reply import UnansweredError, problem_of
 from runner.errors import ModelError
-from runner.rules.grading import shorten
-from runner.rules.shown import shown
+from runner.rules.shown import shorten, shown
 
 
 def post(url: str, said: Mapping[str, object], *, key: str, what: str, timeout_s: float) -> None:
