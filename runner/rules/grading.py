@@ -19,11 +19,10 @@ from runner.records.scenario import Scenario
 from runner.records.score import Grade
 from runner.rules.graders.case import Case, Credit
 from runner.rules.graders.table import LONGEST_ANSWER, credit
-from runner.rules.json_schema import conforms as conforms
+from runner.rules.json_schema import conforms
 from runner.rules.naming import LONGEST
-from runner.rules.normalisation import normalise as normalise
-from runner.rules.shown import quoted
-from runner.rules.shown import shorten as shorten
+from runner.rules.normalisation import normalise
+from runner.rules.shown import quoted, shorten
 from runner.rules.structured import counts
 
 NOT_JUDGED: Mapping[str, Judged] = {}
