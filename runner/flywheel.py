@@ -24,9 +24,9 @@ from runner.records.dataset import Candidate
 from runner.records.failure import RubricDrafts
 from runner.records.intake import Intake
 from runner.records.ledger import Entry, EntryKind, RunState
-from runner.records.scenario import SetName
 from runner.records.step import Step
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.looks import HELDOUT, exhausted
 from runner.rules.triage.lists import prefilled
 from runner.workspace import Workspace
 
@@ -162,7 +162,7 @@ def _begin(flow: Flow, intake: Intake) -> None:
 
 def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Mapping[str, Entry]) -> Step:
     known = {name: digest for entry in recorded.values() for name, digest in entry.outputs.items()}
-    refusal = _looks_exhausted(flow, phase)
+    refusal = _looks_exhausted(flow, phase, recorded)
     reads = [name for stage in phase.stages for name in stage.reads]
     run.restore({name: known[name] for name in reads if name in known})
     if phase.name == "triage":
@@ -202,24 +202,19 @@ def _decisions(flow: Flow, iteration: str) -> Iterator[str]:
     yield from flow.reader.paths(f"{home}/")
 
 
-def _looks_exhausted(flow: Flow, phase: Phase) -> Verdict | None:
-    """Held-out is looked at once per candidate, and the looks are counted against the cluster's budget."""
-    if phase.name != "assess":
+def _looks_exhausted(flow: Flow, phase: Phase, recorded: Mapping[str, Entry]) -> Verdict | None:
+    """Held-out is looked at once per candidate, against the cluster's budget: where that is spent, no further candidate
+    is made, and none looks."""
+    if phase.name not in ("expand", "assess"):
         return None
-    digest = flow.workspace.digests[f"scenarios/{SetName.HELDOUT}"]
-    looks = sum(
-        entry.phase == "assess" and entry.inputs.get(f"scenarios/{SetName.HELDOUT}") == digest
-        for entry in flow.ledger.read(flow.cluster)
+    adapter = recorded["train"].outputs.get("adapter") if "train" in recorded else None
+    return exhausted(
+        flow.ledger.read(flow.cluster),
+        cluster=flow.cluster,
+        heldout=flow.workspace.digests[HELDOUT],
+        allowed=flow.workspace.cluster.heldout_looks,
+        adapter=adapter,
     )
-    allowed = flow.workspace.cluster.heldout_looks
-    if looks < allowed:
-        return None
-    reason = Reason(
-        step="held-out looks",
-        problem=f"{looks} candidates have looked at this held-out set, {allowed} may",
-        hint="rotate the held-out set and raise the benchmark version",
-    )
-    return Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
 
 
 def _record(flow: Flow, step: Step) -> None:

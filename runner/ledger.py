@@ -7,7 +7,8 @@
   (neither superseded, nor refused, nor through its bundle);
 - the thirteen phases of an iteration pass in order, each once; a phase that waited or refused may be tried again;
 - nothing follows `superseded` in an iteration but being queued again, which goes on where it was;
-- a receipt follows a passed bundle, and names the promotion after the last.
+- a receipt follows a passed bundle, and names the promotion after the last;
+- a look at held-out belongs to no iteration, may come at any time, and names the set and the candidate.
 
 A wrong order is a bug in the caller (`PhaseOrderError`); a broken chain is bad data (`VerificationError`).
 """
@@ -22,8 +23,9 @@ from typing import TYPE_CHECKING
 from runner.errors import LedgerRace, PhaseOrderError, VerificationError
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.promotion import ServingStage
-from runner.records.verdict import Outcome
+from runner.records.verdict import Outcome, Verdict
 from runner.rules.canonical import digest
+from runner.rules.looks import ADAPTER, HELDOUT, candidates, exhausted
 from runner.rules.trust.receipts import receipt_stage
 
 if TYPE_CHECKING:  # the gate starts without the ports of training
@@ -112,6 +114,9 @@ class History:
             raise VerificationError(f"{where}: the next sequence is {self.size + 1}")
         if entry.previous != self.head:
             raise VerificationError(f"{where}: `previous` is not the digest of entry {self.size}")
+        if entry.kind is EntryKind.LOOK:
+            _check_look(entry)
+            return History(self.cluster, (*self.entries, entry), self.runs)
         run = self._advanced(entry)
         return History(self.cluster, (*self.entries, entry), {**self.runs, entry.iteration: run})
 
@@ -218,6 +223,41 @@ class History:
             back |= set(order[order.index(now) + 1 :] if now else order)
             back.discard(now)
         return iteration in back
+
+
+def _check_look(entry: Entry) -> None:
+    """A look says what was looked at and by which candidate, and nothing of an iteration."""
+    if entry.iteration or entry.phase or entry.outputs:
+        raise PhaseOrderError("a look belongs to no iteration")
+    if set(entry.inputs) != {HELDOUT, ADAPTER}:
+        raise PhaseOrderError(f"a look names `{HELDOUT}` and `{ADAPTER}`, and nothing else")
+
+
+def count_look(store: LedgerStore, cluster: str, *, heldout: str, adapter: str, allowed: int) -> Verdict:
+    """Enter the look that a candidate is about to take at the set with the digest `heldout`, or refuse it.
+
+    One that it has had already is not entered again. Where this passes, the look counts, whatever comes of it.
+    """
+    refusals: list[Verdict] = []
+
+    def draft(history: History) -> Entry | None:
+        refusals.clear()
+        if adapter in candidates(history.entries, heldout):
+            return None
+        refusal = exhausted(history.entries, cluster=cluster, heldout=heldout, allowed=allowed)
+        if refusal is not None:
+            refusals.append(refusal)
+            return None
+        return Entry(
+            cluster=cluster,
+            sequence=history.size + 1,
+            previous=history.head,
+            kind=EntryKind.LOOK,
+            inputs={HELDOUT: heldout, ADAPTER: adapter},
+        )
+
+    extend(store, cluster, draft)
+    return refusals[0] if refusals else Verdict()
 
 
 def extend(

@@ -10,6 +10,7 @@ from runner.edges.simulated import MemoryArtifacts, dump_json, simulated_ports
 from runner.edges.simulated_repository import MemoryLedger, MemoryPullRequests, MemoryReader, MemoryRuns
 from runner.flywheel import Flow, iterate
 from runner.ledger import PHASES, History, entry_digest
+from runner.records.gated import Thresholds
 from runner.records.ledger import EntryKind, RunState
 from runner.records.triage import Choice, TriageFile
 from runner.records.verdict import Outcome
@@ -191,8 +192,33 @@ def test_heldout_looks_are_counted():
     moved = replace(world.workspace, cluster=world.workspace.cluster.model_copy(update={"gate": looser}))
     world.workspace = replace(moved, digests=digests(moved))
     second = iterate(world.flow())
-    assert second.phase == "assess"
+    assert second.phase == "expand", "no further candidate is made"
     assert "1 candidates have looked" in second.verdict.reasons[0].problem
+    assert second.verdict.reasons[0].hint == "rotate it: hallmark benchmark rotate desk"
+
+
+def test_a_candidate_that_was_stopped_on_core_takes_no_look():
+    world = World(heldout_looks=1, gate={"thresholds": {"composite": 1.0, "heldout": 0.8}, "max_p_value": 1.0})
+    first = iterate(world.flow())
+    assert (first.phase, [reason.step for reason in first.verdict.reasons]) == ("assess", ["stages"])
+    assert "scenarios/heldout" not in world.entries()[-1].inputs
+    assert "scenarios/core" in world.entries()[-1].inputs
+    thresholds = Thresholds(composite=0.8, heldout=0.8)
+    looser = world.workspace.cluster.gate.model_copy(update={"thresholds": thresholds})
+    moved = replace(world.workspace, cluster=world.workspace.cluster.model_copy(update={"gate": looser}))
+    world.workspace = replace(moved, digests=digests(moved))
+    assert iterate(world.flow()).phase == "bundle"
+    assert "scenarios/heldout" in next(e for e in reversed(world.entries()) if e.phase == "assess").inputs
+
+
+def test_the_last_candidate_may_look_again_and_no_other_may():
+    """An assessment that was refused is tried again with the same adapter: that is the look that it has had."""
+    world = World(heldout_looks=1, gate={"thresholds": {"composite": 0.8, "heldout": 1.0}, "max_p_value": 1.0})
+    first = iterate(world.flow())
+    before = world.entries()
+    again = iterate(world.flow())
+    assert (again.phase, again.verdict) == ("assess", first.verdict)
+    assert world.entries() == before
 
 
 def test_entries_name_the_one_before(whole):

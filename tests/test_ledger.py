@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from runner.edges.simulated_repository import MemoryLedger
 from runner.errors import PhaseOrderError, VerificationError
-from runner.ledger import PHASES, History, entry_digest
+from runner.ledger import PHASES, History, count_look, entry_digest
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.looks import candidates
 
 WAIT = Verdict(outcome=Outcome.WAIT)
 REFUSE = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="1", problem="no"),))
@@ -120,3 +122,83 @@ def test_measured_stands_outside_the_digest() -> None:
     assert entry_digest(first) == entry_digest(first.model_copy(update={"measured": {"seconds": 3}}))
     assert entry_digest(first) != entry_digest(first.model_copy(update={"iteration": "it-2"}))
     assert entry_digest(first) != entry_digest(first.model_copy(update={"verdict": REFUSE}))
+
+
+# looks at held-out
+
+SET, OTHER = "a" * 64, "b" * 64
+
+
+def look(history: History, adapter: str = "c" * 64, **fields: Any) -> Entry:
+    inputs = {"scenarios/heldout": SET, "adapter": adapter}
+    return entry(history, EntryKind.LOOK, **{"iteration": "", "inputs": inputs, **fields})
+
+
+def test_a_look_may_come_at_any_time_and_is_of_no_iteration() -> None:
+    history = through(queued(), "triage")
+    after = history.append(look(history))
+    assert (after.runs, after.current, after.state("it-1")) == (history.runs, "it-1", history.state("it-1"))
+    assert through_rest(after).next_phase("it-1") is None
+    empty = History("c")
+    alone = empty.append(look(empty))
+    assert alone.current is None
+    assert queued(history=alone).current == "it-1", "a look is not in flight"
+
+
+def through_rest(history: History) -> History:
+    for phase in PHASES[PHASES.index("triage") + 1 :]:
+        history = history.append(entry(history, EntryKind.PHASE, phase=phase))
+    return history
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"iteration": "it-1"},
+        {"phase": "assess"},
+        {"outputs": {"answers": SET}},
+        {"inputs": {"scenarios/heldout": SET}},
+        {"inputs": {"adapter": SET}},
+        {"inputs": {"scenarios/heldout": SET, "adapter": SET, "base": SET}},
+    ],
+)
+def test_a_look_says_what_was_looked_at_and_by_whom_and_nothing_else(wrong: dict[str, Any]) -> None:
+    history = queued()
+    with pytest.raises(PhaseOrderError, match="a look"):
+        history.append(look(history, **wrong))
+
+
+def test_looks_are_counted_by_set_and_candidate() -> None:
+    history = through(queued(), "train")
+    seen = {"scenarios/heldout": SET, "adapter": "1" * 64}
+    history = history.append(entry(history, EntryKind.PHASE, phase="assess", inputs=seen, verdict=REFUSE))
+    history = history.append(entry(history, EntryKind.PHASE, phase="assess", inputs=seen))
+    history = history.append(look(history, "2" * 64))
+    history = history.append(look(history, "3" * 64, inputs={"scenarios/heldout": OTHER, "adapter": "3" * 64}))
+    assert candidates(history.entries, SET) == {"1" * 64, "2" * 64}
+    assert candidates(history.entries, OTHER) == {"3" * 64}
+    pinned = History("d").append(
+        Entry(cluster="d", sequence=1, previous=None, kind=EntryKind.QUEUED, iteration="it-1", inputs=seen)
+    )
+    assert candidates(pinned.entries, SET) == frozenset(), "what an iteration is pinned to, nobody has looked at"
+    old = History("c").append(entry(History("c"), EntryKind.QUEUED))
+    old = through(old, "train")
+    old = old.append(entry(old, EntryKind.PHASE, phase="assess", inputs={"scenarios/heldout": SET}))
+    assert len(candidates(old.entries, SET)) == 1, "an entry that names no adapter counts by itself"
+
+
+def test_a_look_is_entered_once_and_refused_past_the_budget() -> None:
+    store = MemoryLedger()
+
+    def take(adapter: str, heldout: str = SET) -> Verdict:
+        return count_look(store, "c", heldout=heldout, adapter=adapter, allowed=2)
+
+    assert take("1" * 64).passed
+    assert take("2" * 64).passed
+    refused = take("3" * 64)
+    assert refused.outcome is Outcome.REFUSE
+    assert refused.reasons[0].problem == "2 candidates have looked at this held-out set, 2 may"
+    assert refused.reasons[0].hint == "rotate it: hallmark benchmark rotate c"
+    assert take("1" * 64).passed, "looking again tells nothing new"
+    assert take("3" * 64, OTHER).passed, "a rotated set is another"
+    assert [one.kind for one in store.read("c")] == [EntryKind.LOOK] * 3

@@ -14,6 +14,8 @@ class EntryKind(StrEnum):
     PHASE = "phase"
     SUPERSEDED = "superseded"
     RECEIPT = "receipt"
+    LOOK = "look"
+    """Of no iteration: a candidate was asked the held-out set by itself."""
 
 
 class RunState(StrEnum):

@@ -97,7 +97,7 @@ def listed_runs(entries: Iterable[Entry], digests: Iterable[str], iteration: str
     return tuple(
         ListedRun(sequence=e.sequence, kind=e.kind.value, phase=e.phase, outcome=e.verdict.outcome.value, sha256=digest)
         for e, digest in zip(entries, digests, strict=True)
-        if e.iteration == iteration and e.kind is not EntryKind.RECEIPT
+        if e.iteration == iteration and e.kind not in (EntryKind.RECEIPT, EntryKind.LOOK)
     )
 
 
