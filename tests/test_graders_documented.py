@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import yaml
 
+from runner.edges.yaml_files import load, parse
 from runner.records.conversation import Message, Role
 from runner.records.expected_calls import Tool
 from runner.records.graders import Grader
@@ -24,7 +24,7 @@ PAGE = (Path(__file__).resolve().parent.parent / "docs" / "graders.md").read_tex
 KINDS = [get_args(member.model_fields["kind"].annotation)[0] for member in get_args(get_args(Grader)[0])]
 SECTIONS: dict[str, str] = dict(re.findall(r"^### ([\w-]+)\n(.*?)(?=^### |\Z)", PAGE, re.M | re.S))
 EXAMPLES = [
-    (kind, yaml.safe_load(block))
+    (kind, load(block.encode(), path="docs/graders.md").value)
     for kind, text in SECTIONS.items()
     for block in re.findall(r"```yaml\n(.*?)```", text, re.S)
 ]
@@ -98,7 +98,7 @@ def test_each_example_is_graded_as_it_says(kind: str, example: dict[str, Any]) -
 def test_the_rubric_at_the_top_passes_and_misses_as_the_page_says() -> None:
     block = re.search(r"```yaml\n(id:.*?)```", PAGE, re.S)
     assert block
-    rubric = Rubric.model_validate(yaml.safe_load(block[1]))
+    rubric = parse(block[1].encode(), Rubric, path="rubrics/refund-terms.yaml")
     asked = scenario(SetName.CORE, "login", 1, "When do I get my money?")
     plain = grade(asked, rubric, "It takes 5 working days.")
     assert (plain.passed, plain.score, plain.missed) == (True, 0.8, ("refund-terms-is-friendly",))
