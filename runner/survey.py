@@ -7,21 +7,25 @@ other is looked at over everything each time. Records load only where one must b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runner.errors import RecordError, RecordErrors
+from runner.rules.canonical import digest
 from runner.rules.crossref_scenarios import Finding, Frame, Frames, Frozen, RubricUse, findings
 from runner.rules.outline import Outline
-from runner.rules.scenario_place import scenario_place
+from runner.rules.scenario_place import ScenarioPlace, scenario_place
 
 if TYPE_CHECKING:
     from runner.ports import FieldLocator, Reader, RecordParser
 
 CORE = "core"
 RUBRICS = "rubrics/"
+LABELLED = ("core", "dev")
+"""The sets whose scenarios people may read, and so label."""
+Uses = Sequence[tuple[str, str]]
 GOVERNED = ("clusters/", "params.yaml", "policy/", RUBRICS, "scenarios/")
 
 
@@ -136,6 +140,10 @@ class Records(Protocol):
     def against_rubric(self, rubric: str, scenarios: Sequence[str]) -> list[Row]:
         """What the graders of the rubric with this id find wrong with the scenarios at these paths, which name it."""
 
+    def judges(self, paths: Sequence[str], cluster: str, graded_by: Uses, labelled: Uses) -> list[Row]:
+        """What the files at `paths`, no scenarios, say of the cluster's judges. `graded_by` has each set with the
+        rubrics that its scenarios name, `labelled` each scenario of core and dev with its rubric."""
+
     def alone(self, governed: Sequence[str], paths: Sequence[str]) -> Survey | None:
         """The survey of `paths` where each is a scenario of a set that no lock freezes; None where one is not."""
 
@@ -191,7 +199,33 @@ def _everything(
         asked = partial(_against_rubric, records, rubric, named)
         found = memory.recall(f"rubric/{rubric}", [path for path in rest if path.startswith(RUBRICS)] + named, asked)
         problems += [Row(*one).error("") for one in found]
+    if frames.judged:
+        problems += _of_judges(outlines, places, rest, frames, records, memory)
     return others.files + len(places), problems
+
+
+def _of_judges(
+    outlines: Mapping[str, Outline],
+    places: Mapping[str, ScenarioPlace],
+    rest: Sequence[str],
+    frames: Frames,
+    records: Callable[[], Records],
+    memory: Memory,
+) -> Iterator[RecordError]:
+    """What the judges' files and the clusters say of each other, which depends on the rubrics that scenarios name."""
+    for cluster in frames.clusters:
+        own = [(places[path].set, one) for path, one in outlines.items() if places[path].cluster == cluster]
+        graded_by = sorted({(name, one.rubric) for name, one in own})
+        labelled = sorted((one.id, one.rubric) for name, one in own if name in LABELLED)
+        asked = partial(_judges_say, records, rest, cluster, graded_by, labelled)
+        of = digest([graded_by, labelled])
+        yield from (Row(*one).error("") for one in memory.recall(f"judges/{cluster}/{of}", rest, asked))
+
+
+def _judges_say(
+    records: Callable[[], Records], rest: Sequence[str], cluster: str, graded_by: Uses, labelled: Uses
+) -> list[Row]:
+    return records().judges(rest, cluster, graded_by, labelled)
 
 
 def _against_rubric(records: Callable[[], Records], rubric: str, named: Sequence[str]) -> list[Row]:
@@ -210,7 +244,7 @@ def _as_json(found: Others) -> Any:
 
 def _from_json(found: Any) -> Others:
     """What `_as_json` made, written as JSON and read again or not."""
-    files, problems, (clusters, rubrics, strays, broken) = found
+    files, problems, (clusters, rubrics, strays, judged, broken) = found
     frames = Frames(
         {
             name: Frame(known, field, {one: Frozen(*frozen) for one, frozen in sets.items()}, ruled)
@@ -218,6 +252,7 @@ def _from_json(found: Any) -> Others:
         },
         {name: RubricUse(*use) for name, use in rubrics.items()},
         strays,
+        judged,
         frozenset(broken),
     )
     return Others(files, tuple(Row(*one) for one in problems), frames)

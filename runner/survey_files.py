@@ -10,8 +10,9 @@ from runner.records.cluster import BenchmarkLock, Cluster
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.rules import crossref
+from runner.rules.crossref_judges import judge_findings
 from runner.rules.layout import PLACES, misplaced, place
-from runner.survey import RUBRICS, Memory, Others, Row, Survey, Tree, row, sorted_
+from runner.survey import RUBRICS, Memory, Others, Row, Survey, Tree, Uses, row, sorted_
 from runner.survey import survey as surveyed
 from runner.workspace import Tray
 
@@ -46,6 +47,10 @@ class ReviewedFiles:
         asking = (one for one in rubrics.values() if isinstance(one, Rubric) and one.id == rubric)
         return [row(self._tree.located(found)) for one in asking for found in crossref.against_rubric(one, named)]
 
+    def judges(self, paths: Sequence[str], cluster: str, graded_by: Uses, labelled: Uses) -> list[Row]:
+        found = judge_findings(self._tray().these(paths), cluster, graded_by, labelled)
+        return [row(self._tree.located(one)) for one in sorted(found)]
+
     def alone(self, governed: Sequence[str], paths: Sequence[str]) -> Survey | None:
         wanted = set(paths)
         given = [path for path in governed if path in wanted]
@@ -66,7 +71,7 @@ class ReviewedFiles:
         wanted = set(paths)
         places = [found for path in governed if path in wanted and (found := place(path)) is not None]
         sets = {(found.cluster, found.set) for found in places if found.set}
-        kept = [one for one in problems if one.path in wanted or _about(one, sets)]
+        kept = [one for one in problems if one.path in wanted or _about(one, sets) or _about_judge(one, wanted)]
         return len(places), [*_unknown(governed, wanted), *kept]
 
     def _tray(self) -> Tray:
@@ -91,6 +96,12 @@ def _about(problem: RecordError, sets: set[tuple[str, str]]) -> bool:
     home, _, name = problem.path.rpartition("/")
     parts = problem.field.split(".")
     return name == "benchmark.lock" and len(parts) > 1 and (home.rpartition("/")[2], parts[1]) in sets
+
+
+def _about_judge(problem: RecordError, wanted: set[str]) -> bool:
+    """Whether a problem is about one of the given judges, as a lock has it."""
+    what, _, judge = problem.field.partition(".")
+    return what == "judges" and f"rubrics/judges/{judge}.yaml" in wanted
 
 
 def _unknown(governed: Sequence[str], wanted: set[str]) -> list[RecordError]:

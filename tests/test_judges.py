@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -19,21 +18,9 @@ from runner.rules.judges.identity import conflicts, judge_digest
 from runner.rules.judges.verdicts import decided, steadiness, swaps, verdict
 from tests.flywheel_fixture import cluster
 from tests.injections import attempts
+from tests.judged_fixture import SERVED, judge
 
 LOCAL = {"kind": "path", "path": "models/judge-7b", "sha256": "a" * 64}
-SERVED: dict[str, Any] = {
-    "kind": "server",
-    "id": "judges",
-    "url": "http://127.0.0.1:8000/v1",
-    "model": "Some-Org/Judge-7B-Instruct",
-    "revision": "2026-01-15",
-    "sends": ["core", "dev", "heldout", "representative"],
-}
-
-
-def judge(**changes: Any) -> JudgeFile:
-    value = {"id": "tone", "title": "Tone", "model": SERVED, "prompt": "You judge the tone of answers.", **changes}
-    return JudgeFile.model_validate(value)
 
 
 def case(answer: str, *, reference: str = "please log in") -> Case:

@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("import_:import_", "Make a cluster from labelled text (CSV)."),
     "check": ("check:check", "Check reviewed files, one or all, with every cross-reference."),
     "benchmark": ("benchmark:benchmark", "Freeze a cluster's sets into its benchmark.lock."),
+    "calibrate": ("calibrate:calibrate", "Hold a judge against people's labels: kappa, and whether it counts."),
     "status": ("status:status", "Where each cluster stands, and what waits for whom."),
     # the flywheel
     "ingest": ("ingest:ingest", "Bring production traces in, redacted at the door."),

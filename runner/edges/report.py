@@ -21,6 +21,7 @@ from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage, Ope
 from runner.records.failure import Diagnosis
 from runner.records.fields import FieldReport
 from runner.records.funnel import FunnelReport
+from runner.records.judging import JudgesReport
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.training import Sweep, Training
@@ -116,6 +117,7 @@ def _evidence(
         "batches": view.batch_rows(batches, validation),
         "funnel": _record(files, EvidenceFile.FUNNEL, FunnelReport),
         "fields": _record(files, EvidenceFile.FIELDS, FieldReport),
+        "judges": _record(files, EvidenceFile.JUDGES, JudgesReport),
         "triage": _record(files, EvidenceFile.TRIAGE, TriageResult),
         "validation": validation,
         "training": _record(files, EvidenceFile.TRAINING, Training),

@@ -79,9 +79,10 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         changed=changed(inputs) if found.ran(StageName.ROBUSTNESS) else {},
     )
     if found.cut_short:
-        card = assessment(inputs, rows=(*seen(before, found.rows), *found.rows), adapters=adapters, kinds=())
+        so_far = (*seen(before, found.rows), *found.rows)
+        card = assessment(inputs, rows=so_far, adapters=adapters, kinds=())
         shown: Made = {"answers": found.rows, "scorecard": card, "stages": stages}
-        return Output(shown, _verdict(_stopped(found)), watch.measured)
+        return Output(shown, _verdict((*_stopped(found), *unsteady(so_far, space.judges))), watch.measured)
     control = replace(base, adapter=subtree(artifacts.tree("arms"), CONTROL))
     adapters[CONTROL] = control.adapter.digest if control.adapter else None
     plain = tasks(inputs, ASSESSED, robustness=False)

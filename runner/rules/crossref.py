@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem, ProblemKind
 from runner.records.evaluation import EvaluationRun
 from runner.records.generation import GeneratorChoice, Served, suffix
+from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
 from runner.records.policy import Trust
@@ -22,6 +24,7 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Review, TriageFile
 from runner.rules import crossref_scenarios
+from runner.rules.crossref_judges import judged, misnamed
 from runner.rules.crossref_scenarios import (
     Finding,
     Frame,
@@ -42,6 +45,7 @@ from runner.rules.scenario_place import scenario_place
 from runner.rules.triage.files import beside_findings, list_findings, policy_findings, review_findings
 
 R = TypeVar("R", bound=Record)
+_OF_CLUSTERS: tuple[type[Record], ...] = (Problem, BenchmarkLock, JudgeLabels, Calibration)
 _SETS, _CLUSTER = frozenset(SetName), "/cluster.yaml"
 
 
@@ -104,13 +108,13 @@ def frames(others: Mapping[str, Record], *, broken: frozenset[str]) -> Frames:
                 [one.id for one in cluster.capabilities], cluster.answer_field, frozen, bool(cluster.domain_rules)
             )
     lacking = [name for name in tree.clusters() if name not in clusters]
-    strays = {name: min((*tree.of(Problem, name), *tree.of(BenchmarkLock, name)), default="") for name in lacking}
+    strays = {name: min(chain(*(tree.of(kind, name) for kind in _OF_CLUSTERS)), default="") for name in lacking}
     uses = {
         one.id: RubricUse(str(one.status), one.capabilities, asks(one), compares_objects(one))
         for one in tree.of(Rubric).values()
     }
     unreadable = (path.split("/")[1] for path in broken if path.startswith("clusters/") and path.endswith(_CLUSTER))
-    return Frames(clusters, uses, strays, frozenset(unreadable))
+    return Frames(clusters, uses, strays, judged(others.values()), frozenset(unreadable))
 
 
 def beside(others: Mapping[str, Record], *, broken: frozenset[str]) -> Iterator[Finding]:
@@ -130,13 +134,15 @@ def names(records: Mapping[str, Record]) -> Iterator[Finding]:
         where = place(path)
         if where is None:
             continue
-        if isinstance(record, Rubric) and record.id != where.stem:
+        if isinstance(record, Rubric | JudgeFile) and record.id != where.stem:
             hint = f"rename the file to {record.id}.yaml, or write `id: {where.stem}`"
             yield Finding(path, "id", f"{record.id} is not the file's name", hint)
         if isinstance(record, Rubric):
             yield from (Finding(path, *misfit) for misfit in of_rubric(record))
         if isinstance(record, Cluster) and record.id != where.cluster:
             yield Finding(path, "id", f"{record.id} is not the folder's name", f"write `id: {where.cluster}`")
+        if isinstance(record, JudgeLabels | Calibration):
+            yield from misnamed(path, record, where)
         if isinstance(record, TriageFile):
             yield from (Finding(path, *found) for found in list_findings(record, where))
         if isinstance(record, Review):

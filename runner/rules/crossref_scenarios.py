@@ -64,6 +64,8 @@ class Frames(NamedTuple):
     rubrics: Mapping[str, RubricUse]
     strays: Mapping[str, str]
     """Clusters of which there are files and no cluster.yaml: the first file, empty where only its folder is known."""
+    judged: bool
+    """Whether a rubric, a lock or a file of its own names a judge."""
     broken: frozenset[str]
     """Clusters whose cluster.yaml is there and cannot be read."""
 

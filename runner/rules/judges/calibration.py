@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.records.judge import Judge, Vote
-from runner.records.judging import Agreement, Bounded, Calibration, Confusion, Floor, JudgeFile, JudgeLabels
+from runner.records.judging import Agreement, Bounded, Calibration, Confusion, Floor, JudgeFile, JudgeLabels, Label
 from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Scenario
 from runner.rules.canonical import digest
@@ -84,6 +84,44 @@ def agreements(found: Sequence[Item], votes: Mapping[str, Sequence[Vote]]) -> di
         if item.key in votes:
             by_slug[item.slug].append(item)
     return {slug: _agreement(by_slug[slug], votes) for slug in sorted(by_slug)}
+
+
+def with_labels(judge: str, cluster: str, there: Sequence[Label], more: Iterable[Label]) -> JudgeLabels | None:
+    """The labels that are there, and those of `more` that are not among them; None where there are none at all."""
+    known = set(there)
+    fresh = [label for label in dict.fromkeys(more) if label not in known]
+    found = (*there, *fresh)
+    return JudgeLabels(judge=judge, cluster=cluster, labels=found) if found else None
+
+
+def calibration_reasons(judge: JudgeFile, calibration: Calibration, rubrics: Iterable[Rubric]) -> dict[str, str]:
+    """Each criterion of the judge's, and why it may not count; empty where it may."""
+    return {
+        criterion_slug(rubric, criterion): why_shown(
+            judge, calibration, criterion_slug(rubric, criterion), grader.question
+        )
+        for rubric in rubrics
+        for criterion, grader in asked(rubric)
+        if grader.judge == judge.id
+    }
+
+
+def in_words(calibration: Calibration, why: Mapping[str, str]) -> Iterator[str]:
+    """A line a criterion: how people and the judge agree, and whether it counts."""
+    for slug, reason in sorted(why.items()):
+        found = calibration.criteria.get(slug)
+        counts = f"for show: {reason}" if reason else "counts"
+        if found is None:
+            yield f"{calibration.judge}  {slug}  {counts}"
+            continue
+        kappa = f"{found.kappa.value:.2f} ({found.kappa.low:.2f} to {found.kappa.high:.2f})" if found.kappa else "none"
+        right = f"{found.accuracy.value:.2f} ({found.accuracy.low:.2f} to {found.accuracy.high:.2f})"
+        table = found.confusion
+        wrong = f"{table.judge_alone} met by the judge alone, {table.people_alone} by people alone"
+        yield (
+            f"{calibration.judge}  {slug}  {found.answers} answers  kappa {kappa}  accuracy {right}  {wrong}, "
+            f"{table.abstained} without a verdict, {found.flip_rate:.0%} of swaps turn it  {counts}"
+        )
 
 
 def why_shown(judge: JudgeFile, calibration: Calibration | None, slug: str, question: str) -> str:

@@ -104,16 +104,19 @@ def steadiness(found: Iterable[JudgeUse]) -> Steadiness:
 
 
 def unsteady(rows: Iterable[GradedAnswer], judges: Mapping[str, JudgeFile]) -> Iterator[Reason]:
-    """Each judge whose verdicts count and who was less steady than its floor asks: its scores say little."""
+    """Each judge whose verdicts count, and on which models' answers it was less steady than its floor asks: their
+    scores say little."""
+    hint = "calibrate it again with answers like these, or name another judge"
     for name, found in uses(rows, counted=True).items():
-        seen, floor = steadiness(found), judges[name].floor
-        hint = "calibrate it again with answers like these, or name another judge"
-        if seen.flip_rate > floor.max_flip_rate:
-            said = f"the order turned {seen.flip_rate:.1%} of the votes of {name}, more than {floor.max_flip_rate:.1%}"
-            yield Reason(step="judges", problem=said, hint=hint)
-        if seen.abstentions > floor.max_abstentions:
-            said = f"{name} gave no verdict on {seen.abstentions:.1%}, more than {floor.max_abstentions:.1%}"
-            yield Reason(step="judges", problem=said, hint=hint)
+        floor = judges[name].floor
+        for model in sorted({one.model for one in found}):
+            seen = steadiness(one for one in found if one.model == model)
+            if seen.flip_rate > floor.max_flip_rate:
+                said = f"the order turned {seen.flip_rate:.1%} of the votes of {name} on the {model}"
+                yield Reason(step="judges", problem=f"{said}, more than {floor.max_flip_rate:.1%}", hint=hint)
+            if seen.abstentions > floor.max_abstentions:
+                said = f"{name} gave no verdict on {seen.abstentions:.1%} of the answers of the {model}"
+                yield Reason(step="judges", problem=f"{said}, more than {floor.max_abstentions:.1%}", hint=hint)
 
 
 def _share(count: int, of: int, *, none: float) -> float:
