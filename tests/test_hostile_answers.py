@@ -114,6 +114,12 @@ def test_an_answer_that_is_too_long_meets_nothing() -> None:
     assert "longer than 200,000 characters" in found.explanation
 
 
+def test_half_a_character_is_kept_as_the_sign_for_one_that_is_lost() -> None:
+    found = grade(asked("login"), rubric("exact", {}), "log\ud800in \U0001f600")
+    assert found.answer == "log\ufffdin \U0001f600"
+    assert json.loads(found.model_dump_json())["answer"] == found.answer
+
+
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "(a?){40}a{40}b", "(.*a){12}b", r"(\w+\s?)*;", "(x+x+)+y"])
 def test_a_catastrophic_pattern_ends(pattern: str) -> None:
     began = time.process_time()

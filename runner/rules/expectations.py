@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from runner.records.conversation import Role
 from runner.records.expected_calls import ArgumentMatch, ToolCalls
-from runner.records.graders import JsonFields, Numeric, Order, Set, Sql
+from runner.records.graders import Contains, ContainsNone, JsonFields, Numeric, Order, Set, Sql
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.rules.graders.calls import expected
 from runner.rules.graders.lists import items
 from runner.rules.graders.number import read
+from runner.rules.normalisation import normalise
 from runner.rules.query_rows import QueryError, check_tables, reference_rows
 from runner.rules.shown import quoted
 from runner.rules.units import TABLE, unit
@@ -45,6 +46,13 @@ def of_rubric(rubric: Rubric) -> Iterator[Misfit]:
     """What is wrong with the rubric, whatever scenarios name it."""
     for number, criterion in enumerate(rubric.criteria):
         grader, field = criterion.grader, f"criteria[{number}].grader"
+        if isinstance(grader, Contains | ContainsNone):
+            for place, value in enumerate(grader.values):
+                if not normalise(value, rubric.normalisation):
+                    problem = (
+                        f"nothing is left of {quoted(value)} after normalisation, and nothing stands in every answer"
+                    )
+                    yield Misfit(f"{field}.values[{place}]", problem, "write words, or normalise less")
         if isinstance(grader, Numeric) and grader.unit and unit(grader.unit) is None:
             hint = f"use a unit of {', '.join(TABLE)} or temperature; docs/graders.md lists them"
             yield Misfit(f"{field}.unit", f"the unit {quoted(grader.unit)} is unknown", hint)

@@ -21,7 +21,7 @@ from runner.rules.graders.case import Case, Credit
 from runner.rules.graders.table import LONGEST_ANSWER, credit
 from runner.rules.json_schema import conforms
 from runner.rules.naming import LONGEST
-from runner.rules.normalisation import normalise
+from runner.rules.normalisation import normalise, whole_characters
 from runner.rules.shown import quoted, shorten
 from runner.rules.structured import counts
 
@@ -39,6 +39,7 @@ def grade(scenario: Scenario, rubric: Rubric, answer: str, *, judged: Mapping[st
     Raises `RecordError` for a schema or reference that cannot be used, for a criterion that needs a judge and has no
     verdict, and where no criterion counts.
     """
+    answer = whole_characters(answer)
     case = Case(
         answer=answer,
         reference=scenario.reference,

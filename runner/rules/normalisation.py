@@ -34,3 +34,12 @@ def normalise(text: str, steps: Iterable[Normalisation]) -> str:
     for step in steps:
         text = STEPS[step](text)
     return text
+
+
+def whole_characters(text: str) -> str:
+    """`text` with each half of a surrogate pair as U+FFFD: no file can hold a half."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
