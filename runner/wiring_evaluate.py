@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from runner import wiring, workspace
 from runner.edges import dvc_data
 from runner.edges.artifacts import DirectoryArtifacts
@@ -23,10 +25,11 @@ from runner.edges.yaml_files import parse
 from runner.errors import DataError, ModelError, RecordError
 from runner.ports import LanguageModels, Model, Ports, Progress, Tree, silent
 from runner.records.cluster import TinyBase
-from runner.records.evaluation import EvaluatedModel, ModelKind
+from runner.records.evaluation import EvaluatedModel, ModelKind, StageName
 from runner.records.promotion import PromotionRecord
-from runner.records.scenario import SetName
+from runner.records.serving import Serving
 from runner.rules.canonical import digest
+from runner.rules.problems import explain
 from runner.workspace import Inputs, Workspace
 
 CONFIG = "adapter_config.json"
@@ -45,33 +48,40 @@ def evaluate(
     cluster: str,
     *,
     model: str = ModelKind.INCUMBENT,
-    sets: Sequence[SetName] = (),
-    keep: bool = False,
+    stages: Sequence[StageName] = (),
+    until: StageName | None = None,
+    early_stop: bool = False,
+    engine: str = "",
     cached: bool = True,
+    keep: bool = False,
     models: LanguageModels | None = None,
     progress: Progress = silent,
 ) -> Kept:
     """Ask a model the cluster's scenarios as they stand in the work tree, and write its log.
 
-    `model` is `base`, `incumbent`, a promotion's sequence, or a directory with an adapter. `models` answers instead of
-    the cluster's engine where it is given, and is asked everything; that engine is not asked what this machine has its
-    answer to, but where `cached` is false. Raises `RecordError` for a model or set that there is not, and what the
-    models raise.
+    `model` is `base`, `incumbent`, a promotion's sequence, or a directory with an adapter. `engine` answers instead of
+    the one that the cluster serves with, and `models`, where they are given, instead of any. Raises `RecordError` for a
+    model or engine that there is not and for a look at held-out that would not be counted, and what the models raise.
     """
-    from runner.phases.logged import BY_DEFAULT, evaluated
+    from runner.phases.logged import BY_DEFAULT, IN_ORDER, evaluated
 
     top = wiring.root(path)
-    space = workspace.load(DirectoryReader(top), cluster, parse=parse)
+    space = _with_engine(workspace.load(DirectoryReader(top), cluster, parse=parse), engine)
     ports = wiring.ports(top, space, cached=cached, progress=progress)
     ports = replace(ports, models=models) if models is not None else ports
+    wanted = tuple(stages) or (IN_ORDER[: IN_ORDER.index(until) + 1] if until else BY_DEFAULT)
     chosen = choose(top, space, ports, model)
+    if StageName.HELDOUT in wanted and chosen.who.adapter is not None and chosen.who.sequence is None:
+        hint = "leave held-out out: `hallmark iterate` looks at it once for a candidate, and counts the look"
+        raise RecordError("is no promoted adapter, and may not look at held-out uncounted", path=model, hint=hint)
     started = ports.clock.now()
     logged = evaluated(
         Inputs(space, MemoryArtifacts({"base": chosen.model.weights})),
         ports,
         model=chosen.model,
         who=chosen.who,
-        sets=sets or BY_DEFAULT,
+        stages=wanted,
+        early_stop=early_stop,
         measured={"started": started, "machine": ports.machine.facts().host},
     )
     store = Evaluations(top)
@@ -79,6 +89,20 @@ def evaluate(
     if keep:
         store.publish(kept)
     return kept
+
+
+def _with_engine(space: Workspace, engine: str) -> Workspace:
+    """The workspace with another engine, which is set up as `cluster.yaml` says or by its defaults."""
+    serving = space.cluster.serving
+    if engine in ("", serving.engine):
+        return space
+    said = serving.model_dump(exclude={"vllm", "endpoint"}) | {"engine": engine}
+    try:
+        other = Serving.model_validate(said)
+    except ValidationError as error:
+        problem = explain(error, Serving)[0].problem
+        raise RecordError(problem, path=f"clusters/{space.cluster.id}/cluster.yaml", field="serving") from error
+    return replace(space, cluster=space.cluster.model_copy(update={"serving": other}))
 
 
 def choose(top: Path, space: Workspace, ports: Ports, name: str) -> Chosen:

@@ -19,6 +19,7 @@ from runner.errors import ModelError, RecordError
 from runner.flywheel import iterate
 from runner.phases.logged import samples
 from runner.records.change import ChangeClass
+from runner.records.evaluation import StageName, StageOutcome
 from runner.records.scenario import SetName
 from runner.records.significance import Tier
 from runner.rules.evaluations import WITHHELD, Asked, summary
@@ -70,7 +71,7 @@ def test_the_same_evaluation_again_is_the_same_bytes(desk: Path) -> None:
     first.log.unlink()
     again = evaluate(desk)
     assert (again.run.id, again.log.read_bytes()) == (first.run.id, data)
-    fewer = evaluate(desk, sets=[SetName.CORE])
+    fewer = evaluate(desk, stages=[StageName.CORE])
     assert fewer.run.id != first.run.id
 
 
@@ -86,7 +87,7 @@ def test_the_summary_follows_from_the_log(desk: Path) -> None:
 
 
 def test_of_held_out_there_are_scores_and_nothing_else(desk: Path) -> None:
-    kept = evaluate(desk, sets=[SetName.HELDOUT])
+    kept = evaluate(desk, stages=[StageName.HELDOUT])
     found = list(Log.open(kept.log).samples())
     assert len(found) == 100
     for one in found:
@@ -127,6 +128,8 @@ def test_an_adapter_in_a_directory_is_asked_on_its_own_base_alone(desk: Path, tm
     assert kept.run.capabilities["broken"].passed > 0
     assert kept.run.model.adapter
     assert kept.run.model.base == base.model.base
+    with pytest.raises(RecordError, match="may not look at held-out uncounted"):
+        evaluate(desk, model=str(tmp_path / "fits"), stages=[StageName.HELDOUT])
     with pytest.raises(ModelError, match="was trained on the base 000000000000…"):
         evaluate(desk, model=str(tmp_path / "other"))
     (tmp_path / "fits" / CONFIG).write_text("{")
@@ -139,6 +142,23 @@ def test_an_adapter_in_a_directory_is_asked_on_its_own_base_alone(desk: Path, tm
 def test_an_unknown_promotion_is_named(desk: Path) -> None:
     with pytest.raises(RecordError, match="there is no promotion 7"):
         evaluate(desk, model="7")
+
+
+def test_stages_end_early_where_that_is_asked_for(desk: Path) -> None:
+    cut = evaluate(desk, until=StageName.ROBUSTNESS, early_stop=True).run
+    assert [one.outcome for one in cut.stages if one.outcome is StageOutcome.STOPPED] == [StageOutcome.STOPPED]
+    assert "representative" not in cut.sets
+    whole = evaluate(desk, until=StageName.ROBUSTNESS).run
+    assert set(whole.sets) == {"core", "dev", "representative"}
+    robust = next(one for one in whole.stages if one.stage is StageName.ROBUSTNESS)
+    assert set(robust.parts) >= {"typos", "casing", "punctuation"}
+    log = Log.open(wiring_logs.log_of(desk, whole.id).path)
+    assert set(log.index.perturbations) == {"none", *robust.parts}
+
+
+def test_an_engine_that_is_not_set_up_is_refused(desk: Path) -> None:
+    with pytest.raises(RecordError, match="needs an endpoint"):
+        evaluate(desk, engine="openai")
 
 
 def test_show_filters_by_every_column(desk: Path) -> None:
@@ -183,7 +203,7 @@ def test_the_logged_answers_of_an_iteration_are_those_of_its_phase(desk: Path, i
 
 
 def test_names_that_mean_nothing_or_several(desk: Path) -> None:
-    evaluate(desk), evaluate(desk, sets=[SetName.CORE])
+    evaluate(desk), evaluate(desk, stages=[StageName.CORE])
     for name, problem in (
         ("base-", "several evaluations are called base-"),
         ("nothing", "there is no evaluation called nothing"),

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from runner.errors import ExitCode
+from runner.records.evaluation import StageName
 from runner.records.terms import OutcomeType, SetName
 
 HERE = click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 FORMAT = click.option("--format", type=click.Choice(["inspect", "lm-eval"]), required=True, help="Whose log it is.")
 KEEP = click.option("--keep", is_flag=True, help="Put the summary where git tracks it, the log behind a DVC pointer.")
+SETS = [name.value for name in SetName if name.value in {stage.value for stage in StageName}]
 RUN = "run"
 
 
@@ -41,15 +43,31 @@ def evaluate() -> None:
 @click.argument("cluster")
 @click.option("--model", default="incumbent", show_default=True, metavar="MODEL",
               help="base, incumbent, a promotion's sequence, or a directory with an adapter.")  # fmt: skip
-@click.option("--set", "sets", type=click.Choice(list(SetName)), multiple=True,
-              help="Sets to ask; core, dev and representative by default. A look at heldout counts.")  # fmt: skip
+@click.option("--stage", "stages", type=click.Choice(list(StageName)), multiple=True,
+              help="Only this stage; may be given several times.")  # fmt: skip
+@click.option("--set", "sets", type=click.Choice(SETS), multiple=True,
+              help="Only this set; may be given several times. Held-out is asked in no other way.")  # fmt: skip
+@click.option("--until", type=click.Choice([*StageName]), help="Every stage up to this one, but for held-out.")
+@click.option("--early-stop", is_flag=True, help="End where the gate would refuse the model whatever came later.")
+@click.option("--engine", type=click.Choice(["transformers", "vllm", "openai"]), default=None,
+              help="What answers, if not the engine of cluster.yaml.")  # fmt: skip
+@click.option("--no-cache", is_flag=True, help="Ask also what this machine remembers the answer of.")
 @KEEP
-@click.option("--cache/--no-cache", "cached", default=True, show_default=True,
-              help="Whether what this machine has had an answer to is not asked again.")  # fmt: skip
 @HERE
 @JSON
-def run(cluster: str, directory: Path, as_json: bool, **options: Any) -> ExitCode:
-    """Ask a model the scenarios of CLUSTER as they stand in this work tree, grade its answers, and keep a log.
+def run(
+    cluster: str,
+    stages: tuple[str, ...],
+    sets: tuple[str, ...],
+    until: str | None,
+    engine: str | None,
+    no_cache: bool,
+    directory: Path,
+    as_json: bool,
+    **options: Any,
+) -> ExitCode:
+    """Ask a model the scenarios of CLUSTER as they stand in this work tree, grade its answers, and keep a log: core,
+    representative and dev, if no stage or set is named. An adapter that is not promoted has no look at held-out.
 
     The log is in .hallmark/evaluations, or with --keep in clusters/CLUSTER/evaluations.
 
@@ -59,6 +77,11 @@ def run(cluster: str, directory: Path, as_json: bool, **options: Any) -> ExitCod
     from runner.cli.evaluating import Progress
     from runner.rules.evaluation_view import block
 
+    if until == StageName.HELDOUT:
+        raise click.UsageError("nothing goes as far as held-out: ask it with --set heldout")
+    asked = tuple(dict.fromkeys(StageName(name) for name in (*stages, *sets)))
+    options |= {"stages": asked, "until": StageName(until) if until else None}
+    options |= {"engine": engine or "", "cached": not no_cache}
     with Progress(quiet=as_json) as progress:
         kept = wiring_evaluate.evaluate(directory, cluster, progress=progress.update, **options)
     if as_json:

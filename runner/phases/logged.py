@@ -1,12 +1,13 @@
-"""An evaluation on its own: one model on chosen sets, as the summary and the samples that its log keeps."""
+"""An evaluation on its own: one model in chosen stages, as the summary and the samples that its log keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.phases.common import Stopwatch, Task, graded
+from runner.phases.evaluation import evaluate
 from runner.ports import Model, Ports
 from runner.records.evaluation import EvaluatedModel, EvaluationRun, Sample, StageName, StageOutcome, StageResult
 from runner.records.scenario import SetName
@@ -17,8 +18,10 @@ from runner.rules.evaluations import Asked, sample_of, summary
 from runner.rules.scoring import capability_weights
 from runner.workspace import Inputs, Workspace
 
-BY_DEFAULT = (SetName.CORE, SetName.DEV, SetName.REPRESENTATIVE)
-"""Held-out is looked at where it is asked for, and the look counts."""
+BY_DEFAULT = (StageName.CORE, StageName.REPRESENTATIVE, StageName.DEV)
+"""Held-out is looked at only where it is asked for."""
+IN_ORDER = (StageName.SMOKE, *BY_DEFAULT, StageName.ROBUSTNESS, StageName.GENERAL)
+"""What one may go as far as."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +60,26 @@ def evaluated(
     *,
     model: Model,
     who: EvaluatedModel,
-    sets: Sequence[SetName] = BY_DEFAULT,
+    stages: Sequence[StageName] = BY_DEFAULT,
+    early_stop: bool = False,
     measured: Mapping[str, Any],
 ) -> Logged:
-    """Ask the model every scenario of `sets`, as written, from one batched call a set.
+    """Ask the model the chosen stages, in their order. The general stage compares an adapter with its base.
 
     Raises `RecordError` for a scenario whose rubric there is not, and what the models raise.
     """
     space, watch = inputs.workspace, Stopwatch(ports)
-    rows: list[GradedAnswer] = []
-    stages: list[StageResult] = []
-    for name in sets:
-        work = [Task(name, scenario) for scenario in space.scenarios[name]]
-        found, _ = graded(inputs, ports, watch, model=model, name=who.kind, work=work)
-        rows += found
-        stages.append(StageResult(stage=StageName(name), outcome=StageOutcome.PASSED, scenarios=len(work)))
+    base = replace(model, adapter=None) if model.adapter is not None else None
+    found = evaluate(inputs, ports, watch, model=model, name=who.kind, base=base, stages=stages, early_stop=early_stop)
+    rows, results = list(found.rows), list(found.stages)
+    if StageName.DEV in stages and found.stopped is None and space.scenarios[SetName.DEV]:
+        work = [Task(SetName.DEV, scenario) for scenario in space.scenarios[SetName.DEV]]
+        more, _ = graded(inputs, ports, watch, model=model, name=who.kind, work=work)
+        rows += more
+        results.append(StageResult(stage=StageName.DEV, outcome=StageOutcome.PASSED, scenarios=len(work)))
     lines = samples(space, rows)
+    sets = [name for name in SetName if any(row.set is name for row in rows)]
     question = asked(space, sets, who=who, engine=ports.models.version)
-    run = summary(question, lines, weights=capability_weights(space.cluster), stages=stages)
-    return Logged(run.model_copy(update={"measured": {**watch.measured, **measured}}), lines)
+    run = summary(question, lines, weights=capability_weights(space.cluster), stages=results)
+    pace = {"generated": found.pace.generated, "generating_s": round(found.pace.seconds, 3)}
+    return Logged(run.model_copy(update={"measured": {**watch.measured, **pace, **measured}}), lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.records.evaluation import EvaluationDiff, EvaluationRun, Flip, Sample, StageOutcome
+from runner.records.evaluation import EvaluationDiff, EvaluationRun, Flip, Sample, StageOutcome, StageResult
 from runner.records.gated import Thresholds
 from runner.records.score import Comparison
 from runner.rules.foreign_logs import Imported
@@ -33,10 +33,20 @@ def block(run: EvaluationRun, thresholds: Thresholds | None) -> Lines:
         said = ", ".join(f"{kind} {one.passed:,} of {one.scenarios:,}" for kind, one in run.outcome_types.items())
         yield "outcome types", said
     for stage in run.stages:
-        if stage.outcome is not StageOutcome.PASSED:
-            yield stage.stage, f"{stage.outcome}: {stage.reason}"
+        yield from _stage(stage)
     failed = sum(one.scenarios - one.passed for one in run.capabilities.values())
     yield "failed", f"{failed:,}" + (f", {run.counts.unanswered:,} of them unanswered" if run.counts.unanswered else "")
+
+
+def _stage(stage: StageResult) -> Lines:
+    """The parts of a stage, how far each falls, and how the stage ended where it did not pass."""
+    if stage.outcome is not StageOutcome.PASSED or stage.parts:
+        yield stage.stage, f"{stage.outcome}: {stage.reason}" if stage.reason else str(stage.outcome)
+    for name, score in stage.parts.items():
+        drop = stage.drops.get(name)
+        fall = f"  {0.0 - drop.drop:+.3f} beside {drop.below}" if drop else ""
+        limit = f", {drop.limit:.3f} may be lost" if drop and drop.limit is not None else ""
+        yield f"  {name}", f"{score.composite:.3f}{fall}{limit}"
 
 
 def row(run: EvaluationRun) -> tuple[str, str]:
