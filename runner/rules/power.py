@@ -58,7 +58,7 @@ def detectable(pairs: int, *, discordance: float, alpha: float, wanted: float) -
     while high - low > TOLERANCE:
         middle = (low + high) / 2
         low, high = (low, middle) if enough(middle) else (middle, high)
-    return round(high, 4)
+    return min(1.0, math.ceil(high * 10_000) / 10_000)
 
 
 def pairs_needed(effect: float, *, discordance: float, alpha: float, wanted: float) -> int | None:
