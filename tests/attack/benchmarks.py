@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any
 
 from runner.edges.yaml_dump import dump
+from runner.rules.judges.identity import judge_digest
 from tests.attack.case import Case, Finding, passes
 from tests.attack.desk import Desk
 from tests.attack.forgery import carried
+from tests.judged_fixture import JUDGE_AT, judge, said
 from tests.promotion_fixture import CLUSTER, LOCK, scenario_file
 
 FROZEN = "2.6 frozen sets"
@@ -56,6 +58,37 @@ def fallen(desk: Desk) -> Finding:
     return signed(desk, {YAML: cluster(), LOCKED: lock()})
 
 
+JUDGE, KINDER = judge(), judge(prompt="You judge kindly.")
+
+
+def judged(desk: Desk) -> None:
+    """The benchmark with a judge, as its owner merged it."""
+    found = {JUDGE_AT: said(JUDGE), LOCKED: lock(judges={"tone": judge_digest(JUDGE)})}
+    desk.land(desk.git.commit_files([desk.main], found, "A judge\n"))
+
+
+def swapped(desk: Desk, *, change: dict[str, bytes | None], people: tuple[str, ...] = ("alice",)) -> Finding:
+    """A change of a benchmark that has a judge."""
+    judged(desk)
+    return desk.gate(carried(desk, change, people=people))
+
+
+TO_KINDER = {LOCKED: lock(judges={"tone": judge_digest(KINDER)})}
+RENEWED = {YAML: cluster(benchmark_version=2), JUDGE_AT: said(KINDER)}
+OF_JUDGES: tuple[tuple[str, str, dict[str, bytes | None]], ...] = (
+    ("judge-swapped-without-the-lock", "A kinder judge takes its place.", {JUDGE_AT: said(KINDER)}),
+    ("judge-swapped-with-its-pin", "The lock's pin follows the kinder judge.", {JUDGE_AT: said(KINDER), **TO_KINDER}),
+    ("judge-deleted", "The judge goes.", {JUDGE_AT: None}),
+    ("judge-emptied", "The judge is emptied.", {JUDGE_AT: b""}),
+    ("judge-forgotten-by-the-lock", "The lock forgets the judge, before it is swapped.", {LOCKED: lock()}),
+    ("judge-pin-of-another", "The lock pins a judge that is not there.", TO_KINDER),
+    (
+        "judge-swapped-behind-a-new-version",
+        "A new version keeps the old judge's pin.",
+        {**RENEWED, LOCKED: lock(version=2, judges={"tone": judge_digest(JUDGE)})},
+    ),
+)
+
 TRICKS: tuple[tuple[str, str, dict[str, bytes | None]], ...] = (
     (
         "benchmark-cluster-deleted",
@@ -79,6 +112,23 @@ TRICKS: tuple[tuple[str, str, dict[str, bytes | None]], ...] = (
     ),
 )
 CASES: tuple[Case, ...] = (
+    *(Case(name, does, FROZEN, partial(swapped, change=change)) for name, does, change in OF_JUDGES),
+    Case(
+        "judge-swapped-by-nobody",
+        "A judge is renewed by the book, but for the owner's signature.",
+        "7 quorum",
+        partial(swapped, change={**RENEWED, LOCKED: lock(version=2, judges={"tone": judge_digest(KINDER)})}, people=()),
+    ),
+    passes(
+        "judge-renewed",
+        "A new version with another judge, and its pin.",
+        partial(swapped, change={**RENEWED, LOCKED: lock(version=2, judges={"tone": judge_digest(KINDER)})}),
+    ),
+    passes(
+        "judge-asked-less-hard",
+        "What decides no verdict may change.",
+        partial(swapped, change={JUDGE_AT: said(judge(asking={"concurrency": 2}))}),
+    ),
     *(Case(name, does, FROZEN, partial(signed, change=change)) for name, does, change in TRICKS),
     Case("benchmark-version-falls", "The version goes back to a number that was given.", FROZEN, fallen),
     Case("cluster-renamed", "A promoted cluster moves to another name.", FROZEN, renamed, "promoted"),

@@ -25,6 +25,7 @@ _PROMOTION = re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<sequence
 _BENCHMARK = re.compile(
     rf"(?:scenarios/(?P<tested>[^/]+)/.+|clusters/(?P<own>{_SLUG})/(?:cluster\.yaml|benchmark\.lock))\Z"
 )
+_JUDGE = re.compile(rf"rubrics/judges/(?P<judge>{_SLUG})\.yaml\Z")
 _APPROVAL = re.compile(rf"policy/approvals/[0-9a-f]{{64}}/{_SLUG}\.dsse\.json\Z")
 _REST = re.compile(rf"(?:record\.yaml|evidence/[a-z]+(?:-[a-z]+)*(?:\.[a-z]+)+|approvals/{_SLUG}\.dsse\.json)\Z")
 _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
@@ -72,6 +73,12 @@ def benchmark_cluster(path: str) -> str:
     """The cluster whose scenarios, cluster.yaml or benchmark.lock a path is; empty for anything else."""
     match = _BENCHMARK.match(path)
     return (match["tested"] or match["own"]) if match else ""
+
+
+def judge_of(path: str) -> str:
+    """The judge whose file a path is; empty for anything else."""
+    match = _JUDGE.match(path)
+    return match["judge"] if match else ""
 
 
 def promotion_place(path: str) -> Place | None:

@@ -111,6 +111,9 @@ class BenchmarkStep(NamedTuple):
     """Where cluster.yaml goes: what stays of the benchmark."""
     promoted: bool = False
     """Where cluster.yaml goes: whether the cluster has promotions."""
+    judges: Mapping[str, str] = MappingProxyType({})
+    """Judges that change, or whose pin in the lock does: by id, the digest after the step; empty where there is none
+    that can be read."""
 
 
 class SignedReview(NamedTuple):

@@ -17,7 +17,8 @@ def version_problems(one: BenchmarkStep, *, step: str) -> Iterator[Reason]:
 
     - cluster.yaml and benchmark.lock can be read after the step;
     - a cluster goes whole, and only where nothing was promoted: its promotions were measured on that benchmark;
-    - a lock that is there stays; a set that it freezes changes, or leaves it, under a higher version only;
+    - a lock that is there stays; a set or judge that it freezes changes, or leaves it, under a higher version only;
+    - a lock pins each judge as it is;
     - the version never falls, or an old number would stand for two benchmarks.
     """
     for problem in one.unreadable:
@@ -41,10 +42,13 @@ def _problems(one: BenchmarkStep) -> Iterator[tuple[str, str]]:
     new = one.after.benchmark_version if one.after else 0
     if one.before is not None and new < one.before.benchmark_version:
         yield f"benchmark_version {new} follows {one.before.benchmark_version}", "a version number only rises"
-    changed = sorted(_changed(one))
+    changed = sorted({*_changed(one), *_judges(one)})
     if changed and new <= old:
         hint = "raise benchmark_version and freeze the sets again"
         yield f"{', '.join(changed)} is frozen at version {old}", hint
+    for judge, pinned in (one.lock_after or _NO_SETS).judges.items():
+        if one.judges.get(judge, pinned) != pinned:
+            yield f"benchmark.lock pins another judge {judge} than there is", f"hallmark benchmark lock {one.cluster}"
 
 
 def _deleted(one: BenchmarkStep) -> Iterator[tuple[str, str]]:
@@ -67,3 +71,10 @@ def _changed(one: BenchmarkStep) -> set[str]:
         if name not in after or (after[name].sha256, after[name].scenarios) != (frozen.sha256, frozen.scenarios)
     }
     return (edited & set(before)) | (said if one.lock_after is not None else set())
+
+
+def _judges(one: BenchmarkStep) -> set[str]:
+    """The locked judges that the step changes: the judge itself, or its pin."""
+    before, after = (one.lock_before or _NO_SETS).judges, (one.lock_after or _NO_SETS).judges
+    pins = set() if one.lock_after is None else {judge for judge in before if after.get(judge) != before[judge]}
+    return {f"judge {judge}" for judge in pins | {j for j in before if one.judges.get(j, before[j]) != before[j]}}
