@@ -67,6 +67,12 @@ def test_a_reference_that_its_grader_cannot_use_is_told_by_line(top, grader, ref
             "the grader tool-calls expects 'drop'",
         ),
         ({"kind": "tool-calls", "arguments": "schema"}, {"tools": [FIND]}, "tools", "the arguments of 'find' are held"),
+        (
+            {"kind": "tool-calls"},
+            {"tools": [{**FIND, "parameters": '{"type": 3}'}]},
+            "tools",
+            "the parameters of 'find': it is not a JSON schema",
+        ),
     ],
 )
 def test_a_tool_that_the_scenario_does_not_have_is_told(top, grader, more, field, problem) -> None:
@@ -108,6 +114,11 @@ def test_what_can_be_graded_is_not_told_of(top, grader, reference, more) -> None
         ({"kind": "sql", "tables": "CREATE t"}, "tables", "the statement fails"),
         ({"kind": "sql", "tables": "ATTACH 'x' AS y"}, "tables", "the statement fails: 'not authorized'"),
         ({"kind": "contains", "values": ["a"], "at_least": 3}, "", "asks for 3 of 1 values"),
+        (
+            {"kind": "json-schema", "json_schema": '{"type": 3}'},
+            "json_schema",
+            "it is not a JSON schema of draft 2020-12",
+        ),
         ({"kind": "numeric", "absolute": -1}, "absolute", "-1 is out of range"),
     ],
 )

@@ -75,6 +75,7 @@ def test_what_is_new_is_written_nowhere_where_it_is_not_used() -> None:
         "It fails to include X.",
         "It covers everything except X.",
         "However, it is not the X.",
+        "It does not load foo.X",
     ],
 )
 def test_a_negated_mention_is_none(text: str) -> None:
@@ -99,6 +100,7 @@ def test_a_negated_mention_is_none(text: str) -> None:
         "Nothing was said of the price of all those other things, and X is included.",
         "It does not include X. Later, X was added.",
         "The cannoneer has X.",
+        "Do not use v1. X is better.",
     ],
 )
 def test_another_clause_s_negation_says_nothing_of_a_mention(text: str) -> None:
@@ -138,6 +140,10 @@ def test_what_is_mentioned_too_often_is_taken_as_said_where_it_must_not_be() -> 
         ({"kind": "numeric"}, "5", "5 apples", 0, "'apples' is no unit that is known"),
         ({"kind": "numeric", "take": "last"}, "5", "none", 0, "no number stands in it"),
         ({"kind": "numeric", "absolute": 0.2}, "5", "5.2", 1, ""),
+        ({"kind": "numeric", "take": "last"}, "5 km", "NOT 5 miles BUT 5 km", 1, ""),
+        ({"kind": "numeric"}, "$5", "USD 5", 1, ""),
+        ({"kind": "numeric"}, "$5", "EUR 5 USD", 0, "'EUR USD' is no unit that is known"),
+        ({"kind": "numeric"}, "$5", "$5 km", 0, "'$ km' is no unit that is known"),
         ({"kind": "numeric", "relative": 0.1, "absolute": 0.2}, "5", "5.5", 1, ""),
         ({"kind": "set", "credit": "all"}, '["a"]', '["a", "b"]', 0, "'b' not asked for"),
         ({"kind": "set"}, '["a", 1, {"b": 1.0}]', '[{"b": 1}, 1.0, "a"]', 1, ""),
@@ -281,6 +287,9 @@ def said(*calls: dict[str, Any]) -> str:
         ({}, said(call()), '{"tool_calls": [{"name": "find"}]}', 0, "a call is an object with a name and arguments"),
         ({}, said(call()), '{"tool_calls": [{"name": 1, "arguments": {}}]}', 0, "a call's name is text"),
         ({}, said(call()), "<tool_call>{}", 0, "<tool_call> is not closed once"),
+        ({}, said(call("<tool_call>")), said(call("<tool_call>")), 1, ""),
+        ({}, said(call()), said(call()).replace("tool_calls", r"\u0074ool_calls"), 1, ""),
+        ({}, "It is {lost}.", "{lost}", 1, ""),
         ({}, said(call()), "</tool_call>", 0, "</tool_call> closes nothing"),
         ({}, said(call()), said(*[call()] * 65), 0, "it makes more than 64 calls"),
     ],
@@ -312,8 +321,7 @@ def test_as_many_calls_as_possible_find_their_own() -> None:
 def test_calls_are_read_as_they_are_written(calls: list[Call]) -> None:
     assert read_calls(written(calls)) == tuple(calls)
     tags = "".join(f"so <tool_call>\n{json.dumps(one._asdict())}\n</tool_call>" for one in calls)
-    if not any("tool_call>" in text for one in calls for text in (one.name, *map(str, one.arguments.values()))):
-        assert read_calls(tags) == tuple(calls)
+    assert read_calls(tags) == tuple(calls)
 
 
 def test_a_model_is_told_of_its_tools_in_the_form_in_which_it_is_to_call_them() -> None:

@@ -8,20 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from runner.errors import RecordError
 from runner.records.conversation import Role
 from runner.records.expected_calls import ArgumentMatch, ToolCalls
-from runner.records.graders import Contains, ContainsNone, JsonFields, Numeric, Order, Set, Sql
+from runner.records.graders import Contains, ContainsNone, JsonFields, JsonSchema, Numeric, Order, Set, Sql
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.rules.graders.calls import expected
 from runner.rules.graders.lists import items
 from runner.rules.graders.number import read
+from runner.rules.json_schema import check_schema
 from runner.rules.normalisation import normalise
 from runner.rules.query_rows import QueryError, check_tables, reference_rows
 from runner.rules.shown import quoted
 from runner.rules.units import TABLE, unit
 
 REFERENCE = "reference"
+NO_SCHEMA = "it is not a JSON schema of draft 2020-12"
+SCHEMA_HINT = "see https://json-schema.org/draft/2020-12"
 
 
 class Misfit(NamedTuple):
@@ -56,6 +60,8 @@ def of_rubric(rubric: Rubric) -> Iterator[Misfit]:
         if isinstance(grader, Numeric) and grader.unit and unit(grader.unit) is None:
             hint = f"use a unit of {', '.join(TABLE)} or temperature; docs/graders.md lists them"
             yield Misfit(f"{field}.unit", f"the unit {quoted(grader.unit)} is unknown", hint)
+        if isinstance(grader, JsonSchema) and not _is_schema(grader.json_schema):
+            yield Misfit(f"{field}.json_schema", NO_SCHEMA, SCHEMA_HINT)
         if isinstance(grader, Sql):
             try:
                 check_tables(grader.tables)
@@ -70,6 +76,14 @@ def of_scenario(scenario: Scenario, rubric: Rubric) -> Iterator[Misfit]:
         check = _ASKED.get(type(criterion.grader))
         if check is not None:
             yield from check(scenario, criterion.grader)
+
+
+def _is_schema(text: str) -> bool:
+    try:
+        check_schema(text)
+    except RecordError:
+        return False
+    return True
 
 
 def _number(scenario: Scenario, grader: Numeric) -> Iterator[Misfit]:
@@ -113,16 +127,19 @@ def _calls(scenario: Scenario, grader: ToolCalls) -> Iterator[Misfit]:
         return
     listed = {tool.name: tool.parameters for tool in scenario.tools}
     logged = {call.name for message in scenario.input if message.role is Role.ASSISTANT for call in message.tool_calls}
-    for name in sorted({call.name for call in calls} | {*grader.not_called}):
-        if name not in listed and name not in logged:
-            known = ", ".join(sorted({*listed, *logged})) or "none yet"
-            problem = f"the grader tool-calls expects {quoted(name)}, which is none of the scenario's tools"
-            yield Misfit("tools" if scenario.tools else "", problem, f"add it to the scenario's tools: {known}")
-        elif (
-            name in {call.name for call in calls} and grader.arguments is ArgumentMatch.SCHEMA and not listed.get(name)
-        ):
+    known, field = {*listed, *logged}, "tools" if scenario.tools else ""
+    called = {call.name for call in calls}
+    for name in sorted((called | {*grader.not_called}) - known):
+        problem = f"the grader tool-calls expects {quoted(name)}, which is none of the scenario's tools"
+        hint = f"add it to the scenario's tools, which are: {', '.join(sorted(known)) or 'none yet'}"
+        yield Misfit(field, problem, hint)
+    for name, schema in sorted(listed.items()):
+        if schema and not _is_schema(schema):
+            yield Misfit(field, f"the parameters of {quoted(name)}: {NO_SCHEMA}", SCHEMA_HINT)
+    if grader.arguments is ArgumentMatch.SCHEMA:
+        for name in sorted(name for name in called & known if not listed.get(name)):
             problem = f"the arguments of {quoted(name)} are held against its schema, and it has none"
-            yield Misfit("tools" if scenario.tools else "", problem, "write the tool's parameters")
+            yield Misfit(field, problem, "write the tool's parameters")
 
 
 _ASKED: dict[type, Callable[[Scenario, Any], Iterator[Misfit]]] = {

@@ -33,6 +33,11 @@ def conforms(answer: str, schema: str) -> bool:
         return False
 
 
+def check_schema(schema: str) -> None:
+    """Raises `RecordError` for what is no JSON schema."""
+    _validator(schema)
+
+
 @lru_cache(maxsize=256)
 def compiled(pattern: str) -> tuple[Instruction, ...]:
     return program(pattern)

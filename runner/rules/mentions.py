@@ -29,7 +29,7 @@ _AFTER = (
     rf"|cannot|{_NT}|(?:is|are|was|were)\s+(?:excluded|omitted|missing|absent)"
 )
 _BOUNDARIES = r"but|however|although|though|whereas|while|yet|instead(?!\s+of)"
-_STOPS = r"[.!?;:](?=\s|\Z)|[\n\u2013\u2014]|\s-\s"
+_STOPS = r"[.!?;:](?=\s)|[\n\u2013\u2014]|\s-\s"
 
 
 class Words(NamedTuple):

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from runner.rules.shown import quoted
-from runner.rules.units import CURRENCY_SIGNS, Unit, unit
+from runner.rules.units import CURRENCY_CODES, CURRENCY_SIGNS, Unit, unit
 
 LONGEST = 60
 """Characters of a number at most."""
@@ -64,7 +64,7 @@ def _pattern(decimal_comma: bool, *, spaced: bool) -> re.Pattern[str]:
     digits = rf"(?:[0-9]{{1,3}}(?:{gap}[0-9]{{3}})++(?![0-9])|[0-9]++)(?:{part})?|{part}"
     sign = f"[+{_MINUS}]"
     power = rf"[eE](?P<e>{sign}?[0-9]{{1,4}})(?![0-9])|\s?{_TIMES}\s?10\s?\^?\(?(?P<p>{sign}?[0-9]{{1,4}})\)?(?![0-9])"
-    front = rf"(?P<sign>{sign})?(?P<front>[{CURRENCY_SIGNS}]|[A-Z]{{3}}\s)?\s?(?P<inner>{sign})?"
+    front = rf"(?P<sign>{sign})?(?P<front>[{CURRENCY_SIGNS}]|(?:{'|'.join(CURRENCY_CODES)})\s)?\s?(?P<inner>{sign})?"
     scale = rf"(?:\s?(?P<scale>{'|'.join(SCALES)})\b)?"
     return re.compile(rf"(?<![\w.,]){front}(?P<digits>{digits})(?:{power})?{scale}(?:\s?-?(?P<unit>{_UNIT}))?")
 
@@ -87,8 +87,6 @@ def _quantity(found: re.Match[str], decimal_comma: bool) -> Quantity:
 def _unit(front: str, named: str) -> tuple[Unit | None, str]:
     """A currency before the number, or the unit after it."""
     before, after = unit(front), unit(named)
-    if front and before is None:
-        return None, front
     if before is not None and after is not None and before != after:
         return None, f"{front} {named}"
     return before or after, "" if before or after else named

@@ -46,21 +46,29 @@ class Call(NamedTuple):
 def read_calls(answer: str) -> tuple[Call, ...]:
     """The calls of an answer, in order; none where it calls nothing. Raises `ValueError` for what begins as a call and
     is none: a tag that is left open, JSON that is not strict, another key, a name that is no text."""
-    if OPEN in answer or CLOSE in answer:
-        found = [_object(part) for part in _between_tags(answer)]
-    else:
-        text = answer.strip()
-        if not (text.startswith("{") and '"tool_calls"' in text):
-            return ()
-        value = _strict(text)
-        if "tool_calls" not in value:
-            return ()
-        found = value["tool_calls"]
-        if set(value) != {"tool_calls"} or not isinstance(found, list):
-            raise ValueError("tool_calls is not a list that stands alone")
+    found = _listed(answer.strip())
+    if found is None:
+        found = [_object(part) for part in _between_tags(answer)] if OPEN in answer or CLOSE in answer else []
     if len(found) > MOST_CALLS:
         raise ValueError(f"it makes more than {MOST_CALLS} calls")
     return tuple(_call(one) for one in found)
+
+
+def _listed(text: str) -> list[Any] | None:
+    """What a JSON object lists under `tool_calls`; None for text that is no such object."""
+    if not text.startswith("{"):
+        return None
+    try:
+        value = _object(text)
+    except ValueError:
+        if '"tool_calls"' in text and OPEN not in text:
+            raise
+        return None
+    if "tool_calls" not in value:
+        return None
+    if set(value) != {"tool_calls"} or not isinstance(value["tool_calls"], list):
+        raise ValueError("tool_calls is not a list that stands alone")
+    return value["tool_calls"]
 
 
 def written(calls: Iterable[Call]) -> str:
@@ -103,12 +111,8 @@ def _between_tags(answer: str) -> list[str]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    return _strict(text.strip())
-
-
-def _strict(text: str) -> dict[str, Any]:
     try:
-        value = strict_json(text.encode())
+        value = strict_json(text.strip().encode())
     except ValueError as error:
         raise ValueError(f"a call is no JSON: {error}") from error
     if not isinstance(value, dict):

@@ -132,6 +132,9 @@ TEMPERATURES = {
     "°F fahrenheit": ("5/9", "45967/100"),
 }
 CURRENCY_SIGNS = "$€£¥₹"
+CURRENCY_CODES = tuple(
+    name for rows in TABLE.values() for names in rows for name in names.split() if len(name) == 3 and name.isupper()
+)
 SHORTEST_WORD = 4
 """Shorter names are symbols, in which case tells units apart."""
 
