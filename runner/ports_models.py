@@ -106,6 +106,11 @@ class LanguageModels(Protocol):
     def version(self) -> str: ...
 
     @property
+    def usage(self) -> Mapping[str, int]:
+        """What servers have been asked for since this was made: `requests`, `sent_again`, `prompt_tokens` and
+        `completion_tokens`. Empty where no server answers."""
+
+    @property
     def import_seconds(self) -> float:
         """What importing the model libraries has taken in this process; 0 before."""
 

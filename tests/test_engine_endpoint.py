@@ -81,8 +81,10 @@ def test_samples_are_seeded_so_that_they_repeat_and_differ_from_each_other(tmp_p
 
 def test_a_busy_server_is_asked_again_and_not_by_all_at_once(tmp_path: Path) -> None:
     with ChatServerThread(sparing) as server:
-        answers = engine(server.url, tmp_path, concurrency=8).answer(base(), prompts(8), max_new_tokens=8)
+        models = engine(server.url, tmp_path, concurrency=8)
+        answers = models.answer(base(), prompts(8), max_new_tokens=8)
         again = sorted(server.times)[8:]
+    assert models.usage == {"requests": 16, "sent_again": 8, "prompt_tokens": 80, "completion_tokens": 40}
     assert len(set(answers.texts)) == 8
     assert set(server.asked.values()) == {2}
     assert again[0] - min(server.times) >= 0.45, "it waits before it asks again"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runner.edges.answer_cache import AnswerCache, Kept
@@ -23,6 +23,10 @@ class CachedModels:
     @property
     def version(self) -> str:
         return self._models.version
+
+    @property
+    def usage(self) -> Mapping[str, int]:
+        return self._models.usage
 
     @property
     def import_seconds(self) -> float:

@@ -131,6 +131,7 @@ class SimulatedModels:
 
     version = "simulated-1"
     import_seconds = 0.0
+    usage: Mapping[str, int] = {}
 
     def __init__(self, advance: Callable[[float], None] = lambda seconds: None) -> None:
         self._advance = advance

@@ -8,7 +8,7 @@ import os
 import resource
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.edges import generation_loop, lora, tiny_base
@@ -31,6 +31,8 @@ DEV_NEW_TOKENS = 16
 
 class TransformersModels:
     """Models in this process. The last base stays loaded; adapters are put on it and taken off again."""
+
+    usage: Mapping[str, int] = {}
 
     def __init__(self, *, threads: int = 2) -> None:
         self.threads = threads

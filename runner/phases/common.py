@@ -30,11 +30,14 @@ T = TypeVar("T")
 
 @dataclass
 class Stopwatch:
-    """Adds up the seconds spent inside the model ports: a phase's `compute_s`."""
+    """Adds up the seconds spent inside the model ports, a phase's `compute_s`, and what servers were asked for."""
 
     ports: Ports
     seconds: float = 0.0
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._used = dict(self.ports.models.usage)
 
     def time(self, work: Callable[[], T]) -> T:
         """Do `work` and count its seconds, whether or not it ends well."""
@@ -46,7 +49,8 @@ class Stopwatch:
 
     @property
     def measured(self) -> Mapping[str, Any]:
-        return {"compute_s": round(self.seconds, 3), **self.extra}
+        usage = {name: count - self._used.get(name, 0) for name, count in self.ports.models.usage.items()}
+        return {"compute_s": round(self.seconds, 3), **({"usage": usage} if usage else {}), **self.extra}
 
 
 def base_model(inputs: Inputs) -> Model:

@@ -81,6 +81,16 @@ class Usage:
     seconds: list[float] = field(default_factory=list)
     """Of each answer, from when it was sent for to when it had come."""
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What it cost, for a phase's `measured`."""
+        return {
+            "requests": self.sent,
+            "sent_again": self.repeated,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
 
 def nothing() -> str:
     """Of a server that nobody watches: no reason not to ask it again."""

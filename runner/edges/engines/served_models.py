@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from runner.edges.chat.reply import UnansweredError
 from runner.edges.engines.answering import Handed
@@ -37,10 +38,15 @@ class ServedModels:
     def __init__(self, models: LanguageModels, server: ModelServer) -> None:
         self._models, self._server = models, server
         self._prompts = Prompts(server.form)
+        self._usage: Counter[str] = Counter()
 
     @property
     def version(self) -> str:
         return f"{self._server.version}; trained with {self._models.version}"
+
+    @property
+    def usage(self) -> Mapping[str, int]:
+        return dict(self._usage)
 
     @property
     def import_seconds(self) -> float:
@@ -136,7 +142,10 @@ class ServedModels:
             try:
                 opened = self._server.open(model, progress=progress)
                 handed = handed or self._handed(opened, model, prompts, samplings, keep)
-                return handed.answers(opened.client, progress=progress)
+                try:
+                    return handed.answers(opened.client, progress=progress)
+                finally:
+                    self._usage.update(opened.client.usage.counts)
             except UnansweredError as error:
                 if mended or not self._server.mend(str(error), progress=progress):
                     raise ModelError(self._server.explain(str(error))) from error

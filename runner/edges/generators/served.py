@@ -93,11 +93,8 @@ class ServedWriter:
     def measured(self) -> dict[str, Any]:
         usage = self._chat.usage
         return {
-            "requests": usage.sent,
-            "sent_again": usage.repeated,
+            **usage.counts,
             "from_journal": usage.journalled,
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
             "models": sorted(usage.models - {""}),
         }
 
