@@ -21,7 +21,7 @@ from types import ModuleType
 import pytest
 
 from runner.errors import ExitCode
-from tests import test_attack, test_cli_stages, test_triage_command
+from tests import test_attack, test_cli_stages, test_judges_served, test_triage_command
 from tests.acceptance import test_collapse
 from tests.acceptance import test_readme as acceptance
 from tests.governed_desk import BIN, GovernedDesk
@@ -118,6 +118,9 @@ RUNS: dict[str, Run | Elsewhere] = {
     'hallmark propose support-desk/4 --stage deprecated --why "a better one serves" --ci-key ~/.ssh/ci': STAGES,
     'hallmark rollback support-desk/3 --why "refunds misrouted" --ci-key ~/.ssh/ci': STAGES,
     "hallmark approve rollback/support-desk/5 --key ~/.ssh/id_ed25519": STAGES,
+    "hallmark calibrate CLUSTER --judge tone labels.jsonl": Elsewhere(
+        "test_the_page_s_judge_is_calibrated_as_printed", "needs a judge's server, which the test is"
+    ),
     # docs/trust.md: the auditor's page is run as one script
     'git clone --quiet "$REPOSITORY" audit': AUDIT,
     "cd audit": AUDIT,
@@ -222,6 +225,7 @@ def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
         test_collapse,
         test_attack,
         test_cli_stages,
+        test_judges_served,
         test_triage_command,
     )
     assert any(callable(getattr(room, run.test, None)) for room in rooms), run.test
