@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,10 @@ from runner.records.cluster import Cluster
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent, Intake
 from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSource
-from runner.records.scenario import SetName
+from runner.records.scenario import OutcomeType, SetName
 from runner.records.score import Scorecard, ScoredScenario, SetScore
 from runner.records.training import Sweep, Training
-from runner.rules.assessment import Subject, assessed, gaps
+from runner.rules.assessment import RealOnlyRecord, Subject, assessed, gaps
 from runner.rules.canonical import sha256
 from runner.rules.limits import limits
 from runner.rules.strict_json import strict_lines
@@ -136,6 +137,32 @@ def typed(score: SetScore) -> dict[str, tuple[int, int]]:
     return {kind: (one.passed, one.scenarios) for kind, one in score.outcomes.items()}
 
 
+def test_outcome_types_are_the_governed_ones_where_a_limit_rests_on_them(done: Any) -> None:
+    space, _ = done
+    asked = promotion(done)
+    types = {(name, one.id): one.outcome_type for name, found in space.scenarios.items() for one in found}
+    governed = dataclasses.replace(asked.before, outcome_types=types)
+    assert figures(asked._replace(before=governed)).grades == ()
+    key = next(key for key in sorted(types) if key[0] is SetName.HELDOUT)
+    mistaken = dataclasses.replace(asked.before, outcome_types={**types, key: OutcomeType.FP_GUARD})
+    said = f"heldout/{key[1]} is graded as of type tp, and governed as fp-guard"
+    assert figures(asked._replace(before=mistaken)).grades == (said,)
+
+
+def test_real_data_alone_is_judged_where_the_cluster_asks_for_it(done: Any) -> None:
+    space, values = done
+    reached = values["scorecard"].real_only.reached
+    gate = {**space.cluster.gate.model_dump(), "significance": {"real_only": "refuse"}}
+    strict = space.cluster.model_copy(update={"gate": space.cluster.gate.model_validate(gate)})
+    for recorded, holds in ((reached - 0.01, True), (reached, False)):
+        asked = promotion(done)
+        before = dataclasses.replace(_strict(asked, strict), real_only=RealOnlyRecord("composite", recorded))
+        asked = asked._replace(before=before)
+        found = [one.problem for one in limit_problems(asked, figures(asked))]
+        assert (found == []) is holds
+        assert all(problem.startswith("8.15 real-only baseline: composite 0.9200 on held-out") for problem in found)
+
+
 def _strict(asked: Promotion, cluster: Cluster) -> Before:
     return Before(cluster, asked.before.benchmark_sha256, asked.before.scenarios, {}, (), ())
 
@@ -161,6 +188,11 @@ def no_control(rows: list[dict[str, Any]]) -> None:
         del row["scores"]["control"], row["passed"]["control"]
 
 
+def one_repeat_less(rows: list[dict[str, Any]]) -> None:
+    last = rows[-1]
+    del last["scores"]["incumbent-repeat-1"], last["passed"]["incumbent-repeat-1"]
+
+
 def worse_incumbent(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         row["scores"]["incumbent"], row["passed"]["incumbent"] = 0.0, False
@@ -174,6 +206,7 @@ def worse_incumbent(rows: list[dict[str, Any]]) -> None:
         (no_typos, "has no grade of the candidate under typos"),
         (no_control, "has no grade of the control"),
         (worse_incumbent, "the incumbent is not the base"),
+        (one_repeat_less, "has no grade of the incumbent-repeat-1"),
     ],
 )
 def test_grades_with_gaps_are_named(done: Any, edit: Edit, said: str) -> None:
@@ -230,6 +263,30 @@ def other_iteration(card: dict[str, Any]) -> None:
     card["iteration"] = "another"
 
 
+def set_tier(card: dict[str, Any]) -> None:
+    card["comparisons"][0]["tier"] = "no change"
+
+
+def set_capability_tier(card: dict[str, Any]) -> None:
+    next(iter(card["capability_comparisons"].values()))["tier"] = None
+
+
+def set_outcomes(card: dict[str, Any]) -> None:
+    card["models"]["candidate"]["sets"]["heldout"]["outcomes"]["tp"]["passed"] += 1
+
+
+def set_repeats(card: dict[str, Any]) -> None:
+    card["repeats"]["flipped"] = 3
+
+
+def hide_repeats(card: dict[str, Any]) -> None:
+    card["repeats"] = None
+
+
+def steadier(card: dict[str, Any]) -> None:
+    card["perturbed_comparisons"]["typos"]["lost"] += 1
+
+
 def other_capability(card: dict[str, Any]) -> None:
     next(iter(card["capability_comparisons"].values()))["lost"] += 1
 
@@ -249,6 +306,12 @@ def other_capability(card: dict[str, Any]) -> None:
         (blame, "significantly worse"),
         (other_iteration, "another cluster, iteration or benchmark"),
         (other_capability, "against the incumbent"),
+        (set_tier, "calls heldout/base no change, and by its figures it is improved"),
+        (set_capability_tier, "calls capability/broken nothing"),
+        (set_outcomes, "the counts of candidate on heldout by outcome type"),
+        (set_repeats, "0 of 170 turned in 1"),
+        (hide_repeats, "0 of 170 turned in 1"),
+        (steadier, "under perturbation, typos, does not follow"),
     ],
 )
 def test_a_scorecard_that_says_something_else_is_named(done: Any, edit: Edit, said: str) -> None:

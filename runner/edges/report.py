@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from runner.edges import report_batches
 from runner.edges import report_figures as figures
+from runner.edges import report_statistics as statistics
 from runner.edges import report_view as view
 from runner.errors import RecordError
 from runner.records.base import Record
@@ -28,6 +29,7 @@ from runner.records.training import Sweep, Training
 from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
 from runner.rules.canonical import sha256
+from runner.rules.comparison_words import verdicts
 from runner.rules.limits import limits
 from runner.rules.limits import summary as summarise
 from runner.rules.lineage import plural, short
@@ -106,7 +108,13 @@ def _evidence(
             human_share=sweep.human_share if sweep else None,
             latency_p95_ms=operations.latency_p95_ms if operations else None,
         ),
-        "limits": view.limits(scorecard, cluster, head, sweep, operations),
+        "limits": (
+            *view.limits(scorecard, cluster, head, sweep, operations),
+            *statistics.more_limits(scorecard, cluster.gate),
+        ),
+        "verdicts": verdicts(scorecard),
+        "outcome_kinds": statistics.outcome_kinds(scorecard),
+        "outcomes": statistics.outcome_rows(scorecard),
         "heldout": {name: view.score(scorecard, name, SetName.HELDOUT) for name in view.present(scorecard)},
         "sets": [name for name in SetName if any(name in model.sets for model in scorecard.models.values())],
         "perturbations": sorted({p for model in scorecard.models.values() for p in model.robustness}),
@@ -191,6 +199,7 @@ def _template() -> Any:
     )
     drawings = (figures.intervals, figures.bars, figures.funnel_bars, figures.sweep_curve, figures.against_limit)
     environment.globals.update({drawing.__name__: drawing for drawing in drawings})
+    environment.globals.update(ends=statistics.ends, could_see=statistics.could_see)
     environment.globals.update(
         batch_cells=report_batches.cells, batch_words=report_batches.WORDS, told_apart=report_batches.told_apart
     )

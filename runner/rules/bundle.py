@@ -16,6 +16,7 @@ from runner.records.score import GradedAnswer, Scorecard, ScoredScenario
 from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow, Use
 from runner.records.validation import Judgement, ValidationReport
+from runner.rules.comparison_words import beside_real_only
 from runner.rules.mixture import mixture_digest
 from runner.rules.repeats import is_repeat
 from runner.rules.scoring import AS_WRITTEN
@@ -176,6 +177,7 @@ def risks(
         risks=(
             *_losses(scorecard),
             *_robustness(scorecard),
+            *_trust(scorecard),
             *_small_sets(cluster, grades),
             *_data(validation, sweep, mixture),
             *_left_out(diagnosis),
@@ -202,6 +204,16 @@ def _robustness(scorecard: Scorecard) -> Iterator[Risk]:
         if core - value > NOTICEABLE_DROP:
             detail = f"Under {name} the core composite falls from {core:.3f} to {value:.3f}."
             yield Risk(title=f"Sensitive to {name}", detail=detail)
+
+
+def _trust(scorecard: Scorecard) -> Iterator[Risk]:
+    """What the figures leave open: real data alone, and an incumbent that differs from itself."""
+    beside, repeats = scorecard.real_only, scorecard.repeats
+    if beside is not None and beside.reached <= beside.recorded:
+        yield Risk(title="Not above real data alone", detail=f"{beside_real_only(beside)}.")
+    if repeats is not None and repeats.flipped:
+        detail = f"Asked again, the incumbent turned {repeats.flipped} of {repeats.scenarios} verdicts of its own."
+        yield Risk(title="The incumbent differs from itself", detail=detail)
 
 
 def _small_sets(cluster: Cluster, grades: Iterable[ScoredScenario]) -> Iterator[Risk]:

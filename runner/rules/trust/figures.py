@@ -74,7 +74,7 @@ def figures(promotion: Promotion) -> Figures:
     }
     named = {*adapters.keys() - graded_as, *repeat_names(row for row in rows if row.set in ASSESSED)}
     missing = gaps(rows, named, kinds=perturbed(before.cluster.gate))
-    wrong += [*_ungoverned(rows, before.scenarios), *_mistyped(rows, before.outcome_types), *_few(missing)]
+    wrong += [*_ungoverned(rows, before.scenarios), *_few(_mistyped(rows, before.outcome_types)), *_few(missing)]
     card = parse(promotion.evidence, EvidenceFile.SCORECARD, Scorecard)
     if not isinstance(card, str) and CONTROL in card.models:
         adapters[CONTROL] = card.models[CONTROL].adapter  # the arm that nobody promotes: its digest is CI's word
@@ -143,8 +143,10 @@ def _ungoverned(rows: Iterable[ScoredScenario], governed: Mapping[tuple[SetName,
 
 def _mistyped(rows: Iterable[ScoredScenario], governed: Mapping[tuple[SetName, str], OutcomeType]) -> Iterator[str]:
     """Where the cluster asks something of each outcome type: a scenario's is the governed one."""
-    wrong = (row for row in rows if governed and governed.get((row.set, row.scenario)) is not row.outcome_type)
-    yield from _few(f"{row.set}/{row.scenario} is no {row.outcome_type or 'scenario without type'}" for row in wrong)
+    for row in rows if governed else ():
+        said, is_ = row.outcome_type, governed.get((row.set, row.scenario))
+        if said is not is_:
+            yield f"{row.set}/{row.scenario} is graded as of type {said or 'none'}, and governed as {is_ or 'none'}"
 
 
 def _few(faults: Iterable[str]) -> Iterator[str]:
