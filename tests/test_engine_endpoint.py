@@ -20,6 +20,7 @@ from runner.edges.simulated_models import SimulatedModels
 from runner.errors import ModelError
 from runner.ports import LanguageModels
 from runner.records.serving import PromptForm, Serving
+from runner.rules.tool_calls import Call, read_calls
 from tests.chat_fixture import ChatServerThread, completion, refusing_port
 from tests.engine_fixture import adapted, base, prompts
 
@@ -105,6 +106,7 @@ GARBAGE = {
     "no message": web.json_response({"choices": [{}]}),
     "no content": web.json_response({"choices": [{"message": {"role": "assistant"}}]}),
     "a list": web.json_response({"choices": [{"message": {"content": ["a"]}}]}),
+    "half a call": web.json_response({"choices": [{"message": {"content": None, "tool_calls": [{"function": {}}]}}]}),
     "a number": web.json_response({"choices": [{"text": 3}]}),
     "half a surrogate pair": web.Response(text=r'{"choices": [{"message": {"content": "\ud800"}}]}'),
     "nothing": web.Response(),
@@ -129,6 +131,22 @@ def test_garbage_that_comes_once_is_asked_for_again(tmp_path: Path) -> None:
     with ChatServerThread(once) as server:
         answers = engine(server.url, tmp_path).answer(base(), prompts(2), max_new_tokens=8)
     assert [text for text in answers.texts if text.startswith("stand-in: where")] == list(answers.texts)
+
+
+def test_an_answer_that_is_cut_off_refused_or_a_call_is_an_answer(tmp_path: Path) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "find_order", "arguments": '{"number": 12}'}}
+    replies = iter(
+        [
+            completion("cut of", finish_reason="length"),
+            completion("", message={"role": "assistant", "content": None, "refusal": "I may not."}),
+            completion("", message={"role": "assistant", "content": None, "tool_calls": [call]}),
+        ]
+    )
+    with ChatServerThread(lambda body, _: next(replies)) as server:
+        models = engine(server.url, tmp_path, concurrency=1)
+        cut, refused, called = models.answer(base(), prompts(3), max_new_tokens=8).texts
+    assert (cut, refused) == ("cut of", "")
+    assert read_calls(called) == (Call("find_order", {"number": 12}),)
 
 
 def test_one_that_does_not_answer_in_time_or_is_out_of_reach_ends_it(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runner.errors import ModelError
 from runner.rules.shown import shorten
@@ -46,7 +46,7 @@ def reply_of(name: str, data: bytes) -> Reply:
         if not message.keys() & {"content", "tool_calls", "refusal"}:
             raise KeyError("content")
         usage = said.get("usage") or {}
-        text, end = message.get("content") or "", choice.get("finish_reason") or "stop"
+        text, end = message.get("content") or _called(message), choice.get("finish_reason") or "stop"
         cause = {"length": TRUNCATED, "content_filter": FILTERED}.get(end, "")
         model = "/".join(str(said[key]) for key in ("model", "system_fingerprint") if said.get(key))
         tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
@@ -60,6 +60,13 @@ def reply_of(name: str, data: bytes) -> Reply:
     if refusal:
         return Reply(name, text, REFUSED, shorten(str(refusal), longest=200), model, *tokens)
     return Reply(name, text, cause, f"finish_reason is {end}" if cause else "", model, *tokens)
+
+
+def _called(message: dict[str, Any]) -> str:
+    """Calls of tools, in the form in which a model writes them as text (`rules.tool_calls`); empty for none."""
+    calls = [one["function"] for one in message.get("tool_calls") or []]
+    said = [{"name": one["name"], "arguments": strict_json(one["arguments"].encode())} for one in calls]
+    return json.dumps({"tool_calls": said}, ensure_ascii=False) if said else ""
 
 
 def problem_of(data: bytes) -> str:
