@@ -114,6 +114,14 @@ def test_an_answer_that_is_too_long_meets_nothing() -> None:
     assert "longer than 200,000 characters" in found.explanation
 
 
+def test_a_schema_s_patterns_have_their_steps_together() -> None:
+    schema = json.dumps({"items": {"pattern": "(a?){300}b$"}})
+    for answer, right in ((["a" * 50] * 3_000, False), (["aab"] * 5, True)):
+        began = time.process_time()
+        assert grade(asked("x"), rubric("json-schema", {"json_schema": schema}), json.dumps(answer)).passed is right
+        assert time.process_time() - began < 5
+
+
 def test_half_a_character_is_kept_as_the_sign_for_one_that_is_lost() -> None:
     found = grade(asked("login"), rubric("exact", {}), "log\ud800in \U0001f600")
     assert found.answer == "log\ufffdin \U0001f600"

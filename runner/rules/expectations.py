@@ -21,7 +21,7 @@ from runner.rules.json_schema import check_schema
 from runner.rules.normalisation import normalise
 from runner.rules.query_rows import QueryError, check_tables, reference_rows
 from runner.rules.shown import quoted
-from runner.rules.units import TABLE, unit
+from runner.rules.units import unit
 
 REFERENCE = "reference"
 NO_SCHEMA = "it is not a JSON schema of draft 2020-12"
@@ -58,7 +58,7 @@ def of_rubric(rubric: Rubric) -> Iterator[Misfit]:
                     )
                     yield Misfit(f"{field}.values[{place}]", problem, "write words, or normalise less")
         if isinstance(grader, Numeric) and grader.unit and unit(grader.unit) is None:
-            hint = f"use a unit of {', '.join(TABLE)} or temperature; docs/graders.md lists them"
+            hint = "docs/graders.md lists the units that there are"
             yield Misfit(f"{field}.unit", f"the unit {quoted(grader.unit)} is unknown", hint)
         if isinstance(grader, JsonSchema) and not _is_schema(grader.json_schema):
             yield Misfit(f"{field}.json_schema", NO_SCHEMA, SCHEMA_HINT)

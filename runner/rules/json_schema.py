@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordError
 from runner.records.patterns import Instruction, program
-from runner.rules.matching import MOST_STEPS, OutOfSteps, found
+from runner.rules.matching import OutOfSteps, Steps, found
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
+
+
+_STEPS: ContextVar[Steps] = ContextVar("steps")
+"""What all patterns of a schema may take together in the answer at hand."""
 
 
 def conforms(answer: str, schema: str) -> bool:
@@ -25,6 +30,7 @@ def conforms(answer: str, schema: str) -> bool:
         return False
     from referencing.exceptions import Unresolvable
 
+    _STEPS.set(Steps())
     try:
         return bool(_validator(schema).is_valid(value))
     except Unresolvable as error:
@@ -47,7 +53,7 @@ def _has_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> It
     """The keyword `pattern`, in linear time."""
     from jsonschema.exceptions import ValidationError
 
-    if validator.is_type(instance, "string") and not found(compiled(pattern), instance, limit=MOST_STEPS):
+    if validator.is_type(instance, "string") and not found(compiled(pattern), instance, steps=_STEPS.get(None)):
         yield ValidationError("does not match the pattern")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,29 +23,36 @@ class OutOfSteps(Exception):
     """A search that was given up."""
 
 
+class Steps:
+    """How many steps one or more searches may take together."""
+
+    def __init__(self, most: int = MOST_STEPS) -> None:
+        self.most = self.left = most
+
+
 _CLASSES: dict[str, Callable[[str], bool]] = {"DIGIT": str.isdecimal, "SPACE": str.isspace, "WORD": _word}
 
 
-def found(program: tuple[Instruction, ...], text: str, *, limit: int | None = None) -> bool:
+def found(program: tuple[Instruction, ...], text: str, *, steps: Steps | None = None) -> bool:
     """Whether the pattern is found anywhere in `text`, as `re.search` would find it.
 
     What was worked out once in a text is not worked out again in it: which steps are reached, and where a character
     leads from there. So a text takes a step a character, and a step for each step of the program in each new state.
-    Raises `OutOfSteps` where that takes more than `limit` of them, which is the same on every machine, as time is not.
+    Raises `OutOfSteps` where that takes more than `steps` has left, which is the same on every machine, as time is not.
     """
-    search = _Search(program, text)
+    steps, search = steps or Steps(sys.maxsize), _Search(program, text)
     state, last = search.start(), len(text) - 1
     edges = any(one.kind == "anchor" and one.value.endswith("BOUNDARY") for one in program)
     for at in range(len(text) + 1):
         around = _surroundings(text, at) if edges or not 0 < at < last else None
         reached = state.reached.get(around) or search.reach(state, around, at)
-        if reached.matches:
-            return True
-        if limit is not None and search.spent + at > limit:
-            raise OutOfSteps(f"takes more than {limit:,} steps")
-        if at <= last:
-            state = reached.after.get(text[at]) or search.move(reached, text[at])
-    return False
+        if search.spent + at > steps.left:
+            raise OutOfSteps(f"takes more than {steps.most:,} steps")
+        if reached.matches or at > last:
+            break
+        state = reached.after.get(text[at]) or search.move(reached, text[at])
+    steps.left -= search.spent + at
+    return reached.matches
 
 
 class _Reached:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.records.graders import Exact, OneOf, Regex, SameLanguage
 from runner.rules.graders.case import Case, Credit
 from runner.rules.json_schema import compiled
-from runner.rules.matching import MOST_STEPS, OutOfSteps, found
+from runner.rules.matching import OutOfSteps, Steps, found
 from runner.rules.regular_languages import same_language
 
 
@@ -19,7 +19,7 @@ def one_of(case: Case, grader: OneOf) -> Credit:
 
 def regex(case: Case, grader: Regex) -> Credit:
     try:
-        return Credit.of(found(compiled(grader.pattern), case.given, limit=MOST_STEPS))
+        return Credit.of(found(compiled(grader.pattern), case.given, steps=Steps()))
     except OutOfSteps as error:
         return Credit.of(False, f"the search {error} and was given up")
 
