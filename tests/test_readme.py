@@ -64,6 +64,7 @@ RUNS: dict[str, Run | Elsewhere] = {
     "make test": Elsewhere("test_make_has_the_target", "runs this test; .ci/run calls it"),
     "make acceptance": Elsewhere("test_make_has_the_target", "runs the tests that are too long for this one"),
     "make attack": Elsewhere("test_make_has_the_target", "runs the whole corpus; tests/test_attack.py a part of it"),
+    "make vllm-env": Elsewhere("test_make_has_the_target", "installs 3.4 GB; tests/acceptance/test_vllm.py runs on it"),
     "hallmark --help": Run("project", r"Usage: hallmark"),
     "hallmark check": Run("project", r"\d+ files, 0 problems"),
     "hallmark status": Run("project", r"(?m)^support-desk "),
