@@ -286,5 +286,6 @@ class Runs(Protocol):
 
 
 class PullRequests(Protocol):
-    def open(self, branch: str, files: Mapping[str, bytes], *, title: str, body: str) -> str:
-        """Push `branch`, the tree that is read plus `files`. Opening it again with the same files changes nothing."""
+    def open(self, branch: str, files: Mapping[str, bytes | None], *, title: str, body: str) -> str:
+        """Push `branch`, the tree that is read with `files` written over it; None deletes. One that is open stays as it
+        is."""

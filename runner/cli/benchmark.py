@@ -1,4 +1,4 @@
-"""`hallmark benchmark`: what is frozen."""
+"""`hallmark benchmark`: what is frozen, and how it is renewed."""
 
 from __future__ import annotations
 
@@ -35,3 +35,30 @@ def lock(cluster: str, directory: Path, as_json: bool) -> ExitCode:
             click.echo(f"{name}: {frozen.scenarios:,} scenarios, sha256 {frozen.sha256[:16]}…")
         click.echo(f"{path}: version {made.version}")
     return ExitCode.DONE
+
+
+@benchmark.command()
+@click.argument("cluster")
+@click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def rotate(cluster: str, directory: Path, as_json: bool) -> ExitCode:
+    """Propose a fresh held-out set for CLUSTER as a pull request: branch benchmark/CLUSTER/vN.
+
+    The used scenarios become core (or what `evaluation.rotation` says), and as many of each capability take their
+    place, from scenarios/CLUSTER/reserve and from people's reference rows, if nothing that trains resembles them. The
+    version rises and the sets are locked again. Whoever owns the benchmark approves and merges it.
+
+    Exits 1, and says what is needed, where there are too few fresh scenarios.
+
+    Example: hallmark benchmark rotate support-desk
+    """
+    from runner import wiring_rotation
+    from runner.cli.rotation import lines
+
+    done = wiring_rotation.rotate(directory, cluster)
+    if as_json:
+        told = {"cluster": cluster, "looks": done.looks, "looks_allowed": done.allowed, "branch": done.branch}
+        click.echo(json.dumps({**told, **done.plan.told()}, indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n".join(lines(done)))
+    return ExitCode.REFUSED if done.plan.lacking else ExitCode.DONE

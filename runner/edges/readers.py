@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from runner.edges.git_command import git, resolve
 from runner.errors import GitError, RecordError
+from runner.ports import Reader
 
 _NOT_GOVERNED = frozenset({".git", ".hallmark", ".venv", "build", "__pycache__"})
 
@@ -54,6 +55,26 @@ class DirectoryReader:
             raise RecordError("no such file", path=path, hint=f"looked in {self.name}") from None
         except OSError as error:
             raise RecordError(f"cannot be read: {error.strerror}", path=path) from None
+
+
+class OverlaidReader:
+    """A tree with some files written over it, as a change would leave it; None deletes."""
+
+    def __init__(self, below: Reader, files: Mapping[str, bytes | None]) -> None:
+        self._below, self._files = below, files
+        self.name = f"{below.name}, changed"
+
+    def paths(self, prefix: str = "") -> Sequence[str]:
+        """Every regular file whose path starts with `prefix`, sorted."""
+        kept = (path for path in self._below.paths(prefix) if path not in self._files)
+        written = (path for path, data in self._files.items() if data is not None and path.startswith(prefix))
+        return sorted((*kept, *written))
+
+    def read(self, path: str) -> bytes:
+        data = self._files.get(path, b"")
+        if data is None:
+            raise RecordError("no such file", path=path, hint=f"looked in {self.name}")
+        return data if path in self._files else self._below.read(path)
 
 
 class CommitReader:

@@ -176,7 +176,7 @@ class BranchPullRequests:
     def __init__(self, main: Path, commit: str) -> None:
         self.main, self.commit = main, commit
 
-    def open(self, branch: str, files: Mapping[str, bytes], *, title: str, body: str) -> str:
+    def open(self, branch: str, files: Mapping[str, bytes | None], *, title: str, body: str) -> str:
         ref = f"refs/heads/{branch}"
         with GitRepository(self.main) as repository:
             there = has_remote(self.main)
@@ -187,6 +187,20 @@ class BranchPullRequests:
                 else:
                     repository.update_refs([RefUpdate(ref, made, None)])
         return branch
+
+    def says(self, branch: str, files: Mapping[str, bytes | None]) -> bool | None:
+        """Whether `branch` is open and has these files; None where there is no such branch."""
+        ref = f"refs/heads/{branch}"
+        with GitRepository(self.main) as repository:
+            there = has_remote(self.main)
+            tip = repository.remote_ref("origin", ref) if there else repository.resolve(ref)
+            if tip is None:
+                return None
+            return all(_read(repository, tip, path) == data for path, data in files.items())
+
+
+def _read(repository: GitRepository, commit: str, path: str) -> bytes | None:
+    return repository.read(commit, path) if path in repository.files(commit, path) else None
 
 
 def recorded(root: Path, cluster: str) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""Settings to the edges that rotate a held-out set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from runner import survey_files, wiring
+from runner import workspace as workspaces
+from runner.edges import dvc_data
+from runner.edges.artifacts import DirectoryArtifacts
+from runner.edges.readers import CommitReader, OverlaidReader
+from runner.edges.run_branch import BranchPullRequests
+from runner.edges.yaml_files import line_of, parse
+from runner.errors import RecordError, RecordErrors
+from runner.phases import rotation
+from runner.rules.looks import HELDOUT, candidates
+from runner.rules.rotation import Plan
+from runner.workspace import Inputs
+
+
+class Proposed(NamedTuple):
+    """What became of a rotation. The branch is empty where too little is there to propose it."""
+
+    plan: Plan
+    looks: int
+    allowed: int
+    branch: str = ""
+    was_open: bool = False
+
+
+def rotate(path: Path, cluster: str) -> Proposed:
+    """Propose the rotation of the cluster's held-out set, pinned to HEAD, on `benchmark/<cluster>/v<version>`.
+
+    Raises `RecordError` where the branch is open with another rotation, and `RecordErrors` where `hallmark check` would
+    not pass afterwards.
+    """
+    top = wiring.root(path)
+    head = wiring.commit(top)
+    reader = CommitReader(top, head)
+    space = workspaces.load(reader, cluster, parse=parse)
+    wiring.bring_data(top, cluster)
+    home = top / "clusters" / cluster
+    artifacts = DirectoryArtifacts(home, dvc_data.recorded(home))
+    found = rotation.planned(Inputs(space, artifacts), has=artifacts.exists)
+    looked = candidates(wiring.ledger_store(top).read(cluster), space.digests[HELDOUT])
+    told = Proposed(found, len(looked), space.cluster.heldout_looks)
+    if found.lacking:
+        return told
+    changed = rotation.files(space, found, reader, dump=wiring.dump_record)
+    problems = survey_files.survey(OverlaidReader(reader, changed), parse=parse, locate=line_of).problems
+    if problems:
+        raise RecordErrors(list(problems))
+    branch, pulls = f"benchmark/{cluster}/v{found.version}", BranchPullRequests(top, head)
+    standing = pulls.says(branch, changed)
+    if standing is False:
+        hint = "merge it, or delete the branch to propose this one"
+        raise RecordError("is open with another rotation", path=branch, hint=hint)
+    words = rotation.body(found, looks=told.looks, allowed=told.allowed)
+    pulls.open(branch, changed, title=f"{cluster}: rotate held-out to version {found.version}", body=words)
+    return told._replace(branch=branch, was_open=bool(standing))
