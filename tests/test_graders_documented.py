@@ -11,11 +11,12 @@ import pytest
 from runner.edges.yaml_files import load, parse
 from runner.records.conversation import Message, Role
 from runner.records.expected_calls import Tool
-from runner.records.graders import Grader
+from runner.records.graders import Echo, Grader, Negation
 from runner.records.rubric import Normalisation, Rubric
 from runner.records.scenario import Scenario, SetName
+from runner.rules import matching, query_rows
 from runner.rules.expectations import of_rubric, of_scenario
-from runner.rules.graders.table import GRADERS
+from runner.rules.graders.table import GRADERS, LONGEST_ANSWER
 from runner.rules.grading import grade
 from runner.rules.units import TABLE, TEMPERATURES, unit
 from tests.flywheel_fixture import scenario
@@ -60,6 +61,16 @@ def test_the_table_has_every_grader_and_the_code_has_each_of_the_table() -> None
     assert [row[0].strip("`") for row in rows("grader")] == list(SECTIONS) == [*GRADERS, "judge"]
     assert set(KINDS) == {*GRADERS, "judge"}
     assert {kind for kind, _ in EXAMPLES} == set(GRADERS)
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    assert f"more than {LONGEST_ANSWER:,} characters" in PAGE
+    words = " ".join(PAGE.split())
+    assert f"{query_rows.MOST_STEPS:,} steps of SQLite's machine and give {query_rows.MOST_ROWS:,} rows" in words
+    assert matching.MOST_STEPS == 2_000_000
+    assert "more than two million steps" in PAGE
+    for name, value in (("window", Negation().window), ("own_words", Echo().own_words), ("cap", Echo().cap)):
+        assert f"`{name}` ({value})" in PAGE
 
 
 def test_the_table_says_which_graders_are_met_in_part() -> None:
