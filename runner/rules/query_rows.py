@@ -1,8 +1,8 @@
 """The rows that a query gives on a small database, which stands in memory and is gone afterwards.
 
 SQLite runs the query: it may read the tables, and nothing else (authorizer). It has so many steps of SQLite's machine,
-so many rows, and values of so many bytes; a query that takes more is refused, at the same step wherever SQLite's version
-is the same. What a query would do with the time of day, chance, other files or its own connection is refused.
+so many rows, and values of so many bytes; a query that takes more is refused, at the same step wherever SQLite's
+version is the same. What a query would do with the time of day, chance, other files or its own connection is refused.
 
 Two queries that give the same rows here may differ on other tables: rows that tell wrong queries from right ones are
 part of a rubric. Names of columns say nothing; their order does.
