@@ -34,7 +34,7 @@ from runner.edges.traces.senders import KEY_VARIABLE
 from runner.edges.transformers_models import TransformersModels
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import parse
-from runner.errors import DataError, GitError
+from runner.errors import DataError, GitError, RecordError
 from runner.ports import LanguageModels, LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock
@@ -57,8 +57,12 @@ if TYPE_CHECKING:
 
 
 def root(path: Path) -> Path:
-    """The top of the work tree that `path` is in. Raises `GitError` outside of one."""
-    return Path(git(path, "rev-parse", "--show-toplevel"))
+    """The top of the work tree that `path` is in. Raises `RecordError` outside of one, `GitError` where git fails."""
+    here = path.resolve()
+    if not any((folder / ".git").exists() for folder in (here, *here.parents)):
+        hint = "go into a workspace, or make one: hallmark init DIR"
+        raise RecordError("is no workspace, and lies in none", path=str(here), hint=hint)
+    return Path(git(here, "rev-parse", "--show-toplevel"))
 
 
 def commit(path: Path, revision: str = "HEAD") -> str:

@@ -97,9 +97,9 @@ def desk(path: Path, cluster: str, *, iteration: str = "", reviewer: str = "", k
     Raises `RecordError` where nothing waits or several do, `VerificationError` where the key is another person's.
     """
     top = wiring.root(path)
-    known = workspace.clusters(DirectoryReader(top))
-    if cluster not in known:
-        raise RecordError(f"there is no cluster {cluster}", path=str(top), hint=f"clusters: {', '.join(known)}")
+    reader = DirectoryReader(top)
+    if cluster not in workspace.clusters(reader):
+        raise workspace.unknown(reader, cluster)
     who = _reviewer(top, name=reviewer, key=key, signed=_asks(top, cluster).signed)
     place = _place(top, cluster, iteration, who.name)
     return Desk(place, who, ReviewFiles(place.top, cluster, place.iteration, who.name))

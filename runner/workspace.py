@@ -108,12 +108,17 @@ def load_all(reader: Reader, *, parse: RecordParser) -> Mapping[str, Workspace]:
     return {cluster: load(reader, cluster, parse=parse) for cluster in clusters(reader)}
 
 
+def unknown(reader: Reader, cluster: str) -> RecordError:
+    """That there is no such cluster, and which there are."""
+    known = ", ".join(clusters(reader)) or "none yet; see `hallmark import labelled --help`"
+    return RecordError(f"there is no cluster {cluster}", path=reader.name, hint=f"clusters: {known}")
+
+
 def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     """The cluster's reviewed files. Raises `RecordErrors` with every problem of them."""
     home = f"clusters/{cluster}/"
     if home + "cluster.yaml" not in reader.paths(home):
-        known = ", ".join(clusters(reader)) or "none yet; see `hallmark import labelled --help`"
-        raise RecordErrors([RecordError(f"there is no cluster {cluster}", path=reader.name, hint=f"clusters: {known}")])
+        raise RecordErrors([unknown(reader, cluster)])
     tray = Tray(reader, parse)
     record = tray.one(home + "cluster.yaml", Cluster)
     problem = tray.one(home + "problem.md", Problem)

@@ -119,3 +119,12 @@ def test_from_an_empty_directory_to_a_checked_cluster(tmp_path):
     assert hallmark("benchmark", "lock", "desk", cwd=top).returncode == 0
     assert hallmark("check", cwd=top).returncode == 0
     assert hallmark("import", "labelled", "--cluster", "desk", *files, cwd=top).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "verb", [("check",), ("status",), ("iterate", "desk"), ("triage", "desk"), ("evaluate", "desk")]
+)
+def test_outside_of_a_workspace_every_verb_says_so(tmp_path, verb):
+    done = hallmark(*verb, cwd=tmp_path)
+    assert "is no workspace, and lies in none (go into a workspace, or make one: hallmark init DIR)" in done.stderr
+    assert done.returncode == 1
