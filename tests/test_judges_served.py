@@ -152,12 +152,19 @@ class Local(SimulatedModels):
 
 def test_a_judge_of_this_machine_says_one_of_the_verdicts_and_is_asked_once(tmp_path: Path) -> None:
     models = Local()
-    ports = replace(simulated_ports(), judges=AskedJudges(models, journals=tmp_path))
+    longest = [10_000]
+    asked = AskedJudges(
+        models, journals=tmp_path, room=lambda model, tokens: lambda prompt: len(prompt[1].content) < longest[0]
+    )
+    ports = replace(simulated_ports(), judges=asked)
     own = judge(model={"kind": "path", "path": "models/judge", "sha256": "a" * 64})
     assert votes(ports, own, [case("please"), case("no")]) == [(M, M), (U, U)]
     yes, no = '{"verdict": "yes"}', '{"verdict": "no"}'
     assert models.given == [(yes, no), (no, yes)]
     assert votes(ports, own, [case("please"), case("no")]) == [(M, M), (U, U)]
+    assert len(models.given) == 2
+    long = case("please " * 2_000)
+    assert votes(ports, own, [long, case("no")]) == [(N, N), (U, U)], "what is cut would lose the instruction"
     assert len(models.given) == 2
 
 

@@ -5,12 +5,13 @@ What a judge has said is journalled and not asked for again, by whoever grades t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.ports_models import LanguageModels, Model, Progress, Tree, silent
 from runner.records.cluster import HubBase, PathBase
+from runner.records.conversation import Conversation
 from runner.records.judging import JudgeFile, ServedModel
 from runner.rules.judges.asking import Question
 from runner.rules.judges.identity import judge_digest
@@ -19,9 +20,16 @@ if TYPE_CHECKING:
     from runner.edges.chat.journal import Journal
 
 
+Fits = Callable[[Conversation], bool]
+
+
 class AskedJudges:
-    def __init__(self, models: LanguageModels, *, journals: Path) -> None:
-        self._models, self._journals = models, journals
+    """`room` says of a model of this machine, and how many tokens it is to write, which prompts it takes whole."""
+
+    def __init__(
+        self, models: LanguageModels, *, journals: Path, room: Callable[[Model, int], Fits] | None = None
+    ) -> None:
+        self._models, self._journals, self._room = models, journals, room or room_of
 
     def ask(self, judge: JudgeFile, questions: Sequence[Question], *, progress: Progress = silent) -> list[str]:
         from runner.edges.chat.journal import Journal  # asyncio's neighbours, which few runs wait for
@@ -37,12 +45,16 @@ class AskedJudges:
     def _local(
         self, judge: JudgeFile, base: PathBase | HubBase, wanted: Sequence[Question], journal: Journal, tell: Progress
     ) -> dict[str, str]:
-        """Greedily, and among the verdicts that there are alone."""
+        """Greedily, and among the verdicts that there are alone. A prompt that is too long would lose its start, and
+        with it the instruction: on that nothing is said."""
         from runner.edges.chat.reply import Reply
 
-        model = Model(base, Tree({}))
+        model, fresh = Model(base, Tree({})), [one for one in wanted if one.key not in journal.replies]
+        fits = self._room(model, judge.max_new_tokens) if fresh else None
+        whole = {one.key: fits is not None and fits(one.messages) for one in fresh}
+        journal.keep(Reply(one.key, "", "too long") for one in fresh if not whole[one.key])
         for swapped in (False, True):
-            missing = [one for one in wanted if one.swapped is swapped and one.key not in journal.replies]
+            missing = [one for one in fresh if one.swapped is swapped and whole[one.key]]
             if missing:
                 answers = self._models.answer(
                     model,
@@ -53,6 +65,14 @@ class AskedJudges:
                 )
                 journal.keep(Reply(one.key, text) for one, text in zip(missing, answers.texts, strict=True))
         return {one.key: journal.replies[one.key].text for one in wanted}
+
+
+def room_of(model: Model, tokens: int) -> Fits:
+    """Whether a prompt and so many tokens after it fit into what the model takes."""
+    from runner.edges.bases import context_of, prompt_ids, tokenizer_of
+
+    tokenizer, most = tokenizer_of(model), context_of(model) - tokens
+    return lambda prompt: len(prompt_ids(tokenizer, [prompt], longest=most + 1)[0]) <= most
 
 
 def _served(
