@@ -80,7 +80,7 @@ def said(body):
 
 
 def serve(arguments):
-    told("started.jsonl", {"arguments": arguments, "pid": os.getpid()})
+    told("started.jsonl", {"arguments": arguments, "pid": os.getpid(), "environment": dict(os.environ)})
     if (SCRIPT / "dies-at-start").exists():
         sys.exit("ValueError: no such model")
     beside = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # vLLM's engine core

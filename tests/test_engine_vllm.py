@@ -103,6 +103,23 @@ def test_one_server_answers_for_a_base_and_its_adapters_each_loaded_once_by_name
     assert gone(bench.told("beside")[0]), "what the server had started goes with it"
 
 
+def test_the_server_is_told_its_own_key_and_no_other_secret(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSE_KEY", "sk-secret")
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    bench.answer(base(), 1)
+    (started,) = bench.told("started")
+    environment = started["environment"]
+    assert "sk-secret" not in environment.values()
+    assert "PYTHONPATH" not in environment
+    assert len(environment["VLLM_API_KEY"]) >= 32
+    assert environment["VLLM_API_KEY"] not in " ".join(started["arguments"]), "which any user may list"
+
+
+def test_answers_that_may_fill_the_whole_context_are_refused(bench: Bench) -> None:
+    with pytest.raises(ModelError, match="max_new_tokens"):
+        bench.models.answer(base(), prompts(1), max_new_tokens=64)
+
+
 def test_an_adapter_of_a_higher_rank_starts_the_server_anew(bench: Bench) -> None:
     bench.answer(adapted(8), 1)
     bench.answer(adapted(40), 1)

@@ -128,9 +128,12 @@ def tokenizer_digests(model: Model) -> tuple[str, str]:
 
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[Conversation], *, longest: int) -> list[list[int]]:
-    """The prompts as token ids, through the chat template; one of more than `longest` tokens loses its start."""
+    """The prompts as token ids, through the chat template; one of more than `longest` tokens loses its start. Raises
+    `ModelError` where there is room for none."""
     if not prompts:
         return []
+    if longest < 1:
+        raise ModelError("answers may be as long as all that the base takes: say less under serving.max_new_tokens")
     shown = [chat_form(prompt) for prompt in prompts]
     rendered = tokenizer.apply_chat_template(shown, tokenize=False, add_generation_prompt=True)
     return [ids[-longest:] for ids in tokenizer(rendered, add_special_tokens=False)["input_ids"]]

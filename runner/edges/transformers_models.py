@@ -14,6 +14,7 @@ from typing import Any
 from runner.edges import generation_loop, lora, tiny_base
 from runner.edges.bases import accelerator, base_digest, network_of, tokenizer_digests, tokenizer_of
 from runner.edges.generation_loop import Setting
+from runner.edges.latency import latency
 from runner.edges.machine import processor
 from runner.ports import Answers, Fitted, Keep, Latency, Model, Pretrained, Progress, Tree, forget, silent
 from runner.records.conversation import Conversation
@@ -155,10 +156,8 @@ class TransformersModels:
             for prompt in prompts:
                 started = time.perf_counter()
                 generation_loop.answer(network, tokenizer, [prompt], Setting(max_new_tokens))
-                taken.append(1000 * (time.perf_counter() - started))
-        taken.sort()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return Latency(p50_ms=_quantile(taken, 0.5), p95_ms=_quantile(taken, 0.95), peak_memory_mib=peak)
+                taken.append(time.perf_counter() - started)
+        return latency(taken, peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
     @contextlib.contextmanager
     def _ready(self, model: Model) -> Iterator[tuple[Any, Any]]:
@@ -201,8 +200,3 @@ class TransformersModels:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    """Of sorted values, the nearest rank; 0 for none."""
-    return values[min(len(values) - 1, int(share * len(values)))] if values else 0.0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 from pathlib import Path
@@ -38,6 +39,7 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 RETRIES = 1
 """It stands on this machine: one that does not answer twice is mended, not waited for."""
 LONGEST_WAIT_S = 5.0
+KEPT_BACK = re.compile(r"^PYTHON|KEY|TOKEN|SECRET|PASS|CREDENTIAL")
 KV_CACHE_GIB = "1"
 """On a CPU, unless VLLM_CPU_KVCACHE_SPACE says something else."""
 
@@ -155,15 +157,19 @@ class VllmModelServer:
         return [place, "--revision", revision, "--tokenizer-revision", revision] if revision else [place]
 
     def _variables(self, model: Model) -> dict[str, str]:
-        ours = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+        """The runner's, but for its Python's and for secrets that are none of the server's."""
+        hub = isinstance(model.base, HubBase)
+        kept = {name: value for name, value in os.environ.items() if not KEPT_BACK.search(name)}
+        token = {"HF_TOKEN": os.environ["HF_TOKEN"]} if hub and "HF_TOKEN" in os.environ else {}
         return {
             "VLLM_CPU_KVCACHE_SPACE": KV_CACHE_GIB,
-            **ours,
+            **kept,
+            **token,
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
             "VLLM_API_KEY": self._key,
             "VLLM_DO_NOT_TRACK": "1",
             "VLLM_NO_USAGE_STATS": "1",
-            **({} if isinstance(model.base, HubBase) else {"HF_HUB_OFFLINE": "1"}),
+            **({} if hub else {"HF_HUB_OFFLINE": "1"}),
         }
 
     def _load(self, adapter: Tree) -> str:
