@@ -1,4 +1,5 @@
-"""Settings to the edges of evaluation: which model is asked, where its base comes from, and where the log goes."""
+"""Settings to the edges of evaluation: which model is asked, where its base comes from, where the log goes, and whose
+scenarios are taken over."""
 
 from __future__ import annotations
 
@@ -12,11 +13,13 @@ from pydantic import ValidationError
 
 from runner import wiring, workspace
 from runner.edges import dvc_data
+from runner.edges import import_assay as assay_files
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.base_store import LocalBases
 from runner.edges.bases import base_digest
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.git import GitObjects
+from runner.edges.import_assay import Written
 from runner.edges.logs.store import Evaluations, Kept
 from runner.edges.readers import DirectoryReader
 from runner.edges.run_outputs import RunOutputs
@@ -28,6 +31,8 @@ from runner.records.cluster import TinyBase
 from runner.records.evaluation import EvaluatedModel, ModelKind, StageName
 from runner.records.promotion import PromotionRecord
 from runner.records.serving import Serving
+from runner.records.terms import SetName
+from runner.rules.assay import Terms
 from runner.rules.canonical import digest
 from runner.rules.problems import explain
 from runner.workspace import Inputs, Workspace
@@ -89,6 +94,12 @@ def evaluate(
     if keep:
         store.publish(kept)
     return kept
+
+
+def import_assay(path: Path, cluster: str, file: Path, *, into: SetName, terms: Terms) -> Written:
+    """Take the scenarios of an Assay file over into a set of the cluster. Raises `RecordError`."""
+    top = wiring.root(path)
+    return assay_files.import_assay(top, wiring.workspace(top, cluster), file, into=into, terms=terms)
 
 
 def _with_engine(space: Workspace, engine: str) -> Workspace:

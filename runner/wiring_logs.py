@@ -23,7 +23,7 @@ from runner.records.score import GradedAnswer
 from runner.records.terms import SetName
 from runner.rules.evaluations import Asked, difference, summary
 from runner.rules.foreign_logs import Imported, Known, imported
-from runner.rules.scoring import capability_weights
+from runner.rules.scoring import AS_WRITTEN, capability_weights
 
 PHASES = {"base": "baseline", "incumbent": "baseline", "control": "assess", "candidate": "assess"}
 """Whose answers an iteration has, and the phase that asked for them."""
@@ -57,9 +57,11 @@ def shown(
     capability: str = "",
     set_name: str = "",
     outcome: str | None = None,
+    under: str = AS_WRITTEN,
     limit: int = 20,
 ) -> Shown:
-    """The evaluation, and the samples that match every filter, the first `limit` of them."""
+    """The evaluation, and the samples that match every filter, the first `limit` of them. `under` is a perturbation, or
+    `any`."""
     log = log_of(path, name)
     columns = log.index
     wanted = [
@@ -69,6 +71,7 @@ def shown(
         and capability in ("", columns.capabilities[place])
         and set_name in ("", columns.sets[place])
         and outcome in (None, columns.outcome_types[place])
+        and under in ("any", columns.perturbations[place])
     ]
     chosen = frozenset(wanted[:limit])
     return Shown(log.run, len(wanted), list(log.samples(chosen.__contains__)))

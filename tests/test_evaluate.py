@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,7 @@ def test_show_filters_by_every_column(desk: Path) -> None:
     kept = evaluate(desk)
     failed = wiring_logs.shown(desk, kept.run.id[:9], failed=True, limit=1000)
     assert failed.matching == len(failed.samples) == 45
+    assert wiring_logs.shown(desk, kept.run.id, under="any").matching == 110
     assert {one.grade.capability for one in failed.samples} >= WEAK
     one = wiring_logs.shown(desk, str(kept.log), failed=True, capability="login", set_name="dev", outcome="tp", limit=3)
     assert one.matching == 8
@@ -299,3 +301,18 @@ def test_a_kept_evaluation_is_governed(tmp_path: Path) -> None:
     assert ["is of another log" in one.problem for one in wiring_check.survey(desk).problems] == [True]
     kept.summary.write_bytes(kept.summary.read_bytes().replace(b'"cluster": "desk"', b'"cluster": "bank"'))
     assert {one.field for one in wiring_check.survey(desk).problems} == {"cluster", "log.sha256"}
+
+
+def test_what_people_type(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's own words reach the evaluation, with `run` or without."""
+    monkeypatch.setattr(wiring_evaluate.wiring, "TransformersModels", lambda threads: SimulatedModels())
+    words = (CLUSTER, "--model", "base", "--stage", "smoke", "--set", "core", "--early-stop", "--no-cache", "--keep")
+    text = said(desk, *words)
+    assert "smoke            stopped: at best, core would come to 0.7500, below the threshold 0.8000" in text
+    assert re.search(r"(?m)^log  .*/clusters/desk/evaluations/base-\w{12}\.jsonl\.zst$", text)
+    document = json.loads(said(desk, "run", CLUSTER, "--model", "base", "--until", "robustness", "--json"))
+    assert [one["stage"] for one in document["run"]["stages"]][:2] == ["smoke", "core"]
+    assert document["run"]["id"] in said(desk, "list", CLUSTER)
+    shown = said(desk, "show", document["run"]["id"], "--failed", "--outcome", "tp", "--set", "core", "--limit", "1")
+    assert "1 of 16 scenarios shown" in shown
+    assert "under typos" in said(desk, "show", document["run"]["id"], "--failed", "--under", "typos", "--limit", "1")

@@ -17,6 +17,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 FORMAT = click.option("--format", type=click.Choice(["inspect", "lm-eval"]), required=True, help="Whose log it is.")
 KEEP = click.option("--keep", is_flag=True, help="Put the summary where git tracks it, the log behind a DVC pointer.")
 SETS = [name.value for name in SetName if name.value in {stage.value for stage in StageName}]
+UNTIL = [stage.value for stage in StageName if stage is not StageName.HELDOUT]
 RUN = "run"
 
 
@@ -43,11 +44,13 @@ def evaluate() -> None:
 @click.argument("cluster")
 @click.option("--model", default="incumbent", show_default=True, metavar="MODEL",
               help="base, incumbent, a promotion's sequence, or a directory with an adapter.")  # fmt: skip
-@click.option("--stage", "stages", type=click.Choice(list(StageName)), multiple=True,
+@click.option("--stage", "stages", type=click.Choice([*map(str, StageName)]), multiple=True,
               help="Only this stage; may be given several times.")  # fmt: skip
 @click.option("--set", "sets", type=click.Choice(SETS), multiple=True,
               help="Only this set; may be given several times. Held-out is asked in no other way.")  # fmt: skip
-@click.option("--until", type=click.Choice([*StageName]), help="Every stage up to this one, but for held-out.")
+@click.option(
+    "--until", type=click.Choice([*map(str, StageName)]), help="Every stage up to this one, but for held-out."
+)
 @click.option("--early-stop", is_flag=True, help="End where the gate would refuse the model whatever came later.")
 @click.option("--engine", type=click.Choice(["transformers", "vllm", "openai"]), default=None,
               help="What answers, if not the engine of cluster.yaml.")  # fmt: skip
@@ -77,8 +80,6 @@ def run(
     from runner.cli.evaluating import Progress
     from runner.rules.evaluation_view import block
 
-    if until == StageName.HELDOUT:
-        raise click.UsageError("nothing goes as far as held-out: ask it with --set heldout")
     asked = tuple(dict.fromkeys(StageName(name) for name in (*stages, *sets)))
     options |= {"stages": asked, "until": StageName(until) if until else None}
     options |= {"engine": engine or "", "cached": not no_cache}
@@ -98,11 +99,14 @@ def run(
 @click.option("--failed", is_flag=True, help="Only scenarios that failed.")
 @click.option("--capability", default="", help="Only scenarios of this capability.")
 @click.option("--set", "set_name", default="", help="Only scenarios of this set.")
-@click.option("--outcome", type=click.Choice(list(OutcomeType)), help="Only scenarios of this outcome type.")
+@click.option("--outcome", type=click.Choice([*map(str, OutcomeType)]), help="Only scenarios of this outcome type.")
+@click.option(
+    "--under", default="", help="Only scenarios under this perturbation, such as typos; `any` for all of them."
+)
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Scenarios at most.")
 @HERE
 @JSON
-def show(name: str, limit: int, directory: Path, as_json: bool, **filters: Any) -> ExitCode:
+def show(name: str, under: str, limit: int, directory: Path, as_json: bool, **filters: Any) -> ExitCode:
     """Show the evaluation RUN: its summary, and with a filter the scenarios with answer, reference and explanation.
 
     RUN is an id or the beginning of one, or the path of a log. Of held-out scenarios there are scores alone.
@@ -112,7 +116,7 @@ def show(name: str, limit: int, directory: Path, as_json: bool, **filters: Any) 
     from runner import wiring_logs
     from runner.rules.evaluation_view import block, sample_lines
 
-    found = wiring_logs.shown(directory, name, limit=limit, **filters)
+    found = wiring_logs.shown(directory, name, under=under or "none", limit=limit, **filters)
     if as_json:
         document = {
             "run": found.run.model_dump(mode="json"),
@@ -121,7 +125,7 @@ def show(name: str, limit: int, directory: Path, as_json: bool, **filters: Any) 
         }
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return ExitCode.DONE
-    if not any(filters.values()):
+    if not under and not any(filters.values()):
         _table(block(found.run, None))
         return ExitCode.DONE
     for sample in found.samples:

@@ -1,4 +1,4 @@
-"""`hallmark import`: a cluster from what people have."""
+"""`hallmark import`: a cluster, or scenarios of one, from what people have."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
-from runner import wiring
+from runner import wiring, wiring_evaluate
 from runner.errors import ExitCode
+from runner.records.terms import Origin, SetName, Severity
+from runner.rules.assay import Terms
 from runner.rules.labelled import SETS, TRAINING, Labelled
 from runner.rules.labelled_answers import Request
 
@@ -20,7 +22,7 @@ SHARE = click.FloatRange(0, 1)
 
 @click.group()
 def import_() -> None:
-    """Make a cluster from what you have."""
+    """Make a cluster from what you have, or add scenarios to one."""
 
 
 @import_.command()
@@ -66,6 +68,34 @@ def labelled(directory: Path, push: bool, as_json: bool, **options: Any) -> Exit
         click.echo(json.dumps(_summary(made), indent=1))
     else:
         _tell(made)
+    return ExitCode.DONE
+
+
+@import_.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--cluster", required=True, help="The cluster that the scenarios are for.")
+@click.option("--set", "into", type=click.Choice([*map(str, SetName)]), default="core", show_default=True)
+@click.option(
+    "--origin", type=click.Choice([*map(str, Origin)]), required=True, help="Who wrote them: the file does not say."
+)
+@click.option("--severity", type=click.Choice([*map(str, Severity)]), default="medium", show_default=True)
+@click.option("--capability", default="", help="One for all of them; otherwise their first axis, or their category.")
+@click.option("--rubric", default="", help="What decides where the file has no checker: a rubric of this workspace.")
+@click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON document.")
+def assay(file: Path, cluster: str, into: str, directory: Path, as_json: bool, **terms: Any) -> ExitCode:
+    """Take over the scenarios of the Assay file FILE, a scenario or a set of them, into a set of a cluster. Checkers
+    become rubrics, as drafts. Nothing is written unless all of it can be.
+
+    Example: hallmark import assay scenarios.json --cluster support-desk --origin human --capability refund-status
+    """
+    terms |= {"origin": Origin(terms["origin"]), "severity": Severity(terms["severity"])}
+    written = wiring_evaluate.import_assay(directory, cluster, file, into=SetName(into), terms=Terms(**terms))
+    if as_json:
+        click.echo(json.dumps(written._asdict(), indent=1))
+        return ExitCode.DONE
+    click.echo("\n".join([*written.scenarios, *written.rubrics]))
+    click.echo("next: read them, write the right answers where there were none, approve the rubrics, hallmark check")
     return ExitCode.DONE
 
 

@@ -15,7 +15,7 @@ from runner.errors import ExitCode
 VERBS: dict[str, tuple[str, str]] = {
     # everyday
     "init": ("init:init", "Make a workspace: layout, DVC, an empty policy."),
-    "import": ("import_:import_", "Make a cluster from labelled text (CSV)."),
+    "import": ("import_:import_", "Make a cluster from labelled text (CSV), or add scenarios."),
     "check": ("check:check", "Check reviewed files, one or all, with every cross-reference."),
     "benchmark": ("benchmark:benchmark", "Freeze a cluster's sets into its benchmark.lock."),
     "calibrate": ("calibrate:calibrate", "Hold a judge against people's labels: kappa, and whether it counts."),
