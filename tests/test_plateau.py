@@ -55,6 +55,7 @@ def superseded(iteration: str) -> list[Entry]:
         ("assess", Verdict(), True),
         ("assess", refused("regressions", "latency"), True),
         ("assess", refused("significance"), False),
+        ("assess", refused("stages"), False),
         ("sweep", refused("human floor"), False),
         ("validate", refused("leakage"), False),
         ("assess", refused("held-out looks"), None),

@@ -15,6 +15,8 @@ from runner.records.verdict import Outcome
 
 TRYING = frozenset({"validate", "sweep", "train", "assess"})
 """The phases at which a refusal means that the try brought nothing."""
+WITHOUT = frozenset({"significance", "stages"})
+"""Refusals that say of held-out that nothing was gained there, or that the candidate did not come that far."""
 LIFTING = ("cluster", "problem", "rubrics", "params", "data/base", "data/gold", "scenarios/")
 """What people change that gives the next iteration another chance. New production signals alone do not."""
 
@@ -63,7 +65,7 @@ def brought(entries: Iterable[Entry]) -> bool | None:
     steps = {reason.step for reason in last.verdict.reasons}
     if "held-out looks" in steps:
         return None
-    return last.phase == "assess" and "significance" not in steps
+    return last.phase == "assess" and not steps & WITHOUT
 
 
 def pinned_to(entries: Iterable[Entry], iteration: str) -> Mapping[str, str]:
