@@ -21,9 +21,10 @@ def benchmark() -> None:
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print the lock as one JSON document.")
 def lock(cluster: str, directory: Path, as_json: bool) -> ExitCode:
-    """Write CLUSTER's benchmark.lock: the digests of its frozen sets as they stand (held-out, if none is named yet).
+    """Write CLUSTER's benchmark.lock: the digests of its frozen sets as they stand (held-out, if none is named yet), and
+    of the judges that its approved rubrics name.
 
-    A frozen set changes only with a new benchmark_version in cluster.yaml; raise that first.
+    A frozen set or a locked judge changes only with a new benchmark_version in cluster.yaml; raise that first.
 
     Example: hallmark benchmark lock support-desk
     """
@@ -33,6 +34,8 @@ def lock(cluster: str, directory: Path, as_json: bool) -> ExitCode:
     else:
         for name, frozen in made.sets.items():
             click.echo(f"{name}: {frozen.scenarios:,} scenarios, sha256 {frozen.sha256[:16]}…")
+        for name, sha256 in made.judges.items():
+            click.echo(f"judge {name}: sha256 {sha256[:16]}…")
         click.echo(f"{path}: version {made.version}")
     return ExitCode.DONE
 
