@@ -21,8 +21,8 @@ def benchmark() -> None:
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print the lock as one JSON document.")
 def lock(cluster: str, directory: Path, as_json: bool) -> ExitCode:
-    """Write CLUSTER's benchmark.lock: the digests of its frozen sets as they stand (held-out, if none is named yet), and
-    of the judges that its approved rubrics name.
+    """Write CLUSTER's benchmark.lock: the digests of its frozen sets as they stand (held-out, if none is named
+    yet), and of the judges that its approved rubrics name.
 
     A frozen set or a locked judge changes only with a new benchmark_version in cluster.yaml; raise that first.
 
