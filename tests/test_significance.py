@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from runner.records.plateau import PlateauPolicy
 from runner.records.score import Comparison
 from runner.records.significance import Detectable, Interval, Repeats, SignificancePolicy, Tally, Tier
 from runner.records.terms import OutcomeType
@@ -166,3 +169,19 @@ def test_balanced_accuracy_s_interval_is_newcombe_s() -> None:
     assert both is not None
     assert both.balanced_accuracy == pytest.approx(0.6)
     assert [round(2 * end - 1, 4) for end in (both.interval.low, both.interval.high)] == [0.0524, 0.3339]
+
+
+def test_the_documented_tiers_and_policies_are_the_real_ones() -> None:
+    lines = (Path(__file__).parent.parent / "docs" / "statistics.md").read_text().splitlines()
+    first = [re.match(r"\| `([\w -]+)` \|", line) for line in lines]
+    documented = [found[1] for found in first if found]
+    tiers = ["unreliable baseline", "improved", "regressed", "insufficient data", "no change"]
+    assert sorted(tiers) == sorted(Tier)
+    assert documented == [*tiers, *SignificancePolicy.model_fields, *PlateauPolicy.model_fields]
+    defaults = re.findall(r"\| `(\w+)` \| ([\w.]*) \|", "\n".join(lines))
+    plain = [
+        *SignificancePolicy().model_dump().items(),
+        ("patience", PlateauPolicy().patience),
+        ("acknowledged", "none"),
+    ]
+    assert dict(defaults) == {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in plain}
