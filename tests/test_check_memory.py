@@ -15,6 +15,7 @@ import pytest
 from runner import survey_files
 from runner.edges import check_memory
 from runner.edges.check_memory import FOLDER, CheckMemory, program, seal_key
+from runner.edges.halves import TOGETHER
 from runner.edges.readers import DirectoryReader
 from runner.edges.standing import StandingReader
 from runner.edges.yaml_files import dump, line_of, read
@@ -196,7 +197,7 @@ def test_a_symbolic_link_is_refused_with_a_memory_too(top):
 
 
 def test_two_processes_share_the_reading_of_many_files(top):
-    for number in range(check_memory.TOGETHER + 1):
+    for number in range(TOGETHER + 1):
         name = f"core-more-{number}"
         put(top, f"scenarios/desk/core/{name}.yaml", dump(scenario(name)))
     edit(top, "scenarios/desk/core/core-more-7.yaml", "lens:", "lense:")
@@ -204,7 +205,7 @@ def test_two_processes_share_the_reading_of_many_files(top):
     counting = Counting()
     found = remembered(top, later=HOUR, parse=counting)
     assert told(found) == told(anew(top)) == told(remembered(top, later=HOUR))
-    assert len([path for path in counting.paths if path.startswith("scenarios/")]) < check_memory.TOGETHER
+    assert len([path for path in counting.paths if path.startswith("scenarios/")]) < TOGETHER
 
 
 def test_several_checks_at_once_and_one_after(top, tmp_path):

@@ -1,4 +1,4 @@
-"""`hallmark benchmark`: what is frozen, and how it is renewed."""
+"""`hallmark benchmark`: what is frozen, how it is renewed, and what the sets are worth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.errors import ExitCode
 
 @click.group()
 def benchmark() -> None:
-    """The frozen sets of a cluster."""
+    """The sets of a cluster: what is frozen, what they cover, how their items behave."""
 
 
 @benchmark.command()
@@ -65,3 +65,29 @@ def rotate(cluster: str, directory: Path, as_json: bool) -> ExitCode:
     else:
         click.echo("\n".join(lines(done)))
     return ExitCode.REFUSED if done.plan.lacking else ExitCode.DONE
+
+
+@benchmark.command()
+@click.argument("cluster")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the page, with its plots, there.")
+@click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
+def report(cluster: str, html: Path | None, directory: Path, as_json: bool) -> ExitCode:
+    """What CLUSTER's benchmark covers and lacks, whether held-out is like the rest, duplicates and leaks, and how
+    items and rubrics fared with every model of the history. Of held-out, ids and figures alone.
+
+    Example: hallmark benchmark report support-desk --html build/benchmark.html
+    """
+    from runner import wiring_workbench
+    from runner.cli.benchmark_tables import show
+
+    found = wiring_workbench.benchmark_report(directory, cluster)
+    if html is not None:
+        wiring_workbench.write_page(html, found)
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+        return ExitCode.DONE
+    show(found)
+    if html is not None:
+        click.echo(f"{html}: the page")
+    return ExitCode.DONE

@@ -18,12 +18,12 @@ import hmac
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from runner.edges.aside import Aside
+from runner.edges.halves import in_halves
 from runner.edges.standing import StandingReader
 from runner.errors import RecordError
 from runner.rules.outline import Outline
@@ -31,8 +31,6 @@ from runner.survey import Read, Row, Scenarios
 
 RACY_NS = 2_000_000_000
 """File systems keep times to two seconds at worst."""
-TOGETHER = 400
-"""Files from which a second process is worth its start."""
 LINES = 50
 """Lines after which the whole is written anew."""
 FOLDER = Path(".hallmark", "check")
@@ -64,7 +62,8 @@ class CheckMemory:
         if unread:
             by_bytes = {entry[1]: entry[2] for entry in self._old.values() if entry[2] is not None}
             said = {path: by_bytes.get(self._files[path][1]) for path in unread}
-            said.update(_read_all([path for path in unread if not _serves(said[path], path, digested)], read))
+            again = [path for path in unread if not _serves(said[path], path, digested)]
+            said.update(zip(again, in_halves(again, read), strict=True))
             self._files.update({path: [*self._files[path][:2], said[path]] for path in unread})
         known = {path: self._files[path][2] for path in paths}
         outlines = {path: Outline._make(one) for path, (one, _) in known.items() if one is not None}
@@ -156,17 +155,6 @@ def _sha256(whole: str, path: str) -> str:
 def _serves(said: Any, path: str, digested: Callable[[str], bool]) -> bool:
     """Whether what is remembered of a scenario is all that is asked for."""
     return said is not None and (said[0] is None or bool(said[0][DIGEST]) or not digested(path))
-
-
-def _read_all(paths: Sequence[str], read: Read) -> Iterable[tuple[str, Any]]:
-    """What each scenario says; half of many by another process."""
-    if len(paths) < TOGETHER or (os.cpu_count() or 1) < 2:
-        return zip(paths, map(read, paths), strict=True)
-    ours, theirs = paths[::2], paths[1::2]
-    aside = Aside(lambda: json.dumps(list(map(read, theirs))).encode())
-    found = list(zip(ours, map(read, ours), strict=True))
-    answer = aside.result()
-    return [*found, *zip(theirs, json.loads(answer) if answer else map(read, theirs), strict=True)]
 
 
 def seal_key() -> bytes | None:

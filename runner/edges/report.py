@@ -184,6 +184,11 @@ def _commands(cluster: str, sequence: int | None) -> tuple[str, ...]:
     )
 
 
+def page_style() -> str:
+    """The style sheet of every page: light and dark, wide and narrow, and on paper."""
+    return resources("runner").joinpath("templates", "page.css").read_text(encoding="utf-8")
+
+
 @cache
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
@@ -201,7 +206,10 @@ def _template() -> Any:
     environment.globals.update({drawing.__name__: drawing for drawing in drawings})
     environment.globals.update(ends=statistics.ends, could_see=statistics.could_see)
     environment.globals.update(
-        batch_cells=report_batches.cells, batch_words=report_batches.WORDS, told_apart=report_batches.told_apart
+        batch_cells=report_batches.cells,
+        batch_words=report_batches.WORDS,
+        told_apart=report_batches.told_apart,
+        style=page_style(),
     )
     source = resources("runner").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)

@@ -22,19 +22,19 @@ BAR = 7
 """Height of one bar, in pixels."""
 
 
-def _open(height: float, says: str, kind: str) -> str:
+def drawing(height: float, says: str, kind: str) -> str:
     return f'<svg class="{kind}" role="img" width="100%" height="{height:g}" aria-label="{escape(says, quote=True)}">'
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+def rule(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line class="{kind}" x1="{x1:.2f}%" y1="{y1:.1f}" x2="{x2:.2f}%" y2="{y2:.1f}"/>'
 
 
-def _dot(x: float, y: float, radius: float, kind: str) -> str:
+def dot(x: float, y: float, radius: float, kind: str) -> str:
     return f'<circle class="{kind}" cx="{x:.2f}%" cy="{y:.1f}" r="{radius:g}"/>'
 
 
-def _text(x: float, y: float, text: str, kind: str, anchor: str = "middle") -> str:
+def label(x: float, y: float, text: str, kind: str, anchor: str = "middle") -> str:
     return f'<text class="{kind}" x="{x:.2f}%" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
@@ -67,16 +67,16 @@ def intervals(comparisons: Sequence[Comparison]) -> str:
         f"{signed(c.interval.low)} to {signed(c.interval.high)}"
         for c in comparisons
     )
-    parts = [_open(bottom + 22, f"Difference in the share passed, {says}", "figure")]
+    parts = [drawing(bottom + 22, f"Difference in the share passed, {says}", "figure")]
     for value in ticks(low, high):
-        parts.append(_line(x(value), 0, x(value), bottom, "zero" if value == 0 else "grid"))
-        parts.append(_text(x(value), bottom + 16, signed(value)[:-1] if value else "0", "tick"))
+        parts.append(rule(x(value), 0, x(value), bottom, "zero" if value == 0 else "grid"))
+        parts.append(label(x(value), bottom + 16, signed(value)[:-1] if value else "0", "tick"))
     for row, comparison in enumerate(comparisons):
         y = ROW * row + ROW / 2 + 2
         ends = comparison.interval
-        parts.append(_line(x(ends.low), y, x(ends.high), y, "whisker"))
-        parts += [_line(x(end), y - 4, x(end), y + 4, "whisker") for end in (ends.low, ends.high)]
-        parts.append(_dot(x(comparison.difference), y, 5, "candidate"))
+        parts.append(rule(x(ends.low), y, x(ends.high), y, "whisker"))
+        parts += [rule(x(end), y - 4, x(end), y + 4, "whisker") for end in (ends.low, ends.high)]
+        parts.append(dot(x(comparison.difference), y, 5, "candidate"))
     return "".join([*parts, "</svg>"])
 
 
@@ -84,21 +84,21 @@ def against_limit(rows: Sequence[tuple[str, Estimate]], limit: float) -> str:
     """A dot and an interval for each batch, on a scale from 0 to 1 with a line at the limit."""
     bottom = ROW * len(rows) + 4
     listed = "; ".join(f"{name}: {one.value:.2f}, from {one.low:.2f} to {one.high:.2f}" for name, one in rows)
-    parts = [_open(bottom + 22, f"How well a classifier tells each batch from real rows; {listed}", "figure")]
+    parts = [drawing(bottom + 22, f"How well a classifier tells each batch from real rows; {listed}", "figure")]
     for value in ticks(0.0, 1.0):
-        parts.append(_line(100 * value, 0, 100 * value, bottom, "grid"))
-        parts.append(_text(2 + 96 * value, bottom + 16, f"{value:g}", "tick"))
-    parts.append(_line(100 * limit, 0, 100 * limit, bottom, "control-line"))
+        parts.append(rule(100 * value, 0, 100 * value, bottom, "grid"))
+        parts.append(label(2 + 96 * value, bottom + 16, f"{value:g}", "tick"))
+    parts.append(rule(100 * limit, 0, 100 * limit, bottom, "control-line"))
     for row, (_, one) in enumerate(rows):
         y = ROW * row + ROW / 2 + 2
-        parts.append(_line(100 * one.low, y, 100 * one.high, y, "whisker"))
-        parts.append(_dot(100 * one.value, y, 5, "candidate"))
+        parts.append(rule(100 * one.low, y, 100 * one.high, y, "whisker"))
+        parts.append(dot(100 * one.value, y, 5, "candidate"))
     return "".join([*parts, "</svg>"])
 
 
 def bars(scores: Mapping[str, float], *, says: str) -> str:
     """One capability: a bar per model on a scale from 0 to 1. `scores` maps a model's class name to its score."""
-    parts = [_open((BAR + 2) * len(scores) + 2, says, "bars")]
+    parts = [drawing((BAR + 2) * len(scores) + 2, says, "bars")]
     for row, (model, score) in enumerate(scores.items()):
         y = 1 + (BAR + 2) * row
         parts.append(f'<rect class="track" x="0" y="{y}" width="100%" height="{BAR}"/>')
@@ -110,21 +110,21 @@ def funnel_bars(funnel: Funnel) -> str:
     """A bar per step, as wide as its share of what was generated; behind it, what the step rejected."""
     whole = max(funnel.generated, 1)
     says = ", ".join(f"{one.kept:,} {one.step}" for one in funnel.steps)
-    parts = [_open(ROW * len(funnel.steps), f"Rows that came through each step: {says}", "figure")]
+    parts = [drawing(ROW * len(funnel.steps), f"Rows that came through each step: {says}", "figure")]
     before = funnel.generated
     for row, one in enumerate(funnel.steps):
         y, width, lost = ROW * row + 5, 88 * one.kept / whole, 88 * (before - one.kept) / whole
         parts.append(f'<rect class="candidate" x="0" y="{y}" width="{width:.2f}%" height="{ROW - 10}"/>')
         parts.append(f'<rect class="lost" x="{width:.2f}%" y="{y}" width="{lost:.2f}%" height="{ROW - 10}"/>')
-        parts.append(_text(width + lost + 1, y + 13, f"{one.kept:,}", "tick", "start"))
+        parts.append(label(width + lost + 1, y + 13, f"{one.kept:,}", "tick", "start"))
         before = one.kept
     return "".join([*parts, "</svg>"])
 
 
 def _whisker(x: float, low: float, high: float) -> list[str]:
     """An upright interval: its stem and its two ends, a sixtieth of the width across."""
-    ends = [_line(x - 0.8, y, x + 0.8, y, "whisker") for y in (low, high)]
-    return [_line(x, low, x, high, "whisker"), *ends]
+    ends = [rule(x - 0.8, y, x + 0.8, y, "whisker") for y in (low, high)]
+    return [rule(x, low, x, high, "whisker"), *ends]
 
 
 def _within(arm: Arm) -> str:
@@ -151,21 +151,21 @@ def sweep_curve(sweep: Sweep, *, height: int = 220) -> str:
     says = "; ".join(
         f"{arm.name} {mean[arm.name]:.3f} at {arm.synthetic_share:.0%} synthetic{_within(arm)}" for arm in sweep.arms
     )
-    parts = [_open(height, f"Composite on dev by synthetic share: {says}. Chosen: {sweep.chosen}", "figure")]
+    parts = [drawing(height, f"Composite on dev by synthetic share: {says}. Chosen: {sweep.chosen}", "figure")]
     for value in ticks(low, high, most=5):
-        parts += [_line(12, y(value), 96, y(value), "grid"), _text(9, y(value) + 4, f"{value:.2f}", "tick", "end")]
+        parts += [rule(12, y(value), 96, y(value), "grid"), label(9, y(value) + 4, f"{value:.2f}", "tick", "end")]
     if control is not None:
-        parts.append(_line(12, y(mean["control"]), 96, y(mean["control"]), "control-line"))
-        parts.append(_text(96, y(mean["control"]) - 6, "control: no new data", "tick", "end"))
+        parts.append(rule(12, y(mean["control"]), 96, y(mean["control"]), "control-line"))
+        parts.append(label(96, y(mean["control"]) - 6, "control: no new data", "tick", "end"))
     for one, two in pairwise(arms):
         ends = (x(one.synthetic_share), y(mean[one.name]), x(two.synthetic_share), y(mean[two.name]))
-        parts.append(_line(*ends, "curve"))
+        parts.append(rule(*ends, "curve"))
     for arm in arms:
         at = (x(arm.synthetic_share), y(mean[arm.name]))
         if arm.interval:
             parts += _whisker(at[0], y(arm.interval.low), y(arm.interval.high))
         if arm.name == sweep.chosen:
-            parts.append(_dot(*at, 9, "ring"))
-        parts += [_dot(*at, 4, "candidate"), _text(at[0], bottom + 16, f"{arm.synthetic_share:.0%}", "tick")]
-    parts.append(_text(54, height - 6, "synthetic share of the new rows", "tick"))
+            parts.append(dot(*at, 9, "ring"))
+        parts += [dot(*at, 4, "candidate"), label(at[0], bottom + 16, f"{arm.synthetic_share:.0%}", "tick")]
+    parts.append(label(54, height - 6, "synthetic share of the new rows", "tick"))
     return "".join([*parts, "</svg>"])

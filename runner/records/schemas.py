@@ -13,6 +13,7 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.records.traffic import TrafficResult
 from runner.records.triage import Review, TriageFile
+from runner.records.workbench import WorkbenchReport
 
 SCHEMAS: dict[str, type[Record]] = {
     "scenario": Scenario,
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "promotion": PromotionRecord,
     "trust": Trust,
     "traffic-result": TrafficResult,
+    "workbench": WorkbenchReport,
 }
 
 

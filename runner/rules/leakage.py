@@ -75,9 +75,19 @@ class FrozenTexts:
     """The last user texts of every frozen scenario, to be asked whether a text stands among them."""
 
     def __init__(self, scenarios: Iterable[Scenario]) -> None:
-        ordered = sorted(scenarios, key=lambda one: one.id)
-        texts = [last_user_text(scenario.input) for scenario in ordered]
-        self._ids = [scenario.id for scenario in ordered]
+        self._build((scenario.id, last_user_text(scenario.input)) for scenario in scenarios)
+
+    @classmethod
+    def of(cls, texts: Iterable[tuple[str, str]]) -> FrozenTexts:
+        """The same of scenarios' ids and last user texts."""
+        found = cls(())
+        found._build(texts)
+        return found
+
+    def _build(self, pairs: Iterable[tuple[str, str]]) -> None:
+        ordered = sorted(pairs)
+        texts = [text for _, text in ordered]
+        self._ids = [name for name, _ in ordered]
         self._exact = {normal_text(text): name for text, name in zip(reversed(texts), reversed(self._ids), strict=True)}
         self._exact.pop("", None)
         self._indexes = [(how, make, _indexed([*map(make, texts)], threshold)) for how, make, threshold in MEASURES]
