@@ -87,6 +87,10 @@ RUNS: dict[str, Run | Elsewhere] = {
     'hallmark triage CLUSTER --accept ID --accept ID --reject ID --reason "nobody writes so"': TRIAGE,
     "hallmark triage CLUSTER --edit ID --answer TEXT": TRIAGE,
     "hallmark triage CLUSTER --finish": TRIAGE,
+    # docs/workbench.md
+    "hallmark benchmark report CLUSTER": Run("finished", r"models asked: 3; insufficient data"),
+    "hallmark benchmark report CLUSTER --html build/benchmark.html": Run("finished", r"build/benchmark.html: the page"),
+    "hallmark benchmark report CLUSTER --json": Run("finished", r'"told_apart":'),
     "hallmark simulate collapse support-desk": Elsewhere(
         "test_two_generations_on_the_cluster_s_data_and_on_a_file", MINUTES
     ),
