@@ -19,6 +19,7 @@ from runner.edges.base_store import LocalBases
 from runner.edges.bases import base_digest
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.git import GitObjects
+from runner.edges.git_command import git
 from runner.edges.import_assay import Written
 from runner.edges.logs.store import Evaluations, Kept
 from runner.edges.readers import DirectoryReader
@@ -39,6 +40,8 @@ from runner.workspace import Inputs, Workspace
 
 CONFIG = "adapter_config.json"
 LARGEST_ADAPTER = 1 << 32
+RECENT = 8
+"""Run branches that are looked through for a base, the newest first."""
 
 
 class Chosen(NamedTuple):
@@ -174,26 +177,36 @@ def _fits(adapter: Tree, base: str, *, name: str) -> None:
 
 
 def _base(top: Path, space: Workspace, ports: Ports) -> Model:
-    """The cluster's base. A tiny one is that of its present iteration, or of an earlier evaluation; else it is made."""
+    """The cluster's base. A tiny one is that of an iteration, or of an earlier evaluation; else it is made."""
     base = space.cluster.base
     if not isinstance(base, TinyBase):
         return Model(base, Tree({}))
-    return Model(base, _of_iteration(top, space) or _made(top, space, ports))
+    return Model(base, _of_a_run(top, space) or _made(top, space, ports))
 
 
-def _of_iteration(top: Path, space: Workspace) -> Tree | None:
-    """The base on the run branch of the iteration that these very files begin; None where there is none."""
-    from runner.phases.p01_intake import pin
-
+def _of_a_run(top: Path, space: Workspace) -> Tree | None:
+    """The base that a recent iteration made of what these files say of it; None where none did."""
+    cluster, wanted = space.cluster.id, _made_from(space)
+    prefixes = (f"refs/heads/runs/{cluster}/", f"refs/remotes/origin/runs/{cluster}/")
+    refs = git(top, "for-each-ref", "--sort=-committerdate", f"--count={RECENT}", "--format=%(refname)", *prefixes)
     with GitObjects(top) as objects:
-        try:
-            outputs = RunOutputs(objects, space.cluster.id, pin(space).iteration)
-            recorded = outputs.step("baseline").outputs.get("base")
-        except RecordError:
-            return None
-        if recorded is None:
-            return None
-        return outputs.tree_of("base", DvcObjects.of_work_tree(top), recorded)
+        for iteration in dict.fromkeys(ref.rpartition("/")[2] for ref in refs.splitlines()):
+            try:
+                outputs = RunOutputs(objects, cluster, iteration)
+                recorded = outputs.step("baseline").outputs.get("base")
+                same = _made_from(wiring.workspace(top, cluster, outputs.tip)) == wanted
+            except RecordError:
+                continue
+            if same and recorded is not None:
+                return outputs.tree_of("base", DvcObjects.of_work_tree(top), recorded)
+    return None
+
+
+def _made_from(space: Workspace) -> str:
+    """The digest of what a tiny base is made from; its rows that stand in a frozen set are left out."""
+    read = {name: sha256 for name, sha256 in space.digests.items() if name.startswith(("scenarios/", "data/base"))}
+    recipe = [space.params.base.model_dump(mode="json"), space.params.seed, space.params.threads]
+    return digest([read, recipe, space.cluster.instruction])
 
 
 def _made(top: Path, space: Workspace, ports: Ports) -> Tree:
@@ -204,9 +217,7 @@ def _made(top: Path, space: Workspace, ports: Ports) -> Tree:
     from runner.records.training import BaseTraining
 
     cluster = space.cluster
-    read = {name: sha256 for name, sha256 in space.digests.items() if name.startswith(("scenarios/", "data/base"))}
-    recipe = [space.params.base.model_dump(mode="json"), space.params.seed, space.params.threads]
-    key = digest([read, recipe, cluster.instruction, ports.models.version])
+    key = digest([_made_from(space), ports.models.version])
     kept = LocalBases(top / ".hallmark" / "bases" / cluster.id)
     if (found := kept.find(key)) is not None:
         return found

@@ -308,7 +308,7 @@ def test_what_people_type(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wiring_evaluate.wiring, "TransformersModels", lambda threads: SimulatedModels())
     words = (CLUSTER, "--model", "base", "--stage", "smoke", "--set", "core", "--early-stop", "--no-cache", "--keep")
     text = said(desk, *words)
-    assert "smoke            stopped: at best, core would come to 0.7500, below the threshold 0.8000" in text
+    assert re.search(r"(?m)^smoke +stopped: at best, core would come to 0\.7500, below the threshold 0\.8000$", text)
     assert re.search(r"(?m)^log  .*/clusters/desk/evaluations/base-\w{12}\.jsonl\.zst$", text)
     document = json.loads(said(desk, "run", CLUSTER, "--model", "base", "--until", "robustness", "--json"))
     assert [one["stage"] for one in document["run"]["stages"]][:2] == ["smoke", "core"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +222,10 @@ def import_(cluster: str, file: Path, format: str, keep: bool, directory: Path, 
     return ExitCode.DONE
 
 
-def _table(lines: Any) -> None:
+def _table(lines: Iterable[tuple[str, str]]) -> None:
     from runner.rules.shown import shown
 
-    for name, value in lines:
-        click.echo(shown(f"{name:<16} {value}"))
+    rows = list(lines)
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        click.echo(shown(f"{name:<{width}}  {value}"))
