@@ -24,6 +24,7 @@ from runner.edges.generators.chosen import generators
 from runner.edges.git_command import git, has_remote, resolve
 from runner.edges.judges import AskedJudges
 from runner.edges.ledger_store import GitLedgerStore
+from runner.edges.lm_eval import LmEvalTasks
 from runner.edges.machine import SystemClock, ThisMachine
 from runner.edges.minhash import MinHashSuspects
 from runner.edges.presidio import presidio_names
@@ -176,6 +177,7 @@ def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progre
         progress=progress,
         embeddings=LocalEmbeddings(top, threads=threads),
         judges=AskedJudges(local, journals=top / ".hallmark" / "judges" / cluster),
+        general=LmEvalTasks(top, threads=threads),
     )
 
 

@@ -31,6 +31,8 @@ class GeneralTask(Record):
     """Samples at most; all where nothing is said."""
     few_shot: Annotated[int, Field(ge=0)] | None = None
     """Solved examples in the prompt; the task's own number where nothing is said."""
+    chat: bool = False
+    """Whether prompts go through the base's chat template."""
     max_drop: Share = 0.05
     """How far below the base the candidate may be."""
 
