@@ -26,7 +26,7 @@ from runner.rules.canonical import digest
 from runner.rules.judges.identity import judge_digest, judges_digest
 from runner.rules.judges.report import judge_risks, judges_report
 from runner.workspace import Inputs, Workspace
-from tests.flywheel_fixture import RUBRIC, fixture
+from tests.flywheel_fixture import RUBRIC, cluster, fixture
 from tests.judged_fixture import judge
 from tests.test_phases import run_all
 
@@ -219,11 +219,12 @@ def test_intake_refuses_a_judge_that_is_not_the_locked_one_or_not_there() -> Non
 
 
 def test_intake_refuses_a_judge_that_is_the_base_or_a_generator() -> None:
+    space, values = judged()
     hub = {"kind": "hub", "id": "some-org/judge-7b-instruct", "revision": "b" * 40}
-    (problem,) = intake(*judged(base=hub))
+    (problem,) = intake(replace(space, cluster=cluster(base=hub)), values)
     assert "its model is the candidate or the candidate's base" in problem
     server = {"id": "writer", "url": "http://127.0.0.1:9/v1", "model": "Judge-7B-Instruct", "sends": ["gold"]}
-    (problem,) = intake(*judged(generation={"servers": [server]}))
+    (problem,) = intake(replace(space, cluster=cluster(generation={"servers": [server]})), values)
     assert "its model is that of the server writer" in problem
 
 

@@ -217,6 +217,19 @@ def test_what_was_asked_is_not_asked_again(top: Path) -> None:
     assert judges.asked == 2 * 2, "one more polite answer, and the rude one of that number is another text"
 
 
+def test_nothing_leaves_for_a_judge_that_may_not_see_it_or_not_judge(top: Path) -> None:
+    put(top, JUDGE_AT, said(judge(model={**SERVED, "sends": ["dev"]})))
+    judges = SimulatedJudges()
+    with pytest.raises(RecordErrors, match=r"scenarios of core may not leave for http"):
+        calibrated(top, judges)
+    put(top, JUDGE_AT, said(judge()))
+    base = f"base:\n  kind: hub\n  id: other/judge-7b-instruct\n  revision: {'b' * 40}"
+    edit(top, "clusters/desk/cluster.yaml", "base:\n  kind: tiny", base)
+    with pytest.raises(RecordErrors, match="its model is the candidate or the candidate's base"):
+        calibrated(top, judges)
+    assert judges.asked == 0
+
+
 @pytest.mark.parametrize(
     ("judges", "counts", "why"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.errors import RecordError, RecordErrors
-from runner.phases.judging import votes
+from runner.phases.judging import refuse_unfit, votes
 from runner.ports import Ports
 from runner.records.judge import Vote
 from runner.records.judging import Calibration, JudgeFile, JudgeLabels
@@ -23,8 +23,12 @@ def calibrate(
     space: Workspace, judge: JudgeFile, labels: JudgeLabels, ports: Ports, *, before: Calibration | None = None
 ) -> Calibration:
     """How `judge` agrees with `labels`. Answers that `before` has votes on, of the same judge asked in the same words
-    about the same scenarios, are not asked about again. Raises `RecordErrors` for labels that name nothing."""
+    about the same scenarios, are not asked about again. Raises `RecordErrors` for labels that name nothing, and
+    for a judge that may not judge this cluster or not be shown those scenarios."""
     scenarios = {one.id: one for name in LABELLED for one in space.scenarios[name]}
+    labelled = {label.scenario for label in labels.labels}
+    seen = [name for name in LABELLED if any(one.id in labelled for one in space.scenarios[name])]
+    refuse_unfit(space, {judge.id: seen})
     rubric_of = {name: one.rubric for name, one in scenarios.items()}
     path = f"rubrics/judges/{judge.id}/{space.cluster.id}.labels.yaml"
     problems = [

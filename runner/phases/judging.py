@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.errors import RecordError, RecordErrors
@@ -46,7 +46,8 @@ def judged(
     where it cannot be asked.
     """
     cases = _cases(space, asked_of, texts)
-    _refuse(space, cases, asked_of, model)
+    sees = {name: {asked_of[place.answer].set for place, _ in wanted} for name, wanted in cases.items()}
+    refuse_unfit(space, sees, model)
     shown = shown_criteria(space.rubrics.values(), space.judges, space.calibrations)
     found: list[dict[str, Judged]] = [{} for _ in texts]
     for name, wanted in sorted(cases.items()):
@@ -71,19 +72,17 @@ def votes(ports: Ports, judge: JudgeFile, cases: Sequence[Case]) -> list[tuple[V
     return [tuple(cast[question.key] for question in asked_once) for asked_once in each]
 
 
-def _refuse(
-    space: Workspace, cases: Mapping[str, Sequence[tuple[Place, Case]]], asked_of: Sequence[Asked], model: Model
-) -> None:
-    """Raises `RecordErrors` where a judge is the candidate, its base or what writes training data, or may not see what
-    it is to judge. What can be told from reviewed files alone, `check` and intake have told."""
-    weights = model.weights.digest if model.weights.files else ""
-    adapter = model.adapter.digest if model.adapter else ""
+def refuse_unfit(space: Workspace, sees: Mapping[str, Collection[SetName]], model: Model | None = None) -> None:
+    """Raises `RecordErrors` where a judge, by its id in `sees`, is the cluster's base, `model` or what writes training
+    data, or may not be shown a set that it is to see. What files alone tell, `check` and intake have told."""
+    weights = model.weights.digest if model is not None and model.weights.files else ""
+    adapter = model.adapter.digest if model is not None and model.adapter is not None else ""
     errors = []
-    for name in sorted(cases):
+    for name, sets in sorted(sees.items()):
         judge, path = space.judges[name], f"rubrics/judges/{name}.yaml"
         for problem in conflicts(judge, space.cluster, weights=weights, adapter=adapter):
             errors.append(RecordError(problem, path=path, field="model", hint="name another model as the judge"))
-        for shown in sorted({asked_of[place.answer].set for place, _ in cases[name]}):
+        for shown in sorted(sets):
             if problem := unsent(judge, shown):
                 errors.append(RecordError(problem, path=path, field="model.sends", hint="a judge of this machine may"))
     if errors:
