@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.edges.run_branch import BranchRuns
+from runner.errors import DataError
 from runner.ledger import PHASES
+from runner.records.failure import Diagnosis
 from runner.records.ledger import Entry, EntryKind, RunState
-from runner.records.plateau import PlateauPolicy
+from runner.records.plateau import Plateau, PlateauPolicy
+from runner.records.score import Scorecard
+from runner.records.training import Sweep
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.plateau import brought, plateau, unimproved
+from runner.rules.status import block, cluster_status
 from runner.rules.trust.change import ChangeClass, class_of
+from tests.evidence_fixture import cluster as evidence_cluster
 from tests.flywheel_fixture import digests
 from tests.test_flywheel import World, iterate
 
@@ -167,3 +176,55 @@ def test_it_goes_on_when_people_change_something(stuck: tuple[World, list[Any]])
     assert turn.iteration not in {one.iteration for one in turns[:2]}
     assert len([e for e in world.entries() if e.iteration == turn.iteration and e.kind is EntryKind.PHASE]) == 12
     assert len(PHASES) == 13
+
+
+def git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-c", "user.name=ci", "-c", "user.email=ci@example.com", *arguments],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_what_an_iteration_left_is_read_from_its_branch(tmp_path: Path) -> None:
+    """As far as it came: a branch that lacks the file, and an iteration that has no branch, left nothing."""
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "Root")
+    main = git(tmp_path, "rev-parse", "HEAD")
+    git(tmp_path, "switch", "-q", "-c", "runs/desk/it-1")
+    home = tmp_path / "clusters" / "desk" / "run"
+    home.mkdir(parents=True)
+    found = Diagnosis(failures=(), targets=(), uncovered=("login",))
+    (home / "diagnosis.json").write_text(found.model_dump_json())
+    (home / "sweep.json").write_text("{}")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "diagnose: pass")
+    git(tmp_path, "switch", "-q", "main")
+    runs = BranchRuns(tmp_path, main)
+    assert runs.recorded("desk", "it-1", "diagnosis", Diagnosis) == found
+    assert runs.recorded("desk", "it-1", "scorecard", Scorecard) is None
+    assert runs.recorded("desk", "it-2", "diagnosis", Diagnosis) is None
+    with pytest.raises(DataError, match=r"sweep.json of it-1 is not its record"):
+        runs.recorded("desk", "it-1", "sweep", Sweep)
+
+
+def test_status_says_that_the_loop_stands_still_and_who_is_asked() -> None:
+    found = Plateau(after="i1", iterations=("a", "b", "i1"), patience=3)
+    status = cluster_status(
+        evidence_cluster(),
+        phases=PHASES,
+        scenarios={},
+        entries=ended("i1", "assess", refused("significance")),
+        iteration="i1",
+        state=RunState.BLOCKED,
+        promoted=0,
+        plateau=found,
+    )
+    rows = dict(block(status))
+    assert rows["state"] == "blocked"
+    assert rows["plateau"] == "3 iterations without improvement on held-out, 3 may"
+    path, branch = "clusters/support-desk/escalations/i1.md", "escalation/support-desk/i1"
+    assert rows["waits for"] == f"domain owners: read {path} on {branch}, and change what people govern"
