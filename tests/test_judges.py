@@ -54,8 +54,13 @@ def test_a_model_of_this_machine_is_asked_once_in_each_order_because_it_repeats_
     assert len(questions(judge(model=LOCAL, repeats=4), case("please"))) == 2
 
 
-def test_the_wording_stands_for_the_frame_and_the_digest_for_the_file() -> None:
-    assert wording() == wording()
+def test_history_s_digests_stay_and_another_wording_is_seen() -> None:
+    """The first is in locks that were signed, and may never change. The second ends every calibration if it does."""
+    assert judge_digest(judge()) == "0147e0ec537a2ed988d59c3e15bde3ed735dfeb40259f7af5beb2408211b6c39"
+    assert wording() == "b34357d433533533b8d4a5e494f064d0eafc811c5bc3e77451774bb58923fd38"
+
+
+def test_the_digest_stands_for_the_file_but_for_how_hard_it_is_asked() -> None:
     assert judge_digest(judge()) == judge_digest(judge(asking={"concurrency": 1}))
     changed = [judge(), judge(prompt="Judge."), judge(repeats=2), judge(model={**SERVED, "revision": "2026-02-01"})]
     assert len({judge_digest(one) for one in changed}) == len(changed)

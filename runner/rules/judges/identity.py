@@ -20,8 +20,12 @@ _ENDING = re.compile(r"\.(?:gguf|safetensors|bin)$")
 
 
 def judge_digest(judge: JudgeFile) -> str:
-    """sha256 of all that decides its verdicts: model, revision, prompt, options, floor. Not of how hard it is asked."""
-    return digest(judge.model_dump(mode="json", exclude={"asking"}))
+    """sha256 of all that decides its verdicts: model, revision, prompt, options, floor. Not of how hard it is asked.
+
+    What has its default is left out: what a later version adds changes no digest that history holds, and a default
+    may never become another.
+    """
+    return digest(judge.model_dump(mode="json", exclude={"asking"}, exclude_defaults=True))
 
 
 def asked(rubric: Rubric) -> Iterator[tuple[Criterion, Judge]]:
