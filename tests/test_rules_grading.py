@@ -155,6 +155,7 @@ def test_a_verdict_for_show_counts_for_nothing_and_is_kept() -> None:
     rude = {"c1": Judged(credit=0.0, explanation="it shouts", shown=True)}
     kept = grade(asked(), found, "LOGIN!", judged=rude)
     assert (kept.passed, kept.score, kept.missed, kept.judged) == (True, 1.0, (), rude)
+    assert kept.explanation.endswith("; not counted: c1 (it shouts)")
     assert "judged" not in grade(asked(), rubric({"grader": {"kind": "exact"}}), "login").model_dump()
     alone = rubric({"grader": {"kind": "judge", "judge": "tone", "question": "Is it polite?"}})
     with pytest.raises(RecordError, match="no criterion of rubric queue counts"):

@@ -61,7 +61,7 @@ def grade(scenario: Scenario, rubric: Rubric, answer: str, *, judged: Mapping[st
         passed=passes(rubric, counted, missed, score),
         missed=tuple(criterion_slug(rubric, criterion) for criterion in missed),
         answer=answer,
-        explanation=_explain(missed, credits, rubric, case),
+        explanation=_explain(missed, credits, rubric, case) + _beside(judged),
         fields=_tally(rubric, case),
         judged=dict(sorted(judged.items())),
     )
@@ -168,6 +168,11 @@ def _explain(missed: Sequence[Criterion], credits: Mapping[str, Credit], rubric:
     said = f"answered {quoted(case.answer)}{compared}" if case.answer.strip() else "gave no answer"
     wanted = "; ".join(_wanting(criterion, credits[criterion.id]) for criterion in missed)
     return f"{said} where {quoted(case.reference)} is right; missed: {wanted}"
+
+
+def _beside(judged: Mapping[str, Judged]) -> str:
+    """The verdicts that count for nothing."""
+    return "".join(f"; not counted: {name} ({one.explanation})" for name, one in sorted(judged.items()) if one.shown)
 
 
 def _compared(rubric: Rubric, case: Case) -> str:
