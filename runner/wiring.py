@@ -38,13 +38,11 @@ from runner.edges.yaml_files import parse
 from runner.errors import DataError, GitError, RecordError
 from runner.ports import LanguageModels, LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
-from runner.records.cluster import BenchmarkLock
 from runner.records.collapse import Collapse
 from runner.records.dataset import Example
 from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
-from runner.rules.benchmark import relocked
 from runner.rules.canonical import sha256
 from runner.rules.labelled import Labelled
 from runner.rules.labelled_answers import Request
@@ -109,17 +107,6 @@ def import_labelled(path: Path, files: Mapping[str, Path], request: Request, *, 
 def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
     """Make a workspace of `directory`. The files that it wrote, relative to it."""
     return new_workspace.initialise(directory, remote=remote)
-
-
-def write_lock(path: Path, cluster: str) -> tuple[Path, BenchmarkLock]:
-    """Freeze the cluster's sets as they stand in the work tree. Raises `RecordError` where a set that this version
-    has frozen would change."""
-    top = root(path)
-    found = workspaces.load(DirectoryReader(top), cluster, parse=parse)
-    lock = relocked(found.cluster, found.lock, found.scenarios, judges=found.benchmark_judges)
-    target = top / "clusters" / cluster / "benchmark.lock"
-    write_file(target, dump(lock.model_dump(mode="json")))
-    return target, lock
 
 
 def ledger_store(path: Path) -> LedgerStore:

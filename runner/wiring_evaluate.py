@@ -27,6 +27,7 @@ from runner.edges.run_outputs import RunOutputs
 from runner.edges.simulated import MemoryArtifacts
 from runner.edges.yaml_files import parse
 from runner.errors import DataError, ModelError, RecordError
+from runner.ledger import count_look as enter_look
 from runner.ports import LanguageModels, Model, Ports, Progress, Tree, silent
 from runner.records.cluster import TinyBase
 from runner.records.evaluation import EvaluatedModel, ModelKind, StageName
@@ -35,6 +36,7 @@ from runner.records.serving import Serving
 from runner.records.terms import SetName
 from runner.rules.assay import Terms
 from runner.rules.canonical import digest
+from runner.rules.looks import HELDOUT
 from runner.rules.problems import explain
 from runner.workspace import Inputs, Workspace
 
@@ -59,6 +61,7 @@ def evaluate(
     stages: Sequence[StageName] = (),
     until: StageName | None = None,
     early_stop: bool = False,
+    count_look: bool = False,
     engine: str = "",
     cached: bool = True,
     keep: bool = False,
@@ -68,8 +71,9 @@ def evaluate(
     """Ask a model the cluster's scenarios as they stand in the work tree, and write its log.
 
     `model` is `base`, `incumbent`, a promotion's sequence, or a directory with an adapter. `engine` answers instead of
-    the one that the cluster serves with, and `models`, where they are given, instead of any. Raises `RecordError` for a
-    model or engine that there is not and for a look at held-out that would not be counted, and what the models raise.
+    the one that the cluster serves with, and `models`, where they are given, instead of any. With `count_look` a
+    candidate's look at held-out is entered in the ledger. Raises `RecordError` for a model or engine that there is not,
+    for a look that would not be counted or is one too many, and what the models raise.
     """
     from runner.phases.logged import BY_DEFAULT, IN_ORDER, evaluated
 
@@ -80,8 +84,7 @@ def evaluate(
     wanted = tuple(stages) or (IN_ORDER[: IN_ORDER.index(until) + 1] if until else BY_DEFAULT)
     chosen = choose(top, space, ports, model)
     if StageName.HELDOUT in wanted and chosen.who.adapter is not None and chosen.who.sequence is None:
-        hint = "leave held-out out: `hallmark iterate` looks at it once for a candidate, and counts the look"
-        raise RecordError("is no promoted adapter, and may not look at held-out uncounted", path=model, hint=hint)
+        _look(top, space, chosen.who.adapter, name=model, counted=count_look)
     started = ports.clock.now()
     logged = evaluated(
         Inputs(space, MemoryArtifacts({"base": chosen.model.weights})),
@@ -97,6 +100,23 @@ def evaluate(
     if keep:
         store.publish(kept)
     return kept
+
+
+def _look(top: Path, space: Workspace, adapter: str, *, name: str, counted: bool) -> None:
+    """Enter a candidate's look at held-out in the ledger, before it is taken. Raises `RecordError` where it is not to
+    be counted, or none is left."""
+    if not counted:
+        hint = "leave held-out out, or enter the look in the ledger: --count-look"
+        raise RecordError("is no promoted adapter, and may not look at held-out uncounted", path=name, hint=hint)
+    verdict = enter_look(
+        wiring.ledger_store(top),
+        space.cluster.id,
+        heldout=space.digests[HELDOUT],
+        adapter=adapter,
+        allowed=space.cluster.heldout_looks,
+    )
+    for reason in verdict.reasons:
+        raise RecordError(reason.problem, path=name, hint=reason.hint)
 
 
 def import_assay(path: Path, cluster: str, file: Path, *, into: SetName, terms: Terms) -> Written:

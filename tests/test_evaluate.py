@@ -21,6 +21,7 @@ from runner.flywheel import iterate
 from runner.phases.logged import samples
 from runner.records.change import ChangeClass
 from runner.records.evaluation import StageName, StageOutcome
+from runner.records.ledger import EntryKind
 from runner.records.scenario import SetName
 from runner.records.significance import Tier
 from runner.rules.evaluations import WITHHELD, Asked, summary
@@ -138,6 +139,34 @@ def test_an_adapter_in_a_directory_is_asked_on_its_own_base_alone(desk: Path, tm
         evaluate(desk, model=str(tmp_path / "fits"))
     with pytest.raises(RecordError, match="is no model"):
         evaluate(desk, model=str(tmp_path))
+
+
+def test_a_candidates_look_at_held_out_is_entered_and_counted(tmp_path: Path) -> None:
+    desk = make(tmp_path, heldout_looks=1)
+    base = str(evaluate(desk).run.model.base)
+    for name, word in (("one", "cracked"), ("two", "dented")):
+        (tmp_path / name).mkdir()
+        for file, data in adapter_files({"broken": [(word, 9.0)]}, base=base).items():
+            (tmp_path / name / file).write_bytes(data)
+    ledger = wiring.ledger_store(desk)
+
+    def look(name: str) -> Kept:
+        return evaluate(desk, model=str(tmp_path / name), stages=[StageName.HELDOUT], count_look=True)
+
+    kept = look("one")
+    (entry,) = ledger.read(CLUSTER)
+    assert (entry.kind, entry.iteration) == (EntryKind.LOOK, "")
+    assert entry.inputs == {
+        "scenarios/heldout": kept.run.scenarios_sha256["heldout"],
+        "adapter": kept.run.model.adapter,
+    }
+    look("one")
+    assert len(ledger.read(CLUSTER)) == 1, "it has had its look"
+    with pytest.raises(RecordError, match="1 candidates have looked at this held-out set, 1 may"):
+        look("two")
+    standing = iterate(flow(desk))
+    assert (standing.phase, standing.verdict.reasons[0].step) == ("expand", "held-out looks")
+    assert standing.verdict.reasons[0].hint == "rotate it: hallmark benchmark rotate desk"
 
 
 def test_an_unknown_promotion_is_named(desk: Path) -> None:

@@ -57,7 +57,7 @@ def tasks(tmp_path: Path, **how: float) -> LmEvalTasks:
 
 def test_it_is_handed_base_and_adapter_as_files_and_each_sample_counts(harness, tmp_path, monkeypatch) -> None:
     note = harness(WRITES)
-    monkeypatch.setenv(TASKS_VARIABLE, "/opt/tasks")
+    monkeypatch.setenv(TASKS_VARIABLE, "our-tasks")
     monkeypatch.setenv("HALLMARK_SECRET", "ours")
     task = GeneralTask(task="arc_easy", limit=6, few_shot=2)
     assert tasks(tmp_path).score(ADAPTER, [task], seed=7) == {
@@ -67,7 +67,7 @@ def test_it_is_handed_base_and_adapter_as_files_and_each_sample_counts(harness, 
     told = noted["told"]
     for name, value in (("--tasks", "arc_easy"), ("--limit", "6"), ("--num_fewshot", "2"), ("--seed", "7")):
         assert told[told.index(name) + 1] == value
-    assert told[told.index("--include_path") + 1] == "/opt/tasks"
+    assert told[told.index("--include_path") + 1] == "our-tasks"
     assert "--apply_chat_template" not in told
     assert "trust_remote_code=False" in told[told.index("--model_args") + 1]
     assert noted["files"] == {"pretrained": ["config.json", "model.safetensors"], "peft": ["adapter_config.json"]}

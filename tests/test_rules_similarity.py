@@ -80,7 +80,7 @@ def test_ten_thousand_texts_take_a_moment() -> None:
 
 @pytest.mark.parametrize("kind", sorted(ROBUSTNESS))
 def test_a_perturbation_is_seeded_by_scenario(kind: str) -> None:
-    text = "Where is my parcel, please? It should have arrived on Tuesday already."
+    text = "Where is my parcel, please? It should have arrived on Tuesday. I was at home all day."
     made = {perturb(text, kind, seed=seed, key="s1") for seed in range(20)}
     assert perturb(text, kind, seed=1, key="s1") == perturb(text, kind, seed=1, key="s1")
     assert len(made) > 1

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from runner import wiring
 from runner.errors import ExitCode
+from runner.records.terms import SetName
 
 
 @click.group()
@@ -19,8 +19,10 @@ def benchmark() -> None:
 @benchmark.command()
 @click.argument("cluster")
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--set", "sets", type=click.Choice([*map(str, SetName)]), multiple=True,
+              help="A further set to freeze; may be given several times.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the lock as one JSON document.")
-def lock(cluster: str, directory: Path, as_json: bool) -> ExitCode:
+def lock(cluster: str, directory: Path, sets: tuple[str, ...], as_json: bool) -> ExitCode:
     """Write CLUSTER's benchmark.lock: the digests of its frozen sets as they stand (held-out, if none is named
     yet), and of the judges that its approved rubrics name.
 
@@ -28,7 +30,9 @@ def lock(cluster: str, directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark benchmark lock support-desk
     """
-    path, made = wiring.write_lock(directory, cluster)
+    from runner import wiring_benchmark
+
+    path, made = wiring_benchmark.write_lock(directory, cluster, also=[SetName(name) for name in sets])
     if as_json:
         click.echo(json.dumps(made.model_dump(mode="json"), indent=1))
     else:
@@ -55,10 +59,10 @@ def rotate(cluster: str, directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark benchmark rotate support-desk
     """
-    from runner import wiring_rotation
+    from runner import wiring_benchmark
     from runner.cli.rotation import lines
 
-    done = wiring_rotation.rotate(directory, cluster)
+    done = wiring_benchmark.rotate(directory, cluster)
     if as_json:
         told = {"cluster": cluster, "looks": done.looks, "looks_allowed": done.allowed, "branch": done.branch}
         click.echo(json.dumps({**told, **done.plan.told()}, indent=1, ensure_ascii=False))

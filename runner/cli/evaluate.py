@@ -52,6 +52,8 @@ def evaluate() -> None:
 @click.option(
     "--until", type=click.Choice([*map(str, StageName)]), help="Every stage up to this one, but for held-out."
 )
+@click.option("--count-look", is_flag=True,
+              help="Enter an adapter's look at held-out in the ledger: it is one of `heldout_looks`.")  # fmt: skip
 @click.option("--early-stop", is_flag=True, help="End where the gate would refuse the model whatever came later.")
 @click.option("--engine", type=click.Choice(["transformers", "vllm", "openai"]), default=None,
               help="What answers, if not the engine of cluster.yaml.")  # fmt: skip
@@ -71,7 +73,8 @@ def run(
     **options: Any,
 ) -> ExitCode:
     """Ask a model the scenarios of CLUSTER as they stand in this work tree, grade its answers, and keep a log: core,
-    representative and dev, if no stage or set is named. An adapter that is not promoted has no look at held-out.
+    representative and dev, if no stage or set is named. An adapter that is not promoted looks at held-out only with
+    --count-look.
 
     The log is in .hallmark/evaluations, or with --keep in clusters/CLUSTER/evaluations.
 

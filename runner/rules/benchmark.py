@@ -63,16 +63,22 @@ def relocked(
     scenarios: Mapping[SetName, Sequence[Scenario]],
     *,
     judges: Mapping[str, str] = NO_JUDGES,
+    also: Sequence[SetName] = (),
 ) -> BenchmarkLock:
-    """The lock as it should be now: the sets and owners that `lock` names, or held-out alone, and `judges`.
+    """The lock as it should be now: the sets and owners that `lock` names, or held-out alone, the sets in `also`, and
+    `judges`.
 
-    Raises `RecordError` where a frozen set or a locked judge has changed under the version that froze it.
+    Raises `RecordError` where a frozen set or a locked judge has changed under the version that froze it, and where a
+    set in `also` is empty: there is nothing to freeze.
     """
     version = cluster.benchmark_version
+    for name in also:
+        if not scenarios.get(name):
+            raise RecordError("has no scenario, and cannot be frozen", path=f"scenarios/{cluster.id}/{name}")
     if lock is None:
-        return locked(scenarios, version=version, judges=judges)
+        return locked(scenarios, version=version, sets={*FROZEN_BY_DEFAULT, *also}, judges=judges)
     owners = {name: frozen.owners for name, frozen in lock.sets.items()}
-    fresh = locked(scenarios, version=version, sets=lock.sets, owners=owners, judges=judges)
+    fresh = locked(scenarios, version=version, sets={*lock.sets, *also}, owners=owners, judges=judges)
     changed = [
         *(("frozen set", f"sets.{name}") for name, frozen in lock.sets.items() if fresh.sets[name] != frozen),
         *(("judge", f"judges.{name}") for name, pinned in lock.judges.items() if fresh.judges.get(name) != pinned),

@@ -1,7 +1,8 @@
-"""Settings to the edges that rotate a held-out set."""
+"""Settings to the edges that freeze a benchmark's sets and rotate the held-out one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,14 +10,30 @@ from runner import survey_files, wiring
 from runner import workspace as workspaces
 from runner.edges import dvc_data
 from runner.edges.artifacts import DirectoryArtifacts
-from runner.edges.readers import CommitReader, OverlaidReader
+from runner.edges.files import write_file
+from runner.edges.readers import CommitReader, DirectoryReader, OverlaidReader
 from runner.edges.run_branch import BranchPullRequests
+from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import line_of, parse
 from runner.errors import RecordError, RecordErrors
 from runner.phases import rotation
+from runner.records.cluster import BenchmarkLock
+from runner.records.terms import SetName
+from runner.rules.benchmark import relocked
 from runner.rules.looks import HELDOUT, candidates
 from runner.rules.rotation import Plan
 from runner.workspace import Inputs
+
+
+def write_lock(path: Path, cluster: str, *, also: Sequence[SetName] = ()) -> tuple[Path, BenchmarkLock]:
+    """Freeze the cluster's sets as they stand in the work tree: those that are frozen, and `also` these. Raises
+    `RecordError` where a set that this version has frozen would change, or one of `also` is empty."""
+    top = wiring.root(path)
+    found = workspaces.load(DirectoryReader(top), cluster, parse=parse)
+    lock = relocked(found.cluster, found.lock, found.scenarios, judges=found.benchmark_judges, also=also)
+    target = top / "clusters" / cluster / "benchmark.lock"
+    write_file(target, dump(lock.model_dump(mode="json")))
+    return target, lock
 
 
 class Proposed(NamedTuple):
