@@ -31,7 +31,7 @@ from tests.attack.forgery import (
     merged,
     repoliced,
 )
-from tests.promotion_fixture import store_with_dvc
+from tests.promotion_fixture import CLUSTER, scenario_file, store_with_dvc
 
 Rows = list[dict[str, Any]]
 FILES, ATTESTED, RUNS, LEDGER = "6.1 files", "6.2 attestation", "6.3 runs", "6.4 ledger"
@@ -224,6 +224,54 @@ def fragile(rows: Rows) -> Rows:
     for row in rows:
         for scores in row.get("perturbed", {}).values():
             scores["candidate"] = 0.0
+    return rows
+
+
+GENERAL = tuple(f"general-{at}" for at in range(4))
+
+
+def with_general(desk: Desk, *, candidate: int | None) -> Finding:
+    """The cluster has a general set, which the base answers rightly and the candidate but for the last few; none where
+    it was not asked."""
+    files = {f"scenarios/desk/general/{name}.yaml": scenario_file(name, "manners") for name in GENERAL}
+    desk.land(desk.git.commit_files([desk.main], files, "What is not to be forgotten\n"))
+
+    def graded(rows: Rows) -> Rows:
+        kept = candidate or 0
+        passed = [{"base": True, "incumbent": True, "candidate": at < kept} for at in range(len(GENERAL))]
+        more = [
+            {
+                "set": "general",
+                "scenario": name,
+                "capability": "manners",
+                "scores": {model: float(right) for model, right in found.items()},
+                "passed": found,
+            }
+            for name, found in zip(GENERAL, passed, strict=True)
+        ]
+        return rows if candidate is None else [*rows, *more]
+
+    return worse(desk, rows=graded)
+
+
+def under_paraphrase(desk: Desk, rows: Callable[[Rows], Rows] = lambda rows: rows) -> Finding:
+    """The cluster asks for one perturbation that is otherwise only reported."""
+    gate = {**CLUSTER["gate"], "perturbations": ["paraphrase"]}
+    yaml = dump({**CLUSTER, "gate": gate})
+    desk.land(desk.git.commit_files([desk.main], {"clusters/desk/cluster.yaml": yaml}, "Ask for more\n"))
+    return worse(desk, rows=rows)
+
+
+def fragile_to(rows: Rows, *, kind: str) -> Rows:
+    for row in rows:
+        if kind in row.get("perturbed", {}):
+            row["perturbed"][kind]["candidate"] = 0.0
+    return rows
+
+
+def not_run_under(rows: Rows, *, kind: str) -> Rows:
+    for row in rows:
+        row.get("perturbed", {}).pop(kind, None)
     return rows
 
 
@@ -501,6 +549,31 @@ CASES = (
         partial(worse, passes=unlearns_order_status),
     ),
     Case("fragile", "Under perturbations the composite falls too far.", "8.5 robustness", partial(worse, rows=fragile)),
+    Case(
+        "fragile-to-what-is-asked-for",
+        "The composite falls under the one perturbation that cluster.yaml names.",
+        "8.5 robustness",
+        partial(under_paraphrase, rows=partial(fragile_to, kind="paraphrase")),
+    ),
+    Case(
+        "perturbation-asked-for-left-out",
+        "The candidate was not run under the perturbation that cluster.yaml names.",
+        GRADES,
+        partial(under_paraphrase, rows=partial(not_run_under, kind="paraphrase")),
+    ),
+    Case("forgotten", "What the base could do is lost.", "8.12 general", partial(with_general, candidate=2)),
+    Case(
+        "general-set-left-out",
+        "The candidate was not asked what it must not forget.",
+        GRADES,
+        partial(with_general, candidate=None),
+    ),
+    passes("nothing-forgotten", "The general set is answered as the base does.", partial(with_general, candidate=4)),
+    passes(
+        "fragile-to-what-is-reported",
+        "The composite falls under a perturbation that the cluster does not judge.",
+        partial(worse, rows=partial(fragile_to, kind="context")),
+    ),
     Case(
         "human-floor-broken",
         "Too few of the new examples are human.",
