@@ -172,13 +172,14 @@ def _under(rows: Iterable[ScoredScenario], incumbent: str) -> dict[str, tuple[li
     """Per perturbation the candidate's side and the incumbent's: each passes where it scores higher than the other."""
     found: dict[str, tuple[list[Mark], list[Mark]]] = {}
     for row in rows:
-        for kind, scores in sorted(row.perturbed.items()):
-            mine, theirs = scores.get(CANDIDATE), scores.get(incumbent)
-            if mine is not None and theirs is not None:
-                sides = found.setdefault(kind, ([], []))
-                sides[0].append(Mark(row.scenario, row.capability, mine, mine > theirs))
-                sides[1].append(Mark(row.scenario, row.capability, theirs, theirs > mine))
-    return found
+        name, capability = row.scenario, row.capability
+        for kind, scores in row.perturbed.items():
+            if CANDIDATE in scores and incumbent in scores:
+                mine, theirs = scores[CANDIDATE], scores[incumbent]
+                candidate, other = found.setdefault(kind, ([], []))
+                candidate.append(Mark(name, capability, mine, mine > theirs))
+                other.append(Mark(name, capability, theirs, theirs > mine))
+    return dict(sorted(found.items()))
 
 
 def _beside_real_only(candidate: ModelScores | None, recorded: RealOnlyRecord | None) -> RealOnly | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from runner.records.significance import Detection, Interval, Tally
@@ -17,12 +18,9 @@ LEFT_ALONE = (OutcomeType.TN, OutcomeType.FP_GUARD)
 
 def tallies(graded: Iterable[tuple[OutcomeType, bool]]) -> dict[OutcomeType, Tally]:
     """Per outcome type, in the order of `OutcomeType`; those that no scenario has are left out."""
-    counts: dict[OutcomeType, list[int]] = {}
-    for kind, passed in graded:
-        found = counts.setdefault(kind, [0, 0])
-        found[0] += passed
-        found[1] += 1
-    return {kind: Tally(passed=counts[kind][0], scenarios=counts[kind][1]) for kind in OutcomeType if kind in counts}
+    counts = Counter(graded)
+    both = {kind: (counts[kind, True], counts[kind, False]) for kind in OutcomeType}
+    return {kind: Tally(passed=good, scenarios=good + bad) for kind, (good, bad) in both.items() if good + bad}
 
 
 def with_intervals(outcomes: Mapping[OutcomeType, Tally]) -> dict[OutcomeType, Tally]:
