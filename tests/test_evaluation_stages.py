@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runner.edges.report import render
 from runner.edges.simulated import MemoryArtifacts, Value, simulated_ports
 from runner.phases.common import Stopwatch, base_model
 from runner.phases.evaluation import evaluate
@@ -260,6 +261,15 @@ def test_a_candidate_that_comes_through_says_so_in_the_evidence() -> None:
     card = Scorecard.model_validate_json(values["bundle"].files["scorecard.json"])
     assert set(card.models["candidate"].robustness) == set(Perturbation)
     assert told.stages[4].parts["order"].composite == pytest.approx(card.models["candidate"].robustness["order"])
+    page = render(values["bundle"].files, cluster=space.cluster).decode()
+    section = page[page.index('<section id="stages">') :]
+    section = section[: section.index("</section>")]
+    for name in RAN:
+        assert f'<th scope="row">{name}</th><td class="">passed</td>' in section
+    assert "the cluster has no general set and names no task" in section
+    assert section.count("reported only") == 3
+    assert section.count('<td class="n">0.600</td>') == 3, "the three that the gate judges have a limit"
+    assert "Texts changed" in section
 
 
 # what a specialist must not forget

@@ -18,6 +18,7 @@ from runner.errors import RecordError
 from runner.records.base import Record
 from runner.records.cluster import Cluster
 from runner.records.dataset import Batch
+from runner.records.evaluation import CandidateStages
 from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage, Operations, Risks, RollbackContract
 from runner.records.failure import Diagnosis
 from runner.records.fields import FieldReport
@@ -125,6 +126,7 @@ def _evidence(
         "batches": view.batch_rows(batches, validation),
         "funnel": _record(files, EvidenceFile.FUNNEL, FunnelReport),
         "fields": _record(files, EvidenceFile.FIELDS, FieldReport),
+        "stages": _record(files, EvidenceFile.STAGES, CandidateStages),
         "judges": _record(files, EvidenceFile.JUDGES, JudgesReport),
         "triage": _record(files, EvidenceFile.TRIAGE, TriageResult),
         "validation": validation,
