@@ -25,12 +25,15 @@ from runner.records.rubric import Rubric
 from runner.records.schemas import schema
 from runner.records.score import Grade
 from runner.records.terms import SetName
+from runner.records.triage import Review, TriageFile
 from runner.records.workbench import Subject, Trait, WorkbenchReport
+from runner.rules.power import detectable
 from runner.rules.workbench.balance import balance, permutation_p
 from runner.rules.workbench.coverage import coverage, gaps
 from runner.rules.workbench.duplicates import SIZE, THRESHOLD, Row, duplicates
 from runner.rules.workbench.item import Item
 from runner.rules.workbench.items import MIN_SUBJECTS, Sitting, discrimination, items
+from runner.rules.workbench.readings import power, triage
 from runner.rules.workbench.rubrics import ENOUGH, Graded, rubric_health, uncovered
 from runner.rules.workbench.words import backwards, gap, hardest
 from runner.wiring_logs import log_of
@@ -111,14 +114,14 @@ def test_a_held_out_set_of_another_kind_is_told_of_and_a_random_part_is_not():
     assert balance([one for one in rows if one.set is CORE], seed=1) == ()
 
 
-def test_pairs_and_leaks_are_named_by_id():
+def test_pairs_and_leaks_are_named_by_id(monkeypatch):
     words = "my parcel was left with a neighbour who has gone away for two weeks and I need it today please"
     say = words.split(" ")
     rows = [made(CORE, f"c{n}", text=" ".join(random.Random(n).sample(say, 12))) for n in range(30)]
     rows += [made(CORE, "first", "late", text=" ".join(say)), made(DEV, "again", text=" ".join([*say[:-1], "thanks"]))]
     rows += [made(HELDOUT, "held", text=f"{SECRET} and how the invoice of last month can be paid twice by mistake")]
-    data = {"gold": iter([Row("g1", (f"{SECRET} and how the invoice of last month can be paid twice by mistake!",)),
-                          Row("g2", ("something else",))])}  # fmt: skip
+    copied = f"{SECRET} and how the invoice of last month can be paid twice by mistake!"
+    data = {"gold": lambda: iter([Row("g1", (copied,)), Row("g2", ("something else",))])}
     found = duplicates(rows, data, suspects=suspects)
     assert ("core/first", "dev/again", False) in [(one.one, one.other, one.same_answer) for one in found.pairs]
     assert (found.across, found.two_answers) == (1, 1)
@@ -132,6 +135,10 @@ def test_pairs_and_leaks_are_named_by_id():
     )
     assert found.looked_at == {"core": 31, "dev": 1, "gold": 2}
     assert "zeppelin" not in found.model_dump_json()
+    rows += [made(HELDOUT, f"h{n}", text=f"number {n} says {'so ' * n}") for n in range(20)]
+    whole = duplicates(rows, data, suspects=suspects)
+    monkeypatch.setattr("runner.rules.workbench.duplicates.AT_ONCE", 100)
+    assert duplicates(rows, data, suspects=suspects) == whole, "a few at a time are the same"
 
 
 def sat(model: str, verdicts: dict[str, bool], run: str = "run") -> Sitting:
@@ -216,6 +223,38 @@ def test_criteria_and_steps_that_decide_nothing_are_named():
     assert few.findings[-1] == "has 3 graded answers at hand, and 20 are the least to say more"
     assert uncovered([unused], rows, ["refunds"]) == ("refunds",)
     assert uncovered([rubric()], rows, ["refunds", "late"]) == ("late",)
+
+
+def test_people_disagree_on_what_two_of_them_decided_otherwise():
+    shown = {"origin": "synthetic", "input": [{"role": "user", "content": SECRET}], "answer": "x"}
+    listed = TriageFile.model_validate(
+        {
+            "cluster": "desk",
+            "iteration": "it",
+            "decisions": [
+                {"candidate": name, "capability": name[0] * 3, **shown} for name in ("a1", "a2", "a3", "b1", "b2")
+            ],
+        }
+    )
+
+    def said(reviewer: str, **decisions: str) -> Review:
+        rows = [{"candidate": one, "decision": what, "at": "2026-11-21T12:00:00Z"} for one, what in decisions.items()]
+        whole = {"cluster": "desk", "iteration": "it", "reviewer": reviewer, "candidates": "0" * 64}
+        return Review.model_validate({**whole, "decisions": rows})
+
+    first = said("anna", a1="accept", a2="reject", a3="accept", b1="accept", b2="undecided")
+    second = said("ben", a1="accept", a2="accept", b1="accept", b2="reject", gone="reject")
+    found = triage([(listed, (first, second))])
+    assert [(one.capability, one.candidates, one.disagreed) for one in found] == [("aaa", 2, 1), ("bbb", 1, 0)]
+
+
+def test_what_held_out_can_see_grows_with_it():
+    rows = [made(HELDOUT, f"h{n}") for n in range(80)] + [made(HELDOUT, f"l{n}", "late") for n in range(4)]
+    found = power(rows, ["refunds", "late", "none"], discordance=0.3)
+    seen = {one.capability: one.difference for one in found.rows}
+    assert seen["refunds"] == detectable(80, discordance=0.3, alpha=0.05, wanted=0.8)
+    assert (seen["late"], seen["none"]) == (None, None), "four pairs never reach p = .05"
+    assert power(rows, ["refunds"], discordance=None).discordance == 0.2
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.halves import in_halves
@@ -13,7 +14,7 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.records.terms import SetName
 from runner.rules.scenario_place import scenario_place
-from runner.rules.workbench.duplicates import Row
+from runner.rules.workbench.duplicates import Row, Rows
 from runner.rules.workbench.item import Item, item
 
 DATA = ("base-data", "gold")
@@ -35,11 +36,11 @@ def rubrics(reader: Reader) -> list[Rubric]:
     return [read(reader.read(path), Rubric, path=path) for path in reader.paths("rubrics/") if path.endswith(".yaml")]
 
 
-def data(artifacts: DirectoryArtifacts) -> dict[str, Iterator[Row]]:
-    """The rows of each file of training data that is at hand, as they are read."""
+def data(artifacts: DirectoryArtifacts) -> dict[str, Rows]:
+    """The rows of each file of training data that is at hand, read anew each time."""
 
     def rows(name: str) -> Iterator[Row]:
         for one in artifacts.stream(name, Example):
             yield Row(one.id, tuple(message.content for message in one.input))
 
-    return {name: rows(name) for name in DATA if artifacts.exists(name)}
+    return {name: partial(rows, name) for name in DATA if artifacts.exists(name)}

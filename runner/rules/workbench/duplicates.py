@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from runner.records.terms import SetName
+from runner.records.validation import LeakHow
 from runner.records.workbench import DataLeak, Duplicates, Pair
 from runner.rules.leakage import FrozenTexts
 from runner.rules.near_duplicates import leaders
@@ -17,8 +19,8 @@ THRESHOLD, SIZE = 0.7, 2
 JUDGING = (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.RESERVE)
 """The sets that nothing may have seen. Core steers diagnosis, so rows near it are told of as pairs alone."""
 SHOWN = 200
-MOST_CHARACTERS = 6_000_000
-"""Of the texts that judge, up to which an exact index of them is held in memory (some 150 bytes for each)."""
+AT_ONCE = 1_000_000
+"""Characters of the texts that judge whose exact index is held in memory at a time: some 250 MB."""
 
 Suspects = Callable[[Sequence[str]], Collection[int]]
 """The positions of texts that may have a near-duplicate, at `THRESHOLD` and `SIZE`."""
@@ -31,16 +33,14 @@ class Row(NamedTuple):
     texts: tuple[str, ...]
 
 
-def duplicates(items: Sequence[Item], data: Mapping[str, Iterable[Row]], *, suspects: Suspects) -> Duplicates:
-    """`data` are the rows of each file at hand, which are gone through once."""
+Rows = Callable[[], Iterable[Row]]
+"""The rows of a source, from the first each time it is called."""
+
+
+def duplicates(items: Sequence[Item], data: Mapping[str, Rows], *, suspects: Suspects) -> Duplicates:
+    """`data` are the rows of each file at hand."""
     pairs = sorted(_pairs(items, suspects), key=lambda one: (one.same_answer, _same_set(one), one.one, one.other))
-    judging = [one for one in items if one.set in JUDGING]
-    exact = sum(len(one.text) for one in judging) <= MOST_CHARACTERS
-    leaks, looked_at = _leaks(items, judging, data) if exact else ([], {})
-    words = "every text is compared by the rules of leakage.py, exactly"
-    too_large = (
-        f"the sets that judge have more than {MOST_CHARACTERS:,} characters, so that data is not held against them"
-    )
+    leaks, looked_at = _leaks(items, data)
     return Duplicates(
         pairs=tuple(pairs[:SHOWN]),
         within=sum(_same_set(one) for one in pairs),
@@ -49,8 +49,8 @@ def duplicates(items: Sequence[Item], data: Mapping[str, Iterable[Row]], *, susp
         leaks=tuple(leaks[:SHOWN]),
         leaks_found=len(leaks),
         looked_at=looked_at,
-        method=f"pairs by MinHash, then the Jaccard similarity of word pairs from {THRESHOLD:g}; leaks: "
-        + (words if exact else too_large),
+        method=f"pairs: suspects by MinHash, then the Jaccard similarity of word pairs, from {THRESHOLD:g}; "
+        "leaks: as intake looks for them, exactly",
     )
 
 
@@ -69,26 +69,49 @@ def _pairs(items: Sequence[Item], suspects: Suspects) -> Iterator[Pair]:
             yield Pair(one=one.key, other=other.key, same_answer=same)
 
 
-def _leaks(
-    items: Sequence[Item], judging: Sequence[Item], data: Mapping[str, Iterable[Row]]
-) -> tuple[list[DataLeak], dict[str, int]]:
+def _leaks(items: Sequence[Item], data: Mapping[str, Rows]) -> tuple[list[DataLeak], dict[str, int]]:
     """Rows that stand in a set that judges, by source; the other sets are sources as the data files are."""
-    keys = {one.id: one.key for one in judging}
-    frozen = FrozenTexts.of((one.id, one.text) for one in judging)
-    sources: dict[str, Iterable[Row]] = {
-        str(name): [Row(one.id, (one.text,)) for one in items if one.set == name]
-        for name in (SetName.CORE, SetName.DEV)
-    }
-    leaks: list[DataLeak] = []
+    others: dict[str, Rows] = {str(name): partial(_rows_of, items, name) for name in (SetName.CORE, SetName.DEV)}
+    found: dict[tuple[str, str], DataLeak] = {}
     looked_at: dict[str, int] = {}
-    for source, rows in {**sources, **data}.items():
-        looked_at[source] = 0
-        for row in rows:
-            looked_at[source] += 1
-            leak = frozen.leak(row.id, row.texts)
-            if leak is not None:
-                scenario = keys[leak.scenario]
-                leaks.append(
-                    DataLeak(source=source, row=row.id, scenario=scenario, how=leak.how, similarity=leak.similarity)
-                )
-    return sorted(leaks, key=lambda one: (-one.similarity, one.source, one.row)), looked_at
+    for judging in _parts([one for one in items if one.set in JUDGING]):
+        keys = {one.id: one.key for one in judging}
+        frozen = FrozenTexts.of((one.id, one.text) for one in judging)
+        for source, rows in {**others, **data}.items():
+            looked_at[source] = 0
+            for row in rows():
+                looked_at[source] += 1
+                leak = frozen.leak(row.id, row.texts)
+                if leak is not None:
+                    fresh = DataLeak(
+                        source=source,
+                        row=row.id,
+                        scenario=keys[leak.scenario],
+                        how=leak.how,
+                        similarity=leak.similarity,
+                    )
+                    before = found.get((source, row.id), fresh)
+                    found[source, row.id] = max(before, fresh, key=_closeness)
+    return sorted(found.values(), key=lambda one: (-one.similarity, one.source, one.row)), looked_at
+
+
+def _rows_of(items: Sequence[Item], name: SetName) -> Iterator[Row]:
+    return (Row(one.id, (one.text,)) for one in items if one.set == name)
+
+
+def _closeness(leak: DataLeak) -> tuple[bool, float, str]:
+    return leak.how is LeakHow.EXACT, leak.similarity, leak.scenario
+
+
+def _parts(judging: Sequence[Item]) -> Iterator[list[Item]]:
+    """As many scenarios at a time as an index may hold."""
+    part: list[Item] = []
+    size = 0
+    for one in judging:
+        if part and size + len(one.text) > AT_ONCE:
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += len(one.text)
+    if part:
+        yield part

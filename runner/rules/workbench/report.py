@@ -12,7 +12,7 @@ from runner.records.terms import SetName
 from runner.records.triage import Review, TriageFile
 from runner.records.workbench import WorkbenchReport
 from runner.rules.workbench import balance, coverage, duplicates, items, readings, rubrics
-from runner.rules.workbench.duplicates import Row, Suspects
+from runner.rules.workbench.duplicates import Rows, Suspects
 from runner.rules.workbench.item import Item
 from runner.rules.workbench.items import Sitting
 from runner.rules.workbench.rubrics import Graded
@@ -28,7 +28,7 @@ class Bench:
     rubrics: Mapping[str, Rubric]
     """Every rubric of the tree that the cluster's scenarios name or that is written for its capabilities."""
     items: Sequence[Item]
-    data: Mapping[str, Iterable[Row]] = field(default_factory=dict)
+    data: Mapping[str, Rows] = field(default_factory=dict)
     sittings: Sequence[Sitting] = ()
     left_out: Sequence[str] = ()
     graded: Iterable[Graded] = ()
