@@ -49,6 +49,7 @@ acceptance: $(READY)
 	$(BIN)/python benchmarks/repository.py
 	$(BIN)/python -m benchmarks.trust
 	$(BIN)/python -m benchmarks.dedup
+	$(BIN)/python -m benchmarks.logs
 	$(BIN)/python -m benchmarks.generation
 
 # Human against synthetic descriptions on NL-RX, 22 models from scratch: some twenty minutes on two quiet cores.

@@ -162,7 +162,7 @@ def _of_iteration(top: Path, iteration: str, model: str) -> Kept:
     question = asked(space, sets, who=who, engine=f"as the phase {PHASES[model]} asked")
     lines = samples(space, found)
     run = summary(question, lines, weights=capability_weights(space.cluster))
-    return Evaluations(top).keep(run, lines, in_git=False)
+    return Evaluations(top, "iterations").keep(run, lines, in_git=False)
 
 
 def _rows(data: bytes, where: str) -> Iterator[GradedAnswer]:

@@ -21,7 +21,7 @@ from types import ModuleType
 import pytest
 
 from runner.errors import ExitCode
-from tests import test_attack, test_cli_stages, test_judges_served, test_triage_command
+from tests import test_attack, test_cli_stages, test_evaluate_page, test_judges_served, test_triage_command
 from tests.acceptance import test_collapse
 from tests.acceptance import test_readme as acceptance
 from tests.governed_desk import BIN, GovernedDesk
@@ -58,6 +58,7 @@ FIVE = Elsewhere("test_the_five_commands_make_a_cluster_of_a_users_own_files", "
 STAGES = Elsewhere("test_from_shadow_to_production_and_back", "the same steps over days of traffic, other sequences")
 AUDIT = Elsewhere("test_an_auditor_needs_nothing_but_the_page", "the page's block is run as one script")
 TRIAGE = Elsewhere("test_the_commands_of_the_page", "one after the other, with a candidate for each ID")
+EVALUATE = Elsewhere("test_the_commands_of_the_page_on_evaluation", "one after the other, with models in memory")
 RUNS: dict[str, Run | Elsewhere] = {
     # what is typed in this repository
     "make demo": Elsewhere("test_make_demo_as_printed", MINUTES),
@@ -81,6 +82,18 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark iterate CLUSTER": Elsewhere("test_iterate_to_the_human_gate_as_printed", MINUTES),
     "hallmark iterate support-desk": Elsewhere("test_iterate_to_the_human_gate_as_printed", MINUTES),
     "dvc repro": Run("run branch", r"Data and pipelines are up to date"),
+    # docs/evaluate.md
+    "hallmark evaluate support-desk --model base": EVALUATE,
+    "hallmark evaluate support-desk": EVALUATE,
+    "hallmark evaluate list": EVALUATE,
+    "hallmark evaluate show incumbent --failed --capability warranty-repair --limit 1": EVALUATE,
+    "hallmark evaluate diff base incumbent": EVALUATE,
+    "hallmark evaluate diff ITERATION/incumbent ITERATION/candidate": EVALUATE,
+    "hallmark evaluate export incumbent incumbent.eval --format inspect": EVALUATE,
+    "hallmark evaluate export incumbent lm --format lm-eval": EVALUATE,
+    "hallmark evaluate import support-desk incumbent.eval --format inspect": EVALUATE,
+    "hallmark import assay scenarios.json --cluster support-desk --set reserve --origin human "
+    "--capability refund-status": EVALUATE,
     # docs/triage.md
     "hallmark triage CLUSTER": TRIAGE,
     "hallmark triage CLUSTER --json": TRIAGE,
@@ -230,6 +243,7 @@ def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
         test_collapse,
         test_attack,
         test_cli_stages,
+        test_evaluate_page,
         test_judges_served,
         test_triage_command,
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.evaluation import EvaluationRun
 from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
@@ -31,6 +32,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "promotion": PromotionRecord,
     "trust": Trust,
     "traffic-result": TrafficResult,
+    "evaluation": EvaluationRun,
     "workbench": WorkbenchReport,
 }
 

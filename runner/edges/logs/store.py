@@ -16,7 +16,7 @@ from runner.edges.files import only_one, write_file
 from runner.edges.logs.kept import SUFFIX, Log, write_log
 from runner.edges.yaml_files import parse
 from runner.errors import DataError, RecordError
-from runner.records.evaluation import EvaluationRun, Sample
+from runner.records.evaluation import EvaluationRun, ModelKind, Sample
 
 SUMMARY = ".json"
 
@@ -32,8 +32,9 @@ class Kept(NamedTuple):
 class Evaluations:
     """Those of the repository at `top`."""
 
-    def __init__(self, top: Path) -> None:
-        self.top = top
+    def __init__(self, top: Path, room: str = "evaluations") -> None:
+        """`room` is the folder of `.hallmark` that those of this machine are in."""
+        self.top, self.room = top, room
 
     def keep(self, run: EvaluationRun, samples: Sequence[Sample], *, in_git: bool) -> Kept:
         """Write both files, the log first: a summary never stands without its log. Raises `DataError`.
@@ -55,11 +56,15 @@ class Evaluations:
         return dvc_data.publish(self.top, [kept.log])
 
     def named(self, name: str) -> Kept:
-        """The evaluation whose id begins with `name`, its log brought by DVC where it is not here.
+        """The evaluation whose id begins with `name`, or the newest of a kind of model, such as `base`; its log brought
+        by DVC where it is not here.
 
         Raises `RecordError` where there is none or several, or where the log is another than the summary's.
         """
         found = {path.stem: path for path in self._summaries() if path.name.startswith(name)}
+        if len(found) > 1 and name in set(ModelKind):
+            newest = max(found, key=lambda one: (str(self._parsed(found[one]).measured.get("started", "")), one))
+            found = {newest: found[newest]}
         if len(found) != 1:
             said = ", ".join(sorted(found)) or "none begins so"
             problem = f"{'several evaluations are' if found else 'there is no evaluation'} called {name}: {said}"
@@ -68,16 +73,16 @@ class Evaluations:
 
     def listed(self, cluster: str = "") -> list[EvaluationRun]:
         """Every summary, or a cluster's, by id; those of the repository before those of this machine alone."""
-        runs = [parse(path.read_bytes(), EvaluationRun, path=str(path)) for path in self._summaries()]
+        runs = [self._parsed(path) for path in self._summaries()]
         by_id = {run.id: run for run in reversed(runs) if cluster in ("", run.cluster)}
         return [by_id[name] for name in sorted(by_id)]
 
     def _summaries(self) -> Iterator[Path]:
-        for pattern in ("clusters/*/evaluations", ".hallmark/evaluations/*"):
+        for pattern in ("clusters/*/evaluations", f".hallmark/{self.room}/*"):
             yield from sorted(self.top.glob(f"{pattern}/*{SUMMARY}"))
 
     def _read(self, summary: Path) -> Kept:
-        run = parse(summary.read_bytes(), EvaluationRun, path=str(summary))
+        run = self._parsed(summary)
         log = summary.with_name(f"{run.id}{SUFFIX}")
         if dvc_data.pointer_path(log).is_file():
             dvc_data.fetch(self.top, log)
@@ -85,8 +90,12 @@ class Evaluations:
             raise DataError(f"{log} is missing: evaluate again, or fetch it")
         return Kept(run, summary, log)
 
+    @staticmethod
+    def _parsed(path: Path) -> EvaluationRun:
+        return parse(path.read_bytes(), EvaluationRun, path=str(path))
+
     def _local(self, cluster: str) -> Path:
-        return self.top / ".hallmark" / "evaluations" / cluster
+        return self.top / ".hallmark" / self.room / cluster
 
     def _committed(self, cluster: str) -> Path:
         return self.top / "clusters" / cluster / "evaluations"
