@@ -36,3 +36,17 @@ def survey(top: Path, paths: Sequence[str] = ()) -> Survey:
     if not paths:
         memory.keep()
     return found
+
+
+FEW = 300
+"""Files up to which `check` says of a whole workspace what `fmt` would lay out: some tenths of a second."""
+
+
+def untidy(top: Path, paths: Sequence[str] = (), *, files: int) -> list[str]:
+    """The files that are not in canonical form, of `paths` or of the `files` of a small workspace; of a large one none
+    are looked at."""
+    if not paths and files > FEW:
+        return []
+    from runner.wiring_format import laid_out
+
+    return [one.path for one in laid_out(top, paths or None).changed]

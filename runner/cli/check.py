@@ -27,20 +27,26 @@ def check(paths: tuple[Path, ...], directory: Path, as_json: bool) -> ExitCode:
     Example: hallmark check scenarios/support-desk/core/late-delivery-01.yaml
     """
     started = time.monotonic()
-    top = _top((paths[0] if paths else directory).resolve())
-    survey = wiring_check.survey(top, _within(top, paths))
+    top = top_of((paths[0] if paths else directory).resolve())
+    named = within(top, paths)
+    survey = wiring_check.survey(top, named)
+    untidy = wiring_check.untidy(top, named, files=survey.files)
     seconds = time.monotonic() - started
     if as_json:
-        problems = [_as_json(problem) for problem in survey.problems]
-        click.echo(json.dumps({"files": survey.files, "problems": problems, "seconds": round(seconds, 3)}, indent=1))
+        problems = [problem_row(problem) for problem in survey.problems]
+        found = {"files": survey.files, "problems": problems, "unformatted": untidy, "seconds": round(seconds, 3)}
+        click.echo(json.dumps(found, indent=1))
     else:
         for problem in survey.problems:
             click.echo(str(problem))
+        if untidy:
+            more = f" and {len(untidy) - 1} more" if len(untidy) > 1 else ""
+            click.echo(f"note: {untidy[0]}{more} could be laid out like the rest: hallmark fmt", err=True)
         click.echo(f"{_count(survey.files, 'file')}, {_count(len(survey.problems), 'problem')}, {seconds:.1f} s")
     return ExitCode.REFUSED if survey.problems else ExitCode.DONE
 
 
-def _top(path: Path) -> Path:
+def top_of(path: Path) -> Path:
     """The workspace that `path` lies in: the nearest folder above that holds governed files."""
     for folder in (path, *path.parents):
         if all((folder / mark).exists() for mark in _MARKS[:2]) or (folder / _MARKS[0]).is_file():
@@ -49,7 +55,7 @@ def _top(path: Path) -> Path:
     raise RecordError("is no workspace, and lies in none", path=str(path), hint=hint)
 
 
-def _within(top: Path, paths: tuple[Path, ...]) -> list[str]:
+def within(top: Path, paths: tuple[Path, ...]) -> list[str]:
     """The governed files at and below `paths`, relative to `top`. None for the whole workspace."""
     found: set[str] = set()
     for path in paths:
@@ -67,7 +73,7 @@ def _within(top: Path, paths: tuple[Path, ...]) -> list[str]:
     return sorted(found)
 
 
-def _as_json(problem: RecordError) -> dict[str, str | int | None]:
+def problem_row(problem: RecordError) -> dict[str, str | int | None]:
     return {
         "path": problem.path,
         "line": problem.line,

@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("init:init", "Make a workspace: layout, DVC, an empty policy."),
     "import": ("import_:import_", "Make a cluster from labelled text (CSV), or add scenarios."),
     "check": ("check:check", "Check reviewed files, one or all, with every cross-reference."),
+    "fmt": ("fmt:fmt", "Lay reviewed YAML out as Hallmark writes it, comments kept."),
     "benchmark": ("benchmark:benchmark", "Freeze a cluster's sets; report what they cover and how their items behave."),
     "calibrate": ("calibrate:calibrate", "Hold a judge against people's labels: kappa, and whether it counts."),
     "status": ("status:status", "Where each cluster stands, and what waits for whom."),

@@ -111,18 +111,19 @@ def _parse_json(data: bytes, kind: type[R], *, path: str) -> R:
 
 def parse_front_matter(data: bytes, kind: type[R], *, path: str) -> tuple[R, str]:
     """The YAML between the two `---` lines that open a text, as a record, and the text after it."""
-    head, body = _front_matter(data, path=path)
+    head, body = front_matter(data, path=path)
     return _validated(load(head, path=path, first_line=2), kind), body
 
 
 def line_of(data: bytes, field: str, *, path: str) -> int:
     """The line of a field in a file that parses; for checks that look at more than one file."""
     if path.endswith(".md"):
-        return load(_front_matter(data, path=path)[0], path=path, first_line=2).line(field)
+        return load(front_matter(data, path=path)[0], path=path, first_line=2).line(field)
     return load(data, path=path, max_bytes=max(MAX_BYTES, len(data))).line(field)
 
 
-def _front_matter(data: bytes, *, path: str) -> tuple[bytes, str]:
+def front_matter(data: bytes, *, path: str) -> tuple[bytes, str]:
+    """The YAML between the two `---` lines that open a text, and the text after it. Raises `RecordErrors`."""
     text = check_text(data, path=path, max_bytes=MAX_BYTES, first_line=1, tabs=True)
     lines = text.splitlines(keepends=True)
     marks = [number for number, line in enumerate(lines) if line.rstrip() == "---"][:2]

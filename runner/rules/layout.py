@@ -85,6 +85,10 @@ PLACES = (
     Place(re.compile(r"params\.yaml\Z"), Params, PARAMS),
 )
 
+FORMATTED: tuple[type[Record], ...] = (Scenario, Rubric, JudgeFile, Cluster, Problem, BenchmarkLock, Params)
+"""What `hallmark fmt` lays out: files whose records are what counts. Others are signed, pinned by their bytes, or
+written by programs."""
+
 
 class Found(NamedTuple):
     """What a path names: parts that the path does not have are empty."""
