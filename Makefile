@@ -51,6 +51,7 @@ acceptance: $(READY)
 	$(BIN)/python -m benchmarks.dedup
 	$(BIN)/python -m benchmarks.logs
 	$(BIN)/python -m benchmarks.generation
+	$(BIN)/python -m benchmarks.evaluation
 
 # Human against synthetic descriptions on NL-RX, 22 models from scratch: some twenty minutes on two quiet cores.
 acceptance-ratio: $(READY)
