@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner.edges.report import render
 from runner.edges.simulated import MemoryArtifacts, Value, simulated_ports
+from runner.edges.yaml_files import load
 from runner.phases.common import Stopwatch, base_model
 from runner.phases.evaluation import evaluate
 from runner.pipeline import perform, stage
 from runner.ports import Answers, Model, Output
 from runner.records.evaluation import CandidateStages, StageName, StageOutcome
-from runner.records.evaluation_policy import GeneralTask
-from runner.records.gated import Thresholds
+from runner.records.evaluation_policy import EvaluationPolicy, GeneralTask
+from runner.records.gated import GateLimits, Thresholds
 from runner.records.scenario import Scenario, SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.terms import Perturbation
+from runner.rules.assessment import perturbed
 from runner.rules.benchmark import locked
 from runner.rules.evaluation_stages import STAGES, ceiling, smoke_sample, smoke_stop
 from runner.workspace import Inputs, Workspace
@@ -366,3 +370,28 @@ def test_the_reserve_is_looked_at_for_leaks_and_asked_of_nobody() -> None:
         row.set for name in ("core-answers", "dev-answers", "baseline-answers", "answers") for row in values[name]
     }
     assert asked_of == set(SetName) - {SetName.RESERVE, SetName.GENERAL}
+
+
+# the page
+
+
+def test_the_page_has_the_stages_and_the_perturbations_that_there_are() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "stages-of-evaluation.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
+    assert [row for row in rows if len(row) == 3][1:] == [[one.name, one.asks, one.stops] for one in STAGES]
+    assert [row[0] for row in rows if len(row) == 2][1:] == list(Perturbation)
+
+
+def test_the_page_shows_what_holds_where_nothing_is_said() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "stages-of-evaluation.md").read_text()
+    block, tasks = (
+        load(text.encode(), path="cluster.yaml").value for text in re.findall(r"```yaml\n(.*?)```", page, re.S)
+    )
+    assert EvaluationPolicy.model_validate(block["evaluation"]) == EvaluationPolicy()
+    gate = {"thresholds": {"composite": 0.8, "heldout": 0.8}}
+    assert tuple(block["gate"]["perturbations"]) == perturbed(GateLimits.model_validate(gate))
+    assert block["gate"]["max_robustness_drop"] == GateLimits.model_validate(gate).max_robustness_drop
+    names = [one.task for one in EvaluationPolicy.model_validate(tasks["evaluation"]).general]
+    assert names == ["hellaswag", "arc_easy"]

@@ -123,6 +123,10 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark verify --root SHA256": Run("promoted", r"1 promotions verified: pass"),
     "hallmark fetch CLUSTER@shadow --to served": Run("promoted", r"support-desk/1 .*, written to served: pass$"),
     "hallmark why ID": Run("promoted", r"support-desk"),
+    # docs/stages-of-evaluation.md: the small desk has no reserve
+    "hallmark benchmark rotate support-desk": Run(
+        "governed", r"broken: 20 fresh scenarios are needed", by="ci", code=1
+    ),
     # one's own specialist
     "hallmark init desk": FIVE,
     "cd desk": FIVE,
