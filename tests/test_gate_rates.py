@@ -49,7 +49,7 @@ def core() -> ScoredScenario:
 class Gate:
     """The gate's judgement of simulated candidates. Rows are made once for each pair of verdicts."""
 
-    def __init__(self, asked: Cluster, *, strong_control: bool) -> None:
+    def __init__(self, asked: Cluster, *, strong_control: bool, scenarios: int = SCENARIOS) -> None:
         self.cluster = asked
         self.rows = {
             (at, before, after, control): row(
@@ -57,14 +57,14 @@ class Gate:
                 f"s{at}",
                 {"base": before, "incumbent": before, "control": control, "candidate": after},
             )
-            for at in range(SCENARIOS)
+            for at in range(scenarios)
             for before in (False, True)
             for after in (False, True)
             for control in ((False, True) if strong_control else (False,))
         }
 
     def promotes(self, before: Bits, after: Bits, control: Bits) -> bool:
-        keys = zip(range(SCENARIOS), before.tolist(), after.tolist(), control.tolist(), strict=True)
+        keys = zip(range(len(before)), before.tolist(), after.tolist(), control.tolist(), strict=True)
         rows = [core(), *(self.rows[key] for key in keys)]
         return not limits(assessed(rows, self.cluster, subject=SUBJECT, adapters=ADAPTERS), self.cluster)
 
@@ -74,12 +74,14 @@ def share(promoted: int, stated: float) -> None:
     assert promoted / PAIRS == pytest.approx(stated, abs=3.5 * math.sqrt(stated * (1 - stated) / PAIRS))
 
 
-def paired(generator: np.random.Generator, discordance: float, difference: float) -> Iterator[tuple[Bits, Bits]]:
+def paired(
+    generator: np.random.Generator, discordance: float, difference: float, *, scenarios: int = SCENARIOS
+) -> Iterator[tuple[Bits, Bits]]:
     """Verdicts of incumbent and candidate, which differ on a share `discordance` of scenarios, by `difference` net."""
     gain = (discordance + difference) / 2
     for _ in range(PAIRS):
-        drawn = generator.random(SCENARIOS)
-        before = generator.random(SCENARIOS) < 0.7
+        drawn = generator.random(scenarios)
+        before = generator.random(scenarios) < 0.7
         before = np.where(drawn < gain, False, np.where(drawn < discordance, True, before))
         yield before, np.where(drawn < discordance, ~before, before)
 
