@@ -36,12 +36,13 @@ def power(pairs: int, *, discordance: float, difference: float, alpha: float) ->
     low = max(0, math.floor(pairs * discordance - half))
     differing = np.arange(low, min(pairs, math.ceil(pairs * discordance + half)) + 1)
     weights = _binomial(np.full(differing.shape, pairs), differing, discordance)
-    needed = np.asarray(critical(int(differing[-1]), alpha))[differing]
+    needed = np.asarray(critical(1 << int(differing[-1]).bit_length(), alpha))[differing]
     gains = (discordance + difference) / (2 * discordance)
     found = [_tail(int(count), int(least), gains) for count, least in zip(differing, needed, strict=True)]
     return float(np.dot(weights, found))
 
 
+@lru_cache(maxsize=1024)
 def detectable(pairs: int, *, discordance: float, alpha: float, wanted: float) -> float | None:
     """The smallest difference found with a power of `wanted`; none where even a difference of 1 is not.
 
@@ -61,6 +62,7 @@ def detectable(pairs: int, *, discordance: float, alpha: float, wanted: float) -
     return min(1.0, math.ceil(high * 10_000) / 10_000)
 
 
+@lru_cache(maxsize=1024)
 def pairs_needed(effect: float, *, discordance: float, alpha: float, wanted: float) -> int | None:
     """How many pairs find a difference of `effect` with a power of `wanted`; none where more than a million."""
     share = min(1.0, max(discordance, effect))
