@@ -89,6 +89,7 @@ class ServedModels:
         opened = self._server.open(model, one_by_one=True, progress=silent)
         handed = self._handed(opened, model, prompts, [Sampling(max_new_tokens)] * len(prompts), forget)
         opened.client.answer(handed.missing, handed, what="measuring latency")
+        self._usage.update(opened.client.usage.counts)
         return latency(opened.client.usage.seconds, peak_memory_mib=self._server.peak_memory_mib())
 
     def pretrain(
