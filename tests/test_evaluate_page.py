@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
@@ -32,15 +32,21 @@ SAYS = {
     "hallmark import assay scenarios.json --cluster support-desk --set reserve --origin human "
     "--capability refund-status": r"scenarios/support-desk/reserve/public-adtech-tp-bid-floor\.yaml",
 }
+ASSAY = {
+    "id": "PUBLIC_ADTECH_TP_BID_FLOOR",
+    "input": {"messages": [{"role": "user", "content": "The floor price doubled. Which audit lane?"}]},
+    "rubric": {"kind": "programmatic", "checker": "non-empty"},
+    "meta": {"outcomeType": "tp", "lane": "bid-floor"},
+}
 HERE = {"warranty-repair": "broken", "refund-status": "refund"}
 
 
-def test_the_commands_of_the_page_on_evaluation(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_page_on_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they are printed, but for the capabilities of the small desk, whose cluster is called as the page's is."""
     desk = make(tmp_path, id="support-desk")
     iterate(flow(desk, "support-desk"))
     iteration = git(desk, "for-each-ref", "--format=%(refname:lstrip=4)", "refs/heads/runs/")
-    shutil.copy(data / "assay" / "adtech-public-metadata.json", desk / "scenarios.json")
+    (desk / "scenarios.json").write_text(json.dumps({"scenarios": [ASSAY]}))
     monkeypatch.setattr(wiring, "TransformersModels", lambda threads: SimulatedModels())
     monkeypatch.chdir(desk)
     printed = [one.command for one in commands(PAGE, running_text=False)]

@@ -15,6 +15,7 @@ from runner.records.score import GradedAnswer
 from runner.rules.benchmark import benchmark_digest, set_digest
 from runner.rules.canonical import digest
 from runner.rules.evaluations import Asked, sample_of, summary
+from runner.rules.judges.report import judges_report
 from runner.rules.scoring import capability_weights
 from runner.workspace import Inputs, Workspace
 
@@ -39,9 +40,14 @@ def asked(space: Workspace, sets: Sequence[SetName], *, who: EvaluatedModel, eng
         engine=engine,
         benchmark_version=space.cluster.benchmark_version,
         benchmark_sha256=benchmark_digest(space.lock) if space.lock else None,
-        scenarios_sha256={str(name): set_digest(space.scenarios[name]) for name in sets},
+        scenarios_sha256={str(name): _digest(space, name) for name in sets},
         rubrics={name: digest(space.rubrics[name]) for name in sorted(rubrics) if name in space.rubrics},
     )
+
+
+def _digest(space: Workspace, name: SetName) -> str:
+    """The set's, which the workspace had when it was loaded."""
+    return space.digests.get(f"scenarios/{name}") or set_digest(space.scenarios[name])
 
 
 def samples(space: Workspace, rows: Sequence[GradedAnswer]) -> list[Sample]:
@@ -80,6 +86,13 @@ def evaluated(
     lines = samples(space, rows)
     sets = [name for name in SetName if any(row.set is name for row in rows)]
     question = asked(space, sets, who=who, engine=ports.models.version)
-    run = summary(question, lines, weights=capability_weights(space.cluster), stages=results)
+    said = judges_report(rows, space.rubrics, space.judges, space.calibrations)
+    run = summary(
+        question,
+        lines,
+        weights=capability_weights(space.cluster),
+        stages=results,
+        judges=said.judges if said else (),
+    )
     pace = {"generated": found.pace.generated, "generating_s": round(found.pace.seconds, 3)}
     return Logged(run.model_copy(update={"measured": {**watch.measured, **pace, **measured}}), lines)

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.conversation import Conversation
+from runner.records.judging import JudgeReport
 from runner.records.score import Comparison, Grade, SetScore
 from runner.records.significance import Interval, Tally
 from runner.records.terms import OutcomeType
@@ -104,22 +105,6 @@ class CapabilityResult(Record):
     """Of the share passed (Wilson)."""
 
 
-class JudgeFigures(Record):
-    """What a judge's verdicts in this evaluation are worth."""
-
-    model: Text
-    prompt: Sha256
-    verdicts: Count
-    agreement: Share
-    """The share of verdicts on which its repetitions agreed."""
-    flips: Share
-    """The share that turned with the order in which it was shown the two texts."""
-    kappa: float | None = None
-    """Against people's labels; none where it was not calibrated."""
-    gates: bool
-    """Whether its criteria may decide a gate."""
-
-
 class AnswerCounts(Record):
     """How the answers came about."""
 
@@ -163,7 +148,8 @@ class EvaluationRun(Sparse):
     capabilities: dict[Slug, CapabilityResult]
     outcome_types: dict[OutcomeType, Tally]
     counts: AnswerCounts
-    judges: dict[Slug, JudgeFigures] = {}
+    judges: tuple[JudgeReport, ...] = ()
+    """Those that decided criteria: how steady they were, and how they agree with people."""
     source: str = ""
     """Of an imported evaluation: the format and the file's name."""
     log: LogPointer | None = None

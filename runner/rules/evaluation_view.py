@@ -34,6 +34,10 @@ def block(run: EvaluationRun, thresholds: Thresholds | None) -> Lines:
         yield "outcome types", said
     for stage in run.stages:
         yield from _stage(stage)
+    for judge in run.judges:
+        kappas = [f"{name} {one.kappa.value:.2f}" for name, one in judge.criteria.items() if one.kappa]
+        known = f"kappa with people: {', '.join(kappas)}" if kappas else "not calibrated: it counts for nothing"
+        yield f"judge {judge.judge}", f"{judge.flip_rate:.1%} of its votes turned with the order, {known}"
     failed = sum(one.scenarios - one.passed for one in run.capabilities.values())
     yield "failed", f"{failed:,}" + (f", {run.counts.unanswered:,} of them unanswered" if run.counts.unanswered else "")
 

@@ -18,10 +18,10 @@ from runner.records.evaluation import (
     EvaluationDiff,
     EvaluationRun,
     Flip,
-    JudgeFigures,
     Sample,
     StageResult,
 )
+from runner.records.judging import JudgeReport
 from runner.records.scenario import Scenario
 from runner.records.score import Comparison, Grade, GradedAnswer, SetScore
 from runner.records.significance import Interval
@@ -88,7 +88,7 @@ def summary(
     *,
     weights: Mapping[str, float],
     stages: Sequence[StageResult] = (),
-    judges: Mapping[str, JudgeFigures] | None = None,
+    judges: Sequence[JudgeReport] = (),
     unanswered: int = 0,
 ) -> EvaluationRun:
     """The summary of `samples`. Raises `RecordError` for a capability without a weight."""
@@ -103,7 +103,7 @@ def summary(
         },
         "outcome_types": with_intervals(tallies((one.grade.outcome_type, one.grade.passed) for one in plain)),
         "counts": AnswerCounts(asked=len(samples), unanswered=unanswered, tokens=sum(one.tokens for one in samples)),
-        "judges": dict(judges or {}),
+        "judges": tuple(judges),
     }
     run = EvaluationRun(id="unnamed", **facts)
     return run.model_copy(update={"id": _name(run, samples)})
