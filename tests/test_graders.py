@@ -225,6 +225,34 @@ def test_a_number_is_read_as_it_was_written(number: Any, name: str) -> None:
     assert whole(german, decimal_comma=True).number == number
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["1,5", "1,2,3", "1,2345", "1.2.3", "1,234,56", "1'2", "$1k", "$1M", "1k", "1万", "$1 K", "1 km/kg", "$1 kg"],
+)
+@pytest.mark.parametrize("text", ["{}", "It is {}", "{}, or so", "First 7: {}."])
+def test_a_number_that_may_be_another_is_not_read_in_part(said: str, text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not one number|is no unit that is known"):
+        within(text.format(said), last=True)
+    assert missed({"kind": "numeric", "take": "last"}, "1", text.format(said))[0] == 0
+    assert missed({"kind": "numeric"}, "$1", said)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("\u20133 °C", -3),
+        ("The total:\n- 5 apples", 5),
+        ("It falls by -5", -5),
+        ("It is $1.2 Million", 1_200_000),
+        ("It is €1.2bn in all", 1_200_000_000),
+        ("It is 5 m\u0131llion in all", 5),
+        ("a 3-day stay, 5 in all", 5),
+    ],
+)
+def test_a_number_is_found_in_a_text(text: str, number: int) -> None:
+    assert within(text, last=True).number == number
+
+
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(NUMBERS, st.sampled_from(sorted(TABLE)), st.randoms(use_true_random=False))
 def test_there_and_back_is_the_same_number(number: Any, dimension: str, drawn: Any) -> None:

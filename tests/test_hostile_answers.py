@@ -46,6 +46,7 @@ HOSTILE = {
     "words": "not a " * (LONG // 6),
     "a long word": "x" * (LONG - 1) + "!",
     "numbers": "1,111" * (LONG // 5),
+    "thousands that are none": "1" + "'111" * (LONG // 4 - 1) + "1",
     "many numbers": "1e9 $ " * (LONG // 6),
     "a huge number": "9" * 100_000,
     "a list": "a,b," * (LONG // 4),

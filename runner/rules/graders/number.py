@@ -43,8 +43,8 @@ def numeric(case: Case, grader: Numeric) -> Credit:
 
 
 def read(text: str, grader: Numeric, *, take: str) -> Read:
-    """The number of `text` in its unit, or in the grader's where it names none. Raises `ValueError` for none, and for
-    a word that is no unit, where the text is to be a number and nothing else."""
+    """The number of `text` in its unit, or in the grader's where it names none. Raises `ValueError` for none, for one
+    that may mean another, and for a word that is no unit, where the text is to be a number and nothing else."""
     if take == "whole":
         found: Quantity = whole(text, decimal_comma=grader.decimal_comma)
         if found.named:
