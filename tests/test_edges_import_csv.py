@@ -62,12 +62,11 @@ def test_a_cluster_is_made_and_checks_clean(top, files):
     names = [capability.id for capability in loaded.cluster.capabilities]
     assert names[:2] == ["groe-falsch", "card-lost"]
     assert names[2].startswith("label-")
+    asked = (SetName.CORE, SetName.DEV, SetName.HELDOUT)
     assert {name: len(found) for name, found in loaded.scenarios.items()} == {
-        SetName.CORE: 6,
-        SetName.DEV: 6,
-        SetName.HELDOUT: 6,
-        SetName.REPRESENTATIVE: 0,
+        name: 6 * (name in asked) for name in SetName
     }
+    assert not (top / "scenarios/bank/reserve").exists()
     first = loaded.scenarios[SetName.CORE][0]
     assert (first.id, first.reference, first.rubric) == ("core-card-lost-001", "card_lost", "bank-exact")
     assert first.input[0].content == "core, 1: card_lost?"
@@ -268,3 +267,14 @@ def test_an_object_that_is_not_as_it_should_be_is_named(top, files, answer, prob
         import_labelled(top, files, STRUCTURED)
     assert caught.value.line == 3
     assert tree(top) == before
+
+
+def test_a_reserve_is_kept_apart_from_what_trains_and_what_is_asked(top, files, tmp_path):
+    files["reserve"] = csv(tmp_path / "reserve.csv", [*rows("reserve"), *rows("core")[:1], *rows("heldout")[:1]])
+    made = import_labelled(top, files, REQUEST)
+    loaded = workspace.load(DirectoryReader(top), "bank", parse=parse)
+    assert len(loaded.scenarios[SetName.RESERVE]) == 7
+    assert loaded.scenarios[SetName.RESERVE][0].id == "reserve-card-lost-001"
+    assert {(row.part, row.kept_in) for row in made.left_out} == {("core", "reserve"), ("reserve", "heldout")}
+    assert "scenarios/reserve" in loaded.digests
+    assert "scenarios/general" not in loaded.digests

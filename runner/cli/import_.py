@@ -34,6 +34,7 @@ def import_() -> None:
 @click.option("--dev", type=FILE, required=True, help="Scenarios that selection looks at.")
 @click.option("--heldout", type=FILE, required=True, help="Scenarios that yield scores and nothing else; frozen.")
 @click.option("--representative", type=FILE, help="Scenarios as production has them.")
+@click.option("--reserve", type=FILE, help="Scenarios that no model is asked until held-out rotates.")
 @click.option("--reference", type=FILE, help="Real texts held back, for the privacy check.")
 @click.option("--text-column", default="text", show_default=True)
 @click.option("--label-column", default="label", show_default=True)

@@ -2,7 +2,7 @@
 
 The label is the right answer or, where the answers are structured, names the capability of the JSON object beside it.
 
-A text that stands in one of the four sets is left out of what trains, and a text that stands in two sets is kept in
+A text that stands in a set is left out of what trains, and a text that stands in two sets is kept in
 the stricter one: held-out never meets training. What was left out is listed, row by row.
 """
 
@@ -33,13 +33,13 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.trace import Feedback, Trace
 from runner.records.triage_policy import Triage
-from runner.rules.benchmark import locked
+from runner.rules.benchmark import OPTIONAL, locked
 from runner.rules.canonical import digest
 from runner.rules.labelled_answers import Request, Row, check_answer, definition, fails, passes, rubric, said
 from runner.rules.naming import slug
 from runner.rules.redaction import redact
 
-SETS = (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.CORE, SetName.DEV)
+SETS = (SetName.HELDOUT, SetName.RESERVE, SetName.REPRESENTATIVE, SetName.CORE, SetName.DEV)
 """The strictest first."""
 TRAINING = ("base", "gold", "traffic", "reference")
 
@@ -85,7 +85,8 @@ def compose(parts: Mapping[str, Sequence[Row]], request: Request, problem: Probl
         if rows and not kept[part]:
             text = f"every text of --{part} also stands in a set that it must not meet"
             raise RecordError(text, path=rows[0].file, hint="give texts that the sets do not have")
-    scenarios = {name: _scenarios(name, kept.get(name, ()), capabilities, request.cluster) for name in SetName}
+    sets = (name for name in SetName if kept.get(name) or name not in OPTIONAL)
+    scenarios = {name: _scenarios(name, kept.get(name, ()), capabilities, request.cluster) for name in sets}
     return Labelled(
         cluster=_cluster(request, capabilities, longest=max(len(row.answer.encode()) for row in parts["base"])),
         problem=problem,
