@@ -26,7 +26,7 @@ from runner.records.schemas import schema
 from runner.records.score import Grade
 from runner.records.terms import SetName
 from runner.records.triage import Review, TriageFile
-from runner.records.workbench import Subject, Trait, WorkbenchReport
+from runner.records.workbench import DataLeak, Subject, Trait, WorkbenchReport
 from runner.rules.power import detectable
 from runner.rules.workbench.balance import balance, permutation_p
 from runner.rules.workbench.coverage import coverage, gaps
@@ -313,8 +313,15 @@ def test_hostile_names_stay_text(top, capsys):
     assert loads.found == []
     assert "&lt;script src=" in html
     assert "49" not in html.partition("Who was asked")[2].partition("</ul>")[0]
+    moving = "\x1b[2J\u202e"
+    leak = DataLeak(source="gold", row=moving, scenario="heldout/x", how="exact", similarity=1.0)
+    leaks = report.duplicates.model_copy(update={"leaks": (leak,), "leaks_found": 1})
+    hostile = hostile.model_copy(update={"duplicates": leaks})
     show(hostile)
-    assert f"left out: {HOSTILE}" in capsys.readouterr().out.replace("\n", "")
+    said = capsys.readouterr().out.replace("\n", "")
+    assert f"left out: {HOSTILE}" in said
+    assert "gold \\u001b[2J\\u202e stands in heldout/x" in said
+    assert not set(moving) & set(page(hostile).decode()) - set("[2J")
 
 
 def test_a_cluster_that_there_is_not_is_named_with_those_that_there_are(top):

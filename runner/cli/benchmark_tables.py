@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.records.workbench import WorkbenchReport
+from runner.rules.shown import shown
 from runner.rules.workbench import words
 
 PIPED = 160
@@ -27,7 +28,7 @@ def show(report: WorkbenchReport) -> None:
             console.print(table)
     console.print()
     for line in _lines(report):
-        console.print(Text(line))
+        console.print(Text(shown(line)))
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -68,7 +69,7 @@ def _power(report: WorkbenchReport) -> Table:
 def _rubrics(report: WorkbenchReport) -> Table:
     table = _table("Rubrics", "rubric", "status", "scenarios#", "answers#", "findings")
     for one in report.rubrics:
-        findings = Text("; ".join(one.findings) or "none")
+        findings = Text(shown("; ".join(one.findings)) or "none")
         table.add_row(Text(one.rubric), one.status, f"{one.scenarios:,}", f"{one.answers:,}", findings)
     return table
 

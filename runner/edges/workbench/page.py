@@ -9,6 +9,7 @@ from typing import Any
 from runner.edges.report import page_style
 from runner.edges.workbench import drawings
 from runner.records.workbench import WorkbenchReport
+from runner.rules.shown import shown
 from runner.rules.workbench import words
 
 MOST = 40
@@ -43,6 +44,6 @@ def _template() -> Any:
         scatter=drawings.scatter,
         detectable=drawings.detectable,
     )
-    environment.filters.update(p=words.p_value, share=words.share)
+    environment.filters.update(p=words.p_value, share=words.share, shown=shown)
     source = resources("runner").joinpath("templates", "workbench.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)
