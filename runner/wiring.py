@@ -122,14 +122,20 @@ def adapter_store(path: Path) -> DvcAdapterStore:
 def remembering(models: LanguageModels, top: Path, cluster: str) -> LanguageModels:
     """`models` with this machine's memory of the cluster's answers, unless `HALLMARK_NO_CACHE` is set.
 
-    Raises `DataError` where git tracks what is in `.hallmark`: it would say of a model what somebody else wrote there.
+    Raises `DataError` as `own_folder` does.
     """
     if os.environ.get("HALLMARK_NO_CACHE"):
         return models
+    return CachedModels(models, AnswerCache(own_folder(top) / "answers" / cluster))
+
+
+def own_folder(top: Path) -> Path:
+    """`.hallmark`, what this machine remembers. Raises `DataError` where git tracks what is in it: it would say of a
+    model what somebody else wrote there."""
     if git(top, "ls-files", "--", ".hallmark"):
         hint = "take it out of the repository: git rm -r --cached .hallmark"
         raise DataError(f"{top / '.hallmark'} comes with the repository, and is to be this machine's own; {hint}")
-    return CachedModels(models, AnswerCache(top / ".hallmark" / "answers" / cluster))
+    return top / ".hallmark"
 
 
 def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent) -> Ports:

@@ -238,7 +238,7 @@ def _made(top: Path, space: Workspace, ports: Ports) -> Tree:
 
     cluster = space.cluster
     key = digest([_made_from(space), ports.models.version])
-    kept = LocalBases(top / ".hallmark" / "bases" / cluster.id)
+    kept = LocalBases(wiring.own_folder(top) / "bases" / cluster.id)
     if (found := kept.find(key)) is not None:
         return found
     wiring.bring_data(top, cluster.id)

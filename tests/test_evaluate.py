@@ -16,7 +16,7 @@ from runner.edges.logs.frames import MAX_FRAME, write_frames
 from runner.edges.logs.kept import Log
 from runner.edges.logs.store import Kept
 from runner.edges.simulated_models import CONFIG, SimulatedModels, adapter_files
-from runner.errors import ModelError, RecordError
+from runner.errors import DataError, ModelError, RecordError
 from runner.flywheel import iterate
 from runner.phases.logged import samples
 from runner.records.change import ChangeClass
@@ -117,6 +117,16 @@ def test_the_base_is_that_of_the_iteration_or_is_made_once(desk: Path, tmp_path:
     weights.write_bytes(weights.read_bytes() + b" ")
     wiring_evaluate.evaluate(other, CLUSTER, model="base", models=models)
     assert models.calls.count("pretrain") == 2, "what is kept is asked for its digest"
+
+
+def test_a_base_that_comes_with_the_repository_is_not_taken_for_this_machine_s(tmp_path: Path) -> None:
+    desk = make(tmp_path)
+    planted = desk / ".hallmark" / "bases" / CLUSTER / "key" / "model.safetensors"
+    planted.parent.mkdir(parents=True)
+    planted.write_bytes(b"whatever")
+    git(desk, "add", "--force", str(planted))
+    with pytest.raises(DataError, match="comes with the repository"):
+        evaluate(desk, cached=False)
 
 
 def test_an_adapter_in_a_directory_is_asked_on_its_own_base_alone(desk: Path, tmp_path: Path) -> None:

@@ -255,3 +255,29 @@ def test_lm_eval_without_samples_says_how_to_get_them(tmp_path: Path) -> None:
         read_lm_eval(tmp_path)
     with pytest.raises(RecordError, match="not called results"):
         read_lm_eval(tmp_path / "results.json")
+
+
+def test_what_json_does_not_have_does_no_harm(desk: Path, tmp_path: Path) -> None:
+    """Halves of characters, numbers without end, escape codes, the same id again and again."""
+    one = {
+        "epoch": 1,
+        "target": "x\ud800",
+        "output": {"choices": [{"message": {"role": "assistant", "content": "\x1b[2Jgone \ud800"}}],
+                   "usage": {"output_tokens": -4}},
+        "scores": {"match": {"value": "I"}, "odd": {"value": float("nan")}, "big": {"value": 10**400}, "no": 3},
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "attachment://a"}, {"type": "image"}]}],
+        "attachments": {"a": "the prompt"},
+    }  # fmt: skip
+    samples = [{**one, "id": name} for name in (1, 1, "1-2", 1, "../../etc", "ÜÜ" * 80, "")]
+    text = json.dumps({"eval": {"task": "?", "model": ""}, "samples": samples, "results": {"scores": 4}})
+    (tmp_path / "hard.json").write_text(text)
+    kept = wiring_logs.import_log(desk, CLUSTER, tmp_path / "hard.json", format="inspect").kept
+    logged = list(Log.open(kept.log).samples())
+    assert len({sample.grade.scenario for sample in logged}) == len(samples), "none stands for another"
+    assert {sample.grade.answer for sample in logged} == {"\x1b[2Jgone ?"}
+    assert logged[0].recorded == {"match": 0.0}
+    assert logged[0].input[0].content == "the prompt"
+    assert (kept.run.counts.tokens, kept.run.counts.asked) == (0, len(samples))
+    shown = said(desk, "show", kept.run.id, "--failed")
+    assert "\x1b" not in shown
+    assert "\\u001b[2Jgone ?" in shown

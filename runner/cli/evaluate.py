@@ -12,6 +12,7 @@ import click
 from runner.errors import ExitCode
 from runner.records.evaluation import StageName
 from runner.records.terms import OutcomeType, SetName
+from runner.rules.shown import shown as safe
 
 HERE = click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -133,7 +134,7 @@ def show(name: str, under: str, limit: int, directory: Path, as_json: bool, **fi
         _table(block(found.run, None))
         return ExitCode.DONE
     for sample in found.samples:
-        click.echo("\n".join(sample_lines(sample)))
+        click.echo(safe("\n".join(sample_lines(sample))))
     click.echo(f"{len(found.samples):,} of {found.matching:,} scenarios shown")
     return ExitCode.DONE
 
@@ -152,7 +153,8 @@ def diff(before: str, after: str, directory: Path, as_json: bool) -> ExitCode:
     from runner.rules.evaluation_view import difference_lines
 
     found = wiring_logs.difference_of(directory, before, after)
-    click.echo(json.dumps(found.model_dump(mode="json"), indent=1) if as_json else "\n".join(difference_lines(found)))
+    lines = "\n".join(map(safe, difference_lines(found)))
+    click.echo(json.dumps(found.model_dump(mode="json"), indent=1) if as_json else lines)
     return ExitCode.DONE
 
 
@@ -226,9 +228,7 @@ def import_(cluster: str, file: Path, format: str, keep: bool, directory: Path, 
 
 
 def _table(lines: Iterable[tuple[str, str]]) -> None:
-    from runner.rules.shown import shown
-
     rows = list(lines)
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        click.echo(shown(f"{name:<{width}}  {value}"))
+        click.echo(safe(f"{name:<{width}}  {value}"))

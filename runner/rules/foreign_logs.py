@@ -251,11 +251,15 @@ def _grade(task: str, one: ForeignSample, scores: Mapping[str, float], here: tup
     )
 
 
-def _distinct(name: str, kind: str, names: dict[str, int]) -> str:
+def _distinct(name: str, kind: str, taken: dict[str, int]) -> str:
     """A name that no sample before has: what was asked several times is told apart by a number."""
-    key = f"{name}@{kind}"
-    names[key] = names.get(key, 0) + 1
-    return name if names[key] == 1 else f"{name[:56].rstrip('-')}-{names[key]}"
+    number, found = taken.get(f"{name}@{kind}", 0) + 1, name
+    while f"{found}@{kind}" in taken:
+        number += 1
+        found = f"{name[:52].rstrip('-')}-{number}"
+    taken[f"{name}@{kind}"] = max(1, number)
+    taken.setdefault(f"{found}@{kind}", 1)
+    return found
 
 
 def _explanation(scores: Mapping[str, float], one: ForeignSample) -> str:

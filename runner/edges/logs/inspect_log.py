@@ -5,18 +5,18 @@ An archive has `header.json` and a file a sample below `samples/`; a JSON file h
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from runner.edges.logs.archive import opened
+from runner.edges.logs.foreign_json import finite, json_object
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role
 from runner.rules.foreign_logs import ForeignLog, ForeignSample
 
 MAX_JSON = 1 << 30
+MOST_TOKENS = 1e9
 _VALUES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 _REFERENCES = ("attachment://", "tc://")
 
@@ -26,12 +26,12 @@ def read_inspect(path: Path) -> ForeignLog:
     if path.suffix == ".json":
         if path.stat().st_size > MAX_JSON:
             raise RecordError(f"is larger than {MAX_JSON:,} bytes", path=str(path), hint="convert it to .eval")
-        header = _object(path.read_bytes(), path, "the log")
+        header = json_object(path.read_bytes(), path, what="the log")
         return _log(header, _list(header.get("samples")), path)
     with opened(path) as archive:
-        header = _object(archive.read("header.json"), path, "header.json")
+        header = json_object(archive.read("header.json"), path, what="header.json")
         names = [name for name in archive.names() if name.startswith("samples/") and name.endswith(".json")]
-        return _log(header, (_object(archive.read(name), path, name) for name in names), path)
+        return _log(header, (json_object(archive.read(name), path, what=name) for name in names), path)
 
 
 def _log(header: Mapping[str, Any], samples: Iterable[Any], path: Path) -> ForeignLog:
@@ -46,7 +46,7 @@ def _log(header: Mapping[str, Any], samples: Iterable[Any], path: Path) -> Forei
     version = _mapping(spec.get("packages")).get("inspect_ai", "of an unknown version")
     return ForeignLog(
         task=spec["task"],
-        model=spec["model"],
+        model=spec["model"] or "a model that is not named",
         engine=f"Inspect {version}",
         scorers=scorers,
         samples=found,
@@ -74,7 +74,7 @@ def _sample(said: Any, path: Path) -> ForeignSample:
         answer=_completion(output, attached),
         recorded={name: value for name, score in _scores(said) if (value := _value(score)) is not None},
         input=tuple(_messages(said, attached)),
-        tokens=int(_mapping(output.get("usage")).get("output_tokens") or 0),
+        tokens=int(max(0.0, min(finite(_mapping(output.get("usage")).get("output_tokens")) or 0.0, MOST_TOKENS))),
         metadata=metadata,
     )
 
@@ -93,7 +93,7 @@ def _value(value: Any) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return finite(value)
 
 
 def _messages(said: Mapping[str, Any], attached: Mapping[str, Any]) -> Iterator[Message]:
@@ -138,13 +138,3 @@ def _list(value: Any) -> Sequence[Any]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _object(data: bytes, path: Path, what: str) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{what} is no JSON: {error}", path=str(path)) from error
-    if not isinstance(found, dict):
-        raise RecordError(f"{what} is no JSON object", path=str(path))
-    return found

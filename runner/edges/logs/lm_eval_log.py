@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.edges.files import write_file
+from runner.edges.logs.foreign_json import finite, json_object
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role
 from runner.records.evaluation import EvaluationRun, Sample
@@ -38,7 +39,7 @@ def read_lm_eval(path: Path) -> list[ForeignLog]:
     match = _RESULTS.match(path.name)
     if match is None:
         raise RecordError("is not called results_*.json, as lm-eval's results are", path=str(path))
-    said = _object(path.read_bytes(), path, 1)
+    said = json_object(path.read_bytes(), path)
     tasks = said.get("results")
     if not isinstance(tasks, dict):
         raise RecordError("is no file of lm-eval's results", path=str(path), field="results")
@@ -65,7 +66,7 @@ def _log(task: str, said: Mapping[str, Any], file: Path) -> ForeignLog:
         engine=f"lm-eval {said.get('lm_eval_version') or 'of an unknown version'}",
         scorers={name: options.get(name, {}) for name in names},
         samples=samples,
-        stated={name: float(value) for name, value in stated.items() if isinstance(value, int | float)},
+        stated={name: number for name, value in stated.items() if (number := finite(value)) is not None},
     )
 
 
@@ -77,7 +78,7 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
             if len(line) > MAX_LINE:
                 raise RecordError(f"is longer than {MAX_LINE:,} bytes", path=str(file), line=number)
             if line.strip():
-                yield _object(line, file, number)
+                yield json_object(line, file, line=number)
 
 
 def _sample(task: str, row: Mapping[str, Any]) -> ForeignSample:
@@ -90,7 +91,7 @@ def _sample(task: str, row: Mapping[str, Any]) -> ForeignSample:
         id=own or f"{task} {row.get('doc_id')}",
         targets=_targets(row.get("target", "")),
         answer=responses[0] if responses and isinstance(responses[0], str) else "",
-        recorded={name: float(value) for name, value in metrics.items() if isinstance(value, int | float)},
+        recorded={name: number for name, value in metrics.items() if (number := finite(value)) is not None},
         input=(Message(role=Role.USER, content=prompt),) if isinstance(prompt, str) and prompt else (),
         metadata=doc,
         choices=choices if len(choices) == len(responses) and len(choices) > 1 else (),
@@ -189,13 +190,3 @@ def _number(value: Any) -> bool:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _object(data: bytes, path: Path, line: int) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"is no JSON: {error}", path=str(path), line=line) from error
-    if not isinstance(found, dict):
-        raise RecordError("is no JSON object", path=str(path), line=line)
-    return found
