@@ -55,7 +55,8 @@ def test_repeats_and_tiers_are_shown() -> None:
     assert "each of 2 times, fail with the candidate" in text
     assert "2 that it passed at first, and failed itself in a repeat, are not counted" in text
     assert "unreliable baseline" in text
-    assert verdicts(found)[0] == "unreliable baseline: asked again, the incumbent turns 3.3% of its own verdicts"
+    assert verdicts(found)[0].startswith("composite: core 1.000 (0.207 to 1.000), heldout 0.")
+    assert verdicts(found)[1] == "unreliable baseline: asked again, the incumbent turns 3.3% of its own verdicts"
     steady = card(repeated(4))
     assert "improved over the incumbent: +21.7 points" in page(steady)
 

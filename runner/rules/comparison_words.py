@@ -11,8 +11,8 @@ from runner.records.terms import SetName
 
 
 def verdicts(card: Scorecard) -> tuple[str, ...]:
-    """What a scorecard comes to, a sentence each: against the others, by capability, regressions, outcome types, real
-    data alone. Nothing of a scorecard that has no tiers."""
+    """What a scorecard comes to, a sentence each: composites, against the others, by capability, regressions, outcome
+    types, real data alone. Nothing of a scorecard that has no tiers."""
     if not any(one.tier for one in card.comparisons):
         return ()
     return tuple(_verdicts(card))
@@ -20,6 +20,11 @@ def verdicts(card: Scorecard) -> tuple[str, ...]:
 
 def _verdicts(card: Scorecard) -> Iterator[str]:
     alone = any(model.adapter for name, model in card.models.items() if name == "incumbent")
+    candidate = card.models.get("candidate")
+    if candidate is not None:
+        yield "composite: " + ", ".join(
+            f"{name} {one.composite:.3f}{_within(one.interval)}" for name, one in candidate.sets.items()
+        )
     for one in card.comparisons:
         if one.against != "base" or alone:
             yield sentence(one, repeats=card.repeats)
@@ -27,7 +32,7 @@ def _verdicts(card: Scorecard) -> Iterator[str]:
         if found:
             yield f"{name}: {_counted(found.values())}"
     yield regressed(card.regressions, card.repeats)
-    heldout = card.models["candidate"].sets.get(SetName.HELDOUT) if "candidate" in card.models else None
+    heldout = candidate.sets.get(SetName.HELDOUT) if candidate is not None else None
     if heldout is not None and heldout.detection is not None:
         yield detected(heldout.detection)
     if card.real_only is not None:
