@@ -17,7 +17,7 @@ TRYING = frozenset({"validate", "sweep", "train", "assess"})
 """The phases at which a refusal means that the try brought nothing."""
 WITHOUT = frozenset({"significance", "stages"})
 """Refusals that say of held-out that nothing was gained there, or that the candidate did not come that far."""
-LIFTING = ("cluster", "problem", "rubrics", "params", "data/base", "data/gold", "scenarios/")
+LIFTING = ("cluster", "problem", "rubrics", "judges", "params", "data/base", "data/gold", "scenarios/")
 """What people change that gives the next iteration another chance. New production signals alone do not."""
 
 
