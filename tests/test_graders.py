@@ -385,7 +385,20 @@ TABLES = "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'x'), (2,
         ("SELECT 1; SELECT 2", "one statement"),
         ("SELECT date('now')", "time of day"),
         ("SELECT CURRENT_TIMESTAMP", "time of day"),
-        ("SELECT hex(printf('%3000d', 1))", "too big"),
+        ("SELECT date('n' || 'ow')", "time of day"),
+        ('SELECT julianday("now")', "time of day"),
+        ("SELECT datetime(x'6e6f77')", "time of day"),
+        ("SELECT time(/* now */)", "time of day"),
+        ("SELECT strftime('%s')", "time of day"),
+        ("SELECT datetime('2026-01-02 12:00', 'localtime')", "time of day"),
+        ("SELECT a FROM t WHERE b < date(substr('snow', 2))", "time of day"),
+        ("SELECT b LIKE '" + "%a" * 26 + "' FROM t", "too complex"),
+        (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 900), "
+            "m(x) AS MATERIALIZED (SELECT printf('%1900d', 1)) SELECT x, x, x, x, x, x FROM n, m",
+            "1,000,000 characters",
+        ),
+        ("SELECT hex(printf('%1500d', 1))", "too big"),
         ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n", "400,000 steps"),
         ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n", "5,000 rows"),
         ("SELECT '" + "a" * 10_000 + "'", "10,000 characters"),
@@ -395,6 +408,24 @@ TABLES = "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'x'), (2,
 def test_a_query_reads_the_tables_and_does_nothing_else(query: str, why: str) -> None:
     with pytest.raises(QueryError, match=why):
         rows(TABLES, query)
+
+
+def test_a_date_is_reckoned_with_and_now_is_a_word() -> None:
+    dates = "strftime('%Y', '2026-01-31'), date('2026-01-31', '+1 month')"
+    assert rows(TABLES, f"SELECT {dates}, b = 'now', -0.0, date('x') FROM t LIMIT 1") == (
+        (("text", "2026"), ("text", "2026-03-03"), ("number", "0"), ("number", "0"), ("nothing", "")),
+    )
+
+
+def test_a_rubric_s_tables_are_small() -> None:
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500) "
+    made = f"CREATE TABLE t(a); INSERT INTO t {many} SELECT printf('%99000d', i) FROM n; --{'-' * 100_000}"
+    with pytest.raises(QueryError, match="full"):
+        rows(made, "SELECT 1")
+    with pytest.raises(QueryError, match="too big"):
+        rows("CREATE TABLE t(a); INSERT INTO t VALUES (hex(printf('%1500d', 1)))", "SELECT 1")
+    with pytest.raises(QueryError, match="time of day"):
+        rows("CREATE TABLE t(a DEFAULT CURRENT_DATE); INSERT INTO t DEFAULT VALUES", "SELECT 1")
 
 
 def test_rows_are_compared_and_not_their_names_or_order() -> None:

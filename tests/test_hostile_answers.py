@@ -66,8 +66,10 @@ HOSTILE = {
     "endless rows": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
     "a wide join": "SELECT count(*) FROM " + ", ".join(f"t t{n}" for n in range(30)),
     "slow functions": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(instr("
-    "printf('%.3900c', 'a'), printf('%.1900c', 'a') || 'b')) FROM n",
-    "large values": "SELECT replace(printf('%.4000c', 'a'), 'a', printf('%.4000c', 'b'))",
+    "printf('%.1900c', 'a'), printf('%.950c', 'a') || 'b')) FROM n",
+    "a slow comparison": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum("
+    f"printf('%1950d', i) LIKE '%{' ' * 46}b%') FROM n",
+    "large values": "SELECT replace(printf('%.2000c', 'a'), 'a', printf('%.2000c', 'b'))",
     "another file": "ATTACH '/tmp/x.db' AS x",
     "unseen characters": "\u202elog\u200bin\u2066\x00\x1b[2J\ud7ff\U000e0041",
     "combining marks": "Z" + "\u0301" * 100_000,

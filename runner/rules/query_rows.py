@@ -2,7 +2,8 @@
 
 SQLite runs the query: it may read the tables, and nothing else (authorizer). It has so many steps of SQLite's machine,
 so many rows, and values of so many bytes; a query that takes more is refused, at the same step wherever SQLite's
-version is the same. What a query would do with the time of day, chance, other files or its own connection is refused.
+version is the same. What a query would do with the time of day, the machine's time zone, chance, other files or its own
+connection is refused.
 
 Two queries that give the same rows here may differ on other tables: rows that tell wrong queries from right ones are
 part of a rubric. Names of columns say nothing; their order does.
@@ -10,10 +11,9 @@ part of a rubric. Names of columns say nothing; their order does.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from runner.rules.shown import quoted
@@ -28,16 +28,25 @@ MOST_STEPS = 400_000
 """Of SQLite's machine, for the tables and for each query."""
 MOST_ROWS = 5_000
 LONGEST_QUERY = 10_000
-LONGEST_VALUE = 4_000
-LARGEST_TABLES = 1_000_000
+MOST_CHARACTERS = 1_000_000
+"""In all rows together."""
+LONGEST_VALUE = 2_000
+_MOST_PAGES = 10_000
+"""Of 4 KiB, for the tables."""
 _EVERY = 1_000
+_RAISED = "user-defined function raised exception"
+"""All that SQLite says of an error in `_dated`."""
 _ALLOWED = """
 abs avg ceil ceiling coalesce concat concat_ws count cume_dist date datetime dense_rank first_value floor format glob
 group_concat hex ifnull iif instr julianday lag last_value lead length like lower ltrim max min mod nth_value ntile
 nullif percent_rank pow power printf rank replace round row_number rtrim sign sqrt strftime string_agg substr substring
 sum time total trim typeof unicode upper
 """
-_FUNCTIONS = frozenset(_ALLOWED.split())
+_DATES = ("date", "datetime", "julianday", "strftime", "time")
+_CLOCK = ("current_date", "current_time", "current_timestamp")
+_ASKS_THE_CLOCK = frozenset({"now", "localtime", "utc", "subsec", "subsecond"})
+"""Arguments of a date that stand for the time of day or, as modifiers, for the machine's time zone."""
+_FUNCTIONS = frozenset((*_ALLOWED.split(), *_CLOCK))
 _READING = ("SQLITE_SELECT", "SQLITE_READ", "SQLITE_RECURSIVE")
 _MAKING = (
     *_READING,
@@ -50,9 +59,6 @@ _MAKING = (
     "SQLITE_REINDEX",
     "SQLITE_TRANSACTION",
 )
-_NOW = re.compile(
-    r"'\s*now\s*'|current_(?:date|time|timestamp)|\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)", re.IGNORECASE
-)
 
 
 class QueryError(ValueError):
@@ -63,14 +69,10 @@ def rows(tables: str, query: str) -> Rows:
     """The rows of `query` on the database that the statements in `tables` make. Raises `QueryError`."""
     if len(query) > LONGEST_QUERY:
         raise QueryError(f"is longer than {LONGEST_QUERY:,} characters")
-    _timeless(query)
     with _database(tables) as connection:
         _limit(connection)
         with _told(connection, _READING):
-            found = connection.execute(query).fetchmany(MOST_ROWS + 1)
-    if len(found) > MOST_ROWS:
-        raise QueryError(f"gives more than {MOST_ROWS:,} rows")
-    return tuple(tuple(map(_value, row)) for row in found)
+            return _taken(connection.execute(query))
 
 
 @lru_cache(maxsize=4_096)
@@ -85,25 +87,53 @@ def check_tables(tables: str) -> None:
         pass
 
 
-def _timeless(statements: str) -> None:
-    if _NOW.search(statements):
-        raise QueryError("depends on the time of day")
+def _taken(given: Iterable[tuple[Any, ...]]) -> Rows:
+    """The rows, as long as they are few and small enough to be kept."""
+    found: list[tuple[tuple[str, str], ...]] = []
+    size = 0
+    for row in given:
+        found.append(tuple(map(_value, row)))
+        size += sum(len(text) for _, text in found[-1])
+        if len(found) > MOST_ROWS:
+            raise QueryError(f"gives more than {MOST_ROWS:,} rows")
+        if size > MOST_CHARACTERS:
+            raise QueryError(f"gives more than {MOST_CHARACTERS:,} characters")
+    return tuple(found)
 
 
 @contextmanager
 def _database(tables: str) -> Iterator[sqlite3.Connection]:
     import sqlite3  # a hundredth of a second, which only such rubrics need
 
-    _timeless(tables)
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection, calendar = (sqlite3.connect(":memory:", isolation_level=None) for _ in range(2))
     try:
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_TABLES)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(LONGEST_VALUE, len(tables.encode())))
         connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute(f"PRAGMA max_page_count={_MOST_PAGES}")
+        for name in (*_DATES, *_CLOCK):
+            arguments = 0 if name in _CLOCK else -1
+            connection.create_function(name, arguments, partial(_dated, calendar, name), deterministic=True)
         with _told(connection, _MAKING):
             connection.executescript(tables)
         yield connection
     finally:
         connection.close()
+        calendar.close()
+
+
+def _dated(calendar: sqlite3.Connection, name: str, *values: Any) -> Any:
+    """What SQLite's own function of dates gives. Raises `QueryError` where it would ask the clock. Only the values of
+    the arguments tell: a query can put "now" together."""
+    times = values[1:] if name == "strftime" else values
+    if not times or any(_read_as(value) in _ASKS_THE_CLOCK for value in times):
+        raise QueryError("depends on the time of day")
+    return calendar.execute(f"SELECT {name}({', '.join('?' * len(values))})", values).fetchone()[0]
+
+
+def _read_as(value: Any) -> str:
+    """An argument as SQLite reads it: bytes as text, and text up to a zero."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return text.partition("\0")[0].strip().lower()
 
 
 @contextmanager
@@ -129,9 +159,14 @@ def _told(connection: sqlite3.Connection, allowed: tuple[str, ...]) -> Iterator[
     connection.set_progress_handler(count, _EVERY)
     try:
         yield
+    except QueryError:
+        raise
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-        said = f"takes more than {MOST_STEPS:,} steps" if spent > MOST_STEPS else f"fails: {quoted(str(error))}"
-        raise QueryError(said) from error
+        if spent > MOST_STEPS:
+            raise QueryError(f"takes more than {MOST_STEPS:,} steps") from error
+        if str(error) == _RAISED:
+            raise QueryError("depends on the time of day") from error
+        raise QueryError(f"fails: {quoted(str(error))}") from error
     finally:
         connection.set_authorizer(None)
         connection.set_progress_handler(None, 0)
@@ -147,7 +182,7 @@ def _limit(connection: sqlite3.Connection) -> None:
         (sqlite3.SQLITE_LIMIT_COLUMN, 100),
         (sqlite3.SQLITE_LIMIT_VDBE_OP, 50_000),
         (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
-        (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
+        (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
     ):
         connection.setlimit(what, most)
 
@@ -155,7 +190,7 @@ def _limit(connection: sqlite3.Connection) -> None:
 def _value(value: Any) -> tuple[str, str]:
     """Numbers are equal to nine digits, whole or not."""
     if isinstance(value, int | float):
-        return ("number", f"{value:.9g}")
+        return ("number", f"{value + 0:.9g}")  # nought has no sign
     if isinstance(value, bytes):
         return ("bytes", value.hex())
     return ("nothing", "") if value is None else ("text", value)
