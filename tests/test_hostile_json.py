@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -52,6 +53,14 @@ BOMBS: dict[str, bytes] = {
 def test_it_is_refused_with_a_reason(what: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         strict_json(BOMBS[what])
+
+
+def test_many_names_and_one_of_them_twice_take_no_time() -> None:
+    names = ",".join(f'"{number}":1' for number in range(60_000))
+    began = time.process_time()
+    with pytest.raises(ValueError, match="it names '7' twice"):
+        strict_json(f'{{{names},"7":1}}'.encode())
+    assert time.process_time() - began < 2
 
 
 def test_a_bad_line_is_named() -> None:

@@ -4,6 +4,7 @@ read as different things (RFC 8259, sections 4, 6 and 8; RFC 7493, I-JSON)."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 import rfc8785
@@ -75,8 +76,7 @@ def _finite(text: str) -> float:
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, often in Counter(name for name, _ in pairs).items() if often > 1)
         raise ValueError(f"it names {', '.join(map(repr, twice[:3]))} twice")
     return found
 
