@@ -229,6 +229,12 @@ def test_several_checks_at_once_and_one_after(top, tmp_path):
     assert sorted(file.name for file in (top / FOLDER).iterdir()) == [".gitignore", "memory"]
 
 
+def test_the_tree_is_listed_before_anything_loads_that_takes_long():
+    program = "import sys, runner.wiring_check; print({'pydantic', 'yaml', 'numpy'} & set(sys.modules) or 'nothing')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "nothing"
+
+
 def test_the_key_is_this_accounts_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made = seal_key()

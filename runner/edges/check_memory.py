@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.edges.halves import in_halves
-from runner.edges.standing import StandingReader
+from runner.edges.standing import StandingReader, changed_last
 from runner.errors import RecordError
 from runner.rules.outline import Outline
 from runner.survey import Read, Row, Scenarios
@@ -95,7 +95,7 @@ class CheckMemory:
         now, old = self._tree.standing[path], self._old.get(path)
         if old is None or old[0] != now:
             found = _sha256(f"{self._top}/{path}", path)
-            settled = now if max(now[1], now[2]) < self._settled else []
+            settled = now if changed_last(now) < self._settled else ""
             said = old[2] if old is not None and old[1] == found else None
             old = old if said is not None and old is not None and not settled and not old[0] else [settled, found, said]
         self._files[path] = old

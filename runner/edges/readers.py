@@ -7,10 +7,13 @@ import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.edges.git_command import git, resolve
 from runner.errors import GitError, RecordError
-from runner.ports import Reader
+
+if TYPE_CHECKING:  # `check` lists a tree before it loads what reads it
+    from runner.ports import Reader
 
 _NOT_GOVERNED = frozenset({".git", ".hallmark", ".venv", "build", "__pycache__"})
 

@@ -13,8 +13,9 @@ from runner.edges.aside import Aside
 from runner.edges.readers import DirectoryReader
 from runner.errors import RecordError
 
-Standing = list[int]
-"""Size, time of the last change of the bytes and of anything (ns), inode: what git's index goes by."""
+Standing = str
+"""Size, time of the last change of the bytes and of anything (ns), inode: what git's index goes by. As one word, since
+ten thousand are compared."""
 
 
 class StandingReader(DirectoryReader):
@@ -48,4 +49,9 @@ def standing(whole: str, path: str) -> Standing:
         raise RecordError(f"cannot be read: {error.strerror}", path=path) from None
     if not stat.S_ISREG(found.st_mode):
         raise RecordError("is no regular file", path=path)
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+
+
+def changed_last(found: Standing) -> int:
+    """When the file changed in any way, ns."""
+    return max(map(int, found.split()[1:3]))
