@@ -47,6 +47,8 @@ def banking77():
 INSPECT_READER = """import json, sys
 from inspect_ai.log import read_eval_log
 log = read_eval_log(sys.argv[1])
+if log.status != "success":
+    raise SystemExit(f"{log.status}: {log.error and log.error.message}")
 print(json.dumps([[s.input, s.output.completion, s.scores["match"].value == "C"] for s in log.samples]))
 """
 
@@ -85,7 +87,7 @@ class Peers:
     def inspect_log(self, desk: Desk) -> Mapping[str, tuple[str, bool]]:
         (path,) = sorted((self.folder / INSPECT / "logs").glob("*.eval"))[-1:]
         command = [str(self.bin / "python"), "-c", INSPECT_READER, str(path)]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         return {text: (answer, right) for text, answer, right in json.loads(printed)}
 
     def _fresh(self, name: str) -> Path:
