@@ -248,6 +248,9 @@ class NoEmbeddings:
 class GeneralTasks(Protocol):
     """Tasks of another harness, for what a specialist must not forget."""
 
+    def ready(self, tasks: Sequence[GeneralTask]) -> None:
+        """Raises `ModelError` where there is no harness for them: before anything is trained, not after."""
+
     def score(
         self, model: Model, tasks: Sequence[GeneralTask], *, seed: int, progress: Progress = silent
     ) -> Mapping[str, Mapping[str, float]]:
@@ -260,10 +263,14 @@ class GeneralTasks(Protocol):
 class NoGeneralTasks:
     """Where there is no harness."""
 
+    def ready(self, tasks: Sequence[GeneralTask]) -> None:
+        raise ModelError(f"no harness can be run here: {', '.join(task.task for task in tasks)}")
+
     def score(
         self, model: Model, tasks: Sequence[GeneralTask], *, seed: int, progress: Progress = silent
     ) -> Mapping[str, Mapping[str, float]]:
-        raise ModelError(f"no harness can be run here: {', '.join(task.task for task in tasks)}")
+        self.ready(tasks)
+        return {}
 
 
 class Judges(Protocol):

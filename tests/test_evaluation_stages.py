@@ -15,6 +15,7 @@ import pytest
 from runner.edges.report import render
 from runner.edges.simulated import MemoryArtifacts, Value, simulated_ports
 from runner.edges.yaml_files import load
+from runner.errors import ModelError
 from runner.phases.common import Stopwatch, base_model
 from runner.phases.evaluation import evaluate
 from runner.pipeline import perform, stage
@@ -332,6 +333,9 @@ class Harness:
     def __init__(self, kept: float) -> None:
         self.kept = kept
 
+    def ready(self, tasks: Sequence[GeneralTask]) -> None:
+        """It is here."""
+
     def score(self, model: Model, tasks: Sequence[GeneralTask], **how: Any) -> Mapping[str, Mapping[str, float]]:
         right = 1.0 if model.adapter is None else self.kept
         return {task.task: {str(n): float(n < right * 100) for n in range(100)} for task in tasks}
@@ -352,6 +356,12 @@ def test_a_task_of_the_harness_is_asked_of_the_base_too_and_has_a_limit_of_its_o
     assert found.parts["arc-easy"].composite == kept
     assert found.drops["arc-easy"].drop == pytest.approx(1 - kept)
     assert found.drops["arc-easy"].interval.low < 1 - kept < found.drops["arc-easy"].interval.high
+
+
+def test_an_iteration_does_not_begin_without_the_harness_that_it_ends_with() -> None:
+    space, values = fixture(evaluation={"general": [{"task": "arc_easy"}]})
+    with pytest.raises(ModelError, match="no harness can be run here: arc_easy"):
+        run_all(space, values, upto="intake")
 
 
 def test_the_reserve_is_looked_at_for_leaks_and_asked_of_nobody() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.edges.ledger_store import GitLedgerStore
 from runner.edges.simulated_repository import MemoryLedger
 from runner.errors import PhaseOrderError, VerificationError
 from runner.ledger import PHASES, History, count_look, entry_digest
+from runner.promotion.verify import verify
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.looks import candidates
+from tests.promotion_fixture import World
 
 WAIT = Verdict(outcome=Outcome.WAIT)
 REFUSE = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="1", problem="no"),))
@@ -185,6 +189,28 @@ def test_looks_are_counted_by_set_and_candidate() -> None:
     old = through(old, "train")
     old = old.append(entry(old, EntryKind.PHASE, phase="assess", inputs={"scenarios/heldout": SET}))
     assert len(candidates(old.entries, SET)) == 1, "an entry that names no adapter counts by itself"
+
+
+def test_a_registry_with_looks_in_its_ledger_promotes_and_verifies(tmp_path: Path) -> None:
+    """A look before the promotion, one between its proposal and its merge, and one after it."""
+    world = World(tmp_path / "world")
+    world.create()
+
+    def take(adapter: str) -> None:
+        store = GitLedgerStore(world.origin, remote=None)
+        assert count_look(store, "desk", heldout=SET, adapter=adapter, allowed=3).passed
+
+    take("1" * 64)
+    world.propose(world.staged(world.staging()), check=True)
+    take("2" * 64)
+    world.approve("alice", "bob")
+    merged = world.merge()
+    assert world.judge(merged).reasons == ()
+    world.land(merged)
+    world.reconcile()
+    take("3" * 64)
+    found = verify(world.sources(adapters=False), tip=world.main, root=world.root_sha256)
+    assert (found.verdict.reasons, found.promotions) == ((), ["desk/1"])
 
 
 def test_a_look_is_entered_once_and_refused_past_the_budget() -> None:

@@ -42,6 +42,9 @@ class LmEvalTasks:
     def __init__(self, root: Path, *, threads: int, longest_s: float = LONGEST_S) -> None:
         self._root, self._threads, self._longest_s = root, threads, longest_s
 
+    def ready(self, tasks: Sequence[GeneralTask]) -> None:
+        self._python()
+
     def score(
         self, model: Model, tasks: Sequence[GeneralTask], *, seed: int, progress: Progress = silent
     ) -> Mapping[str, Mapping[str, float]]:

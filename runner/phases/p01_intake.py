@@ -28,7 +28,10 @@ INCUMBENT_FILE = "incumbent.json"
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:
-    """Writes `intake`, `leaks`, and `incumbent` (`incumbent.json`, and the promoted adapter's files, if any)."""
+    """Writes `intake`, `leaks`, and `incumbent` (`incumbent.json`, and the promoted adapter's files, if any).
+
+    Raises `ModelError` where the cluster names tasks of a harness that is not here: phase 12 could not ask them.
+    """
     space = inputs.workspace
     found = (
         *_problem(space.problem, space.cluster),
@@ -36,6 +39,9 @@ def run(inputs: Inputs, ports: Ports) -> Output:
         *mismatches(space.cluster, space.lock, space.scenarios, judges=space.benchmark_judges),
         *reasons(space.bench),
     )
+    tasks = space.cluster.evaluation_policy.general
+    if tasks:
+        ports.general.ready(tasks)
     intake = pin(space)
     files = {INCUMBENT_FILE: canonical(space.incumbent) + b"\n"}
     if space.incumbent.adapter is not None:
