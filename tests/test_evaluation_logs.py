@@ -21,6 +21,7 @@ from runner.records.evaluation import StageName
 from runner.records.terms import SetName
 from runner.rules.foreign_logs import ForeignLog, ForeignSample, imported, rescored
 from tests.desk_repository import CLUSTER, make
+from tests.printed import ROOT
 from tests.test_evaluate import evaluate, said
 
 HELDOUT_WORDS = "heldout-broken-01"
@@ -281,3 +282,13 @@ def test_what_json_does_not_have_does_no_harm(desk: Path, tmp_path: Path) -> Non
     shown = said(desk, "show", kept.run.id, "--failed")
     assert "\x1b" not in shown
     assert "\\u001b[2Jgone ?" in shown
+
+
+def test_a_log_that_lm_eval_wrote_is_read_with_the_scores_that_it_records() -> None:
+    """`tests/assets/lm-eval` is what lm_eval 0.4.13 wrote of its dummy model on two tasks of four documents."""
+    logs = {log.task: log for log in read_lm_eval(ROOT / "tests" / "assets" / "lm-eval")}
+    found = {task: imported(log) for task, log in logs.items()}
+    assert {task: one.recomputed for task, one in found.items()} == {"toy": {"exact_match": 4}, "toymc": {"acc": 4}}
+    assert [one.differing for one in found.values()] == [(), ()]
+    assert {task: log.stated for task, log in logs.items()} == {"toy": {"exact_match": 0.5}, "toymc": {"acc": 0.5}}
+    assert [one.grade.passed for one in found["toy"].samples] == [True, False, True, False]
