@@ -47,6 +47,12 @@ def logs(paths: list[str]) -> list[dict[str, Any]]:
     return found
 
 
+def rewritten(paths: list[str]) -> None:
+    from inspect_ai.log import read_eval_log, write_eval_log
+
+    write_eval_log(read_eval_log(paths[0]), paths[1])
+
+
 def scored(cases: list[dict[str, Any]]) -> list[float]:
     from inspect_ai.model import ModelOutput
     from inspect_ai.scorer import Target, exact, includes, match
@@ -67,5 +73,5 @@ def scored(cases: list[dict[str, Any]]) -> list[float]:
 
 
 if __name__ == "__main__":
-    what = {"logs": logs, "scored": scored}[sys.argv[1]]
+    what = {"logs": logs, "rewritten": rewritten, "scored": scored}[sys.argv[1]]
     json.dump(what(json.load(sys.stdin)), sys.stdout)

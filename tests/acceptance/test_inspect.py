@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+import zipfile
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,20 @@ def test_an_exported_log_opens_in_inspect(inspect: Path, tmp_path: Path) -> None
         [str(inspect / "inspect"), "log", "dump", str(files[0])], capture_output=True, text=True, check=True
     )
     assert len(json.loads(dumped.stdout)["samples"]) == len(ours)
+
+
+def test_what_inspect_writes_comes_back(inspect: Path, tmp_path: Path) -> None:
+    """Inspect's own archive of our log, packed as it packs them."""
+    desk = make(tmp_path)
+    kept = evaluate(desk, stages=[StageName.CORE, StageName.ROBUSTNESS])
+    ours, theirs = tmp_path / "ours.eval", tmp_path / "theirs.eval"
+    wiring_logs.export(desk, kept.run.id, ours, format="inspect")
+    asked(inspect, "rewritten", [str(ours), str(theirs)])
+    with zipfile.ZipFile(theirs) as archive:
+        print("packed by methods", {member.compress_type for member in archive.infolist()})
+    back, found = wiring_logs.import_log(desk, "desk", theirs, format="inspect")
+    assert [one.differing for one in found] == [()]
+    assert Log.open(back.log).marks().by_key == Log.open(kept.log).marks().by_key
 
 
 def test_inspects_scorers_and_ours_agree(inspect: Path) -> None:
