@@ -31,6 +31,7 @@ from runner.records.dataset import Example
 from runner.records.params import TrainRecipe
 from runner.records.training import TrainingRow, Use
 from tests.acceptance.conftest import ROOT, hallmark
+from tests.acceptance.small import small_desk
 
 pytestmark = pytest.mark.acceptance
 HALLMARK = str(Path(sys.executable).parent / "hallmark")
@@ -142,6 +143,13 @@ def _servers(top: Path) -> list[int]:
     return found
 
 
+def _engine_of(server: int) -> int:
+    """The process of `server` that has the engine's loop."""
+    children = (Path(f"/proc/{server}/task/{server}/children")).read_text().split()
+    (found,) = [int(one) for one in children if "EngineCor" in Path(f"/proc/{one}/comm").read_text()]
+    return found
+
+
 def _remembered(top: Path) -> int:
     path = top / ".hallmark" / "answers" / "bank" / "answers.sqlite"
     try:
@@ -183,8 +191,9 @@ def test_the_adapter_changes_answers(bank: Bank) -> None:
     assert changed >= 25
 
 
-@pytest.mark.parametrize("killed", ["the server", "the command"])
-def test_what_is_killed_half_way_is_taken_up(bank: Bank, killed: str) -> None:
+@pytest.mark.parametrize("killed", ["the server", "the command", "the engine"])
+def test_what_is_killed_or_hangs_half_way_is_taken_up(bank: Bank, killed: str) -> None:
+    """The engine is the server's process that computes; it is stopped, not killed, so that it hangs."""
     _engine(bank.top, "vllm", **SLOWLY)
     undisturbed = _texts(bank.top, _evaluate(bank.top, "base", "--no-cache"))
     shutil.rmtree(bank.top / ".hallmark" / "answers", ignore_errors=True)
@@ -193,12 +202,18 @@ def test_what_is_killed_half_way_is_taken_up(bank: Bank, killed: str) -> None:
         assert running.stdout is not None
         _until(lambda: _remembered(bank.top) >= 100, "some answers are kept")
         (server,) = _servers(bank.top)
-        os.kill(server if killed == "the server" else running.pid, signal.SIGKILL)
+        match killed:
+            case "the server":
+                os.kill(server, signal.SIGKILL)
+            case "the command":
+                running.kill()
+            case "the engine":
+                os.kill(_engine_of(server), signal.SIGSTOP)
         kept = _remembered(bank.top)
         said = running.stdout.read()
     assert kept < sum(SETS.values())
     _until(lambda: server not in _servers(bank.top), "nothing of a server is left", within_s=30)
-    print(f"{killed} was killed with {kept} of {sum(SETS.values())} answers kept")
+    print(f"{killed} was ended with {kept} of {sum(SETS.values())} answers kept")
     if killed == "the command":
         assert running.returncode == -signal.SIGKILL
         _until(lambda: _servers(bank.top) == [], "the server goes with the command", within_s=30)
@@ -208,3 +223,26 @@ def test_what_is_killed_half_way_is_taken_up(bank: Bank, killed: str) -> None:
         run = json.loads(said)["run"]
     print(f"asked in the end: {run['measured']['usage']}")
     assert _texts(bank.top, run["id"]) == undisturbed
+
+
+def test_one_server_answers_for_a_whole_iteration(bank: Bank, tmp_path: Path) -> None:
+    desk = small_desk(tmp_path / "home") / "desk"
+    path = desk / "clusters" / "desk" / "cluster.yaml"
+    path.write_text(path.read_text().replace("engine: transformers", "engine: vllm"))
+    params = desk / "params.yaml"
+    params.write_text(params.read_text().replace("threads: 2", "threads: 1"))
+    who = ("-c", "user.name=owner", "-c", "user.email=owner@example.com")
+    subprocess.run(["git", *who, "commit", "--quiet", "--all", "--message", "vllm answers"], cwd=desk, check=True)
+    subprocess.run(["git", "push", "--quiet", "origin", "main"], cwd=desk, check=True)
+    hallmark("iterate", "desk", cwd=desk)
+    (log,) = (desk / ".hallmark" / "engines" / "desk").glob("*.log")
+    assert log.read_text(errors="replace").count("Application startup complete") == 1
+    assert log.read_text(errors="replace").count("Loaded new LoRA adapter") >= 3, "arms, strengths and the candidate"
+    branch = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname)", "refs/heads/runs"], cwd=desk, capture_output=True, text=True
+    ).stdout.strip()
+    step = subprocess.run(
+        ["git", "show", f"{branch}:clusters/desk/run/steps/assess.json"], cwd=desk, capture_output=True, check=True
+    )
+    assert json.loads(step.stdout)["measured"]["usage"]["requests"] > 0
+    assert _servers(desk) == []
