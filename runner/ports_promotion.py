@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runner.records.change import Commit, File, PathChange
-from runner.records.promotion import PromotionRecord
 from runner.rules.canonical import tree_digest
+
+if TYPE_CHECKING:  # what asks of signatures alone begins without pydantic
+    from runner.records.promotion import PromotionRecord
 
 
 @dataclass(frozen=True)

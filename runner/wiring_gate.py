@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from runner.edges.adapter_store import DvcAdapterStore
+from runner.edges.clock import now as now
 from runner.edges.dvc_objects import DvcObjects
-from runner.edges.git import Said
+from runner.edges.git_calls import Said
 from runner.edges.git_write import GitRepository
 from runner.edges.ledger_store import LEDGER, GitLedgerStore
 from runner.edges.signing import SshVerifier
@@ -20,11 +20,6 @@ from runner.promotion.governed import Ahead
 from runner.promotion.sources import Sources
 from runner.promotion.updates import MAIN
 from runner.records.ledger import Entry
-from runner.rules.times import written
-
-
-def now() -> str:
-    return written(datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,8 @@ class Room:
     """None leaves adapters' bytes out."""
     asked: Callable[[], Said] = dict
     """What another process has asked git."""
+    answered: Callable[[], Mapping[str, str]] = dict
+    """What ssh-keygen has told it."""
 
     @cached_property
     def repository(self) -> GitRepository:
@@ -48,7 +45,7 @@ class Room:
 
     @cached_property
     def verifier(self) -> SshVerifier:
-        return SshVerifier()
+        return SshVerifier(answered=self.answered)
 
     def close(self) -> None:
         """End git's process and remove what ssh-keygen read, as the end of this one would."""
@@ -95,9 +92,15 @@ class Room:
         return found
 
 
-def bare(path: Path, *, store: Path | None = None, asked: Callable[[], Said] = dict) -> Room:
+def bare(
+    path: Path,
+    *,
+    store: Path | None = None,
+    asked: Callable[[], Said] = dict,
+    answered: Callable[[], Mapping[str, str]] = dict,
+) -> Room:
     """The bare repository at `path`, which is its own truth: what a hook guards."""
-    return Room(path, None, _adapters(path, store), asked)
+    return Room(path, None, _adapters(path, store), asked, answered)
 
 
 def room(path: Path, *, store: Path | None = None, with_bytes: bool = True) -> Room:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+from runner.edges import signing
 from runner.edges.git import GitObjects
+from runner.promotion.gather import Step
+from runner.promotion.judge import judge
 from runner.promotion.sources import LEDGER
+from runner.promotion.updates import MAIN
+from runner.wiring_gate import bare
 from runner.wiring_hook import read_ahead
-from tests.promotion_fixture import World
+from tests.promotion_fixture import NOW, World
+from tests.promotion_history import LongWorld
 
 LEAVES = """
 import os
@@ -26,8 +33,8 @@ def test_what_nobody_asks_for_keeps_no_push_waiting() -> None:
 
 def test_an_answer_is_given_again_where_nothing_could_be_read(tmp_path: Path) -> None:
     """A base that holds a scenario which cannot be read is asked about by more than one step of the gate."""
-    ahead = read_ahead(tmp_path, old="1" * 40, new="2" * 40)
-    assert [ahead.scenarios(), ahead.scenarios(), ahead.git()] == [{}, {}, {}]
+    ahead = read_ahead(tmp_path, old="1" * 40, new="2" * 40, at=NOW)
+    assert [ahead.scenarios(), ahead.scenarios(), ahead.git(), ahead.signatures()] == [{}, {}, {}, {}]
 
 
 def test_what_the_second_process_asked_is_what_git_says(tmp_path: Path) -> None:
@@ -40,9 +47,31 @@ def test_what_the_second_process_asked_is_what_git_says(tmp_path: Path) -> None:
     names = (b"promote/desk/1", b"odd-\xff")
     refs = b"".join(b"create refs/heads/%s %s\n" % (name, work[1].encode()) for name in names)
     subprocess.run(["git", "update-ref", "--stdin"], cwd=world.origin, input=refs, check=True)
-    said = read_ahead(world.origin, old=old, new=new).git()
+    said = read_ahead(world.origin, old=old, new=new, at=NOW).git()
     with GitObjects(world.origin) as alone, GitObjects(tmp_path, asked=lambda: said) as told:  # no repository
         assert told.incoming(old, new) == alone.incoming(old, new) == (work[0],)
         assert told.resolve(LEDGER) == alone.resolve(LEDGER)
         assert told.refs("refs/heads/") == alone.refs("refs/heads/")
         assert "refs/heads/odd-\udcff" in told.refs("refs/heads/")
+
+
+def test_what_ssh_keygen_told_the_second_process_is_not_asked_again(tmp_path: Path, monkeypatch) -> None:
+    world = LongWorld(tmp_path / "world")
+    world.create()
+    world.promote(1)
+    new, at, storage = world.main, NOW, world.path / "storage"
+    with GitObjects(world.origin) as objects:
+        old = objects.commit(new).parents[0]
+    ahead = read_ahead(world.origin, old=old, new=new, at=at)
+    told = dict(ahead.signatures())
+    assert len(told) >= 3, "the proposal, an approval and CI's attestation"
+    assert set(told.values()) == {""}
+    with closing(bare(world.origin, store=storage, asked=ahead.git, answered=lambda: told)) as room:
+        monkeypatch.setattr(signing, "_start", None)
+        verdict = judge(room.pushed(MAIN, new, ahead=ahead.scenarios), Step(old, new, at)).verdict
+    assert [one for one in verdict.reasons if one.step.startswith(("6.2", "7"))] == []
+    with closing(
+        bare(world.origin, store=storage, answered=lambda: dict.fromkeys(told, "is not signed by anybody"))
+    ) as room:
+        verdict = judge(room.pushed(MAIN, new), Step(old, new, at)).verdict
+    assert sum("is not signed by anybody" in one.problem for one in verdict.reasons) == len(told)

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.cli.said import TOLD, reasons, told, undisturbed
 from runner.errors import ExitCode
 from runner.promotion.updates import ABSENT, MAIN, read_updates
-from runner.wiring_hook import ReadAhead, read_ahead
+from runner.wiring_hook import NOTHING, now, read_ahead
 
 
 def main() -> None:
@@ -35,16 +35,17 @@ def judge_updates(repository: Path, root: str, store: Path | None) -> ExitCode:
     """The hook's work. Raises `HallmarkError` where it could not judge."""
     updates = read_updates(sys.stdin.read())
     steps = [one for one in updates if one.ref == MAIN and ABSENT not in (one.old, one.new)]
-    ahead = read_ahead(repository, old=steps[0].old, new=steps[0].new) if len(steps) == 1 else ReadAhead()
+    at = now()
+    ahead = read_ahead(repository, old=steps[0].old, new=steps[0].new, at=at) if len(steps) == 1 else NOTHING
 
     from runner import wiring_gate as wiring  # what follows takes most of the time that a push takes
     from runner.promotion.hook import refuse_or_pass
 
-    now, code = wiring.now(), ExitCode.DONE
-    with closing(wiring.bare(repository, store=store, asked=ahead.git)) as room:
+    code = ExitCode.DONE
+    with closing(wiring.bare(repository, store=store, asked=ahead.git, answered=ahead.signatures)) as room:
         for update in updates:
             sources = room.pushed(update.ref, update.new, ahead=ahead.scenarios)
-            verdict = refuse_or_pass(sources, update, root=root, now=now, clock=now)
+            verdict = refuse_or_pass(sources, update, root=root, now=at, clock=at)
             if not verdict.passed:
                 code = ExitCode.REFUSED
                 print("\n".join([f"hallmark refuses {update.ref}:", *reasons(verdict)]), file=sys.stderr)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from runner.edges.git import GitObjects, Said, git_program
+from runner.edges.git import GitObjects
+from runner.edges.git_calls import Said, git_program
 from runner.edges.write_points import WritePoint, reach
 from runner.errors import GitError, RefMovedError
 from runner.records.change import File

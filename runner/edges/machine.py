@@ -8,11 +8,10 @@ import platform
 import shutil
 import socket
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
+from runner.edges import clock
 from runner.ports import MachineFacts
-from runner.rules.times import written
 
 
 def processor() -> str:
@@ -26,7 +25,7 @@ def processor() -> str:
 
 class SystemClock:
     def now(self) -> str:
-        return written(datetime.now(UTC))
+        return clock.now()
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -11,7 +11,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -115,16 +116,28 @@ class _Question(NamedTuple):
 
 class SshVerifier:
     """Verifies envelopes and bare signatures against a policy's keys. A question is asked once, and `begin` lets
-    ssh-keygen work on it while this process goes on."""
+    ssh-keygen work on it while this process goes on. What is `answered` already, another process has asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, answered: Callable[[], Mapping[str, str]] = dict) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="hallmark-keys-")
-        self._begun: dict[str, subprocess.Popen[bytes]] = {}
-        self._answers: dict[str, str] = {}
+        self._begun: dict[str, tuple[_Question, subprocess.Popen[bytes]]] = {}
+        self._answered = answered
+
+    @cached_property
+    def _answers(self) -> dict[str, str]:
+        """By the question's name: why the signature does not hold, empty where it does."""
+        return dict(self._answered())
+
+    def answers(self) -> Mapping[str, str]:
+        """What ssh-keygen says to everything that was begun, for another process to be told."""
+        for name, begun in self._begun.items():
+            self._answers[name] = self._answer(*begun)
+        self._begun.clear()
+        return self._answers
 
     def close(self) -> None:
         """End what was begun and never asked, and remove the files that ssh-keygen read."""
-        for process in self._begun.values():
+        for _, process in self._begun.values():
             process.kill()
             process.communicate()
         self._begun.clear()
@@ -168,8 +181,8 @@ class SshVerifier:
         question = _Question(message, sshsig.armor(sshsig.dearmor(signature)), namespace, person, keys, at)
         name = question.name
         if name not in self._answers:
-            begun = self._begun.pop(name) if name in self._begun else self._ask(question)
-            self._answers[name] = self._answer(question, begun)
+            _, process = self._begun.pop(name) if name in self._begun else (question, self._ask(question))
+            self._answers[name] = self._answer(question, process)
         if problem := self._answers[name]:
             raise VerificationError(problem)
 
@@ -183,7 +196,7 @@ class SshVerifier:
             return
         name = question.name
         if len(self._begun) < MOST and PERSON.match(person) and name not in self._answers and name not in self._begun:
-            self._begun[name] = self._ask(question)
+            self._begun[name] = question, self._ask(question)
 
     def _ask(self, question: _Question) -> subprocess.Popen[bytes]:
         allowed, revoked = self._file(question.keys.allowed_signers), self._file(question.keys.revoked)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runner.errors import HallmarkError
+from runner.promotion.envelopes import ATTESTATION, begin
 from runner.promotion.history import Link
 from runner.promotion.receipt import begin_receipt
-from runner.promotion.signed import ATTESTATION, begin
 from runner.promotion.sources import Sources
 from runner.promotion.tags import TAGS, begin_tag
 
@@ -37,4 +37,4 @@ def ask_ahead(sources: Sources, link: Link, tags: Mapping[str, str]) -> None:
     files = {change.path: read[change.blob] for change in changes}
     words = [path for path in files if path.endswith(f"/{ATTESTATION}")]
     attested = files.pop(words[0]) if words else None
-    begin(sources, files, attested, policy, now)
+    begin(sources.verifier, files, attested, ci=policy.trust.ci, keys=policy.keys, at=now)

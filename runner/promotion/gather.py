@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from runner.errors import HallmarkError, RecordError
 from runner.promotion.adapters import adapter_problem
 from runner.promotion.benchmarks import benchmark_steps
-from runner.promotion.signed import ATTESTATION, attestation, begin, proposal_and_approvals, read_decisions
+from runner.promotion.envelopes import ATTESTATION, begin
+from runner.promotion.signed import attestation, proposal_and_approvals, read_decisions
 from runner.promotion.sources import Policy, Sources
 from runner.promotion.standing import standing
 from runner.promotion.told import told_by
@@ -65,7 +66,7 @@ def gather(sources: Sources, step: Step) -> Facts:
     if not place[0]:
         decisions = {path: data for path, data in decisions.items() if path.startswith(f"{prefix}{digest}/")}
     word = _evidence(place, contents).get(ATTESTATION)
-    begin(sources, decisions, word, policy, step.now)
+    begin(sources.verifier, decisions, word, ci=policy.trust.ci, keys=policy.keys, at=step.now)
     promotion, unreadable = _promotion(sources, step, place, contents, policy)
     proposal, approvals = proposal_and_approvals(sources, decisions, policy.keys, step.now)
     change = _change(changes, following, promotion)
@@ -73,7 +74,7 @@ def gather(sources: Sources, step: Step) -> Facts:
     on_branch = standing(sources, step.heads, old=step.old, place=place, home=home) if step.heads and change else ()
     next_policy = None
     if following is not None and following[0] is not None:
-        begin(sources, decisions, None, following[0], step.now)
+        begin(sources.verifier, decisions, None, ci="", keys=following[0].keys, at=step.now)
         theirs = proposal_and_approvals(sources, decisions, following[0].keys, step.now)
         problems = (*following[0].problems, *following[1])
         read_again = read_decisions(sources, on_branch, following[0].keys, step.now)

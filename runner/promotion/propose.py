@@ -10,11 +10,10 @@ from runner.errors import RecordError, VerificationError
 from runner.ports_promotion import Repository, Signer
 from runner.promotion import decide
 from runner.promotion.decide import Proposal
-from runner.promotion.signed import PROPOSAL
+from runner.promotion.envelopes import PROPOSAL
 from runner.promotion.sources import Chain, Sources
 from runner.promotion.updates import MAIN
 from runner.records.evidence import EvidenceFile
-from runner.records.intake import Incumbent
 from runner.records.ledger import EntryKind
 from runner.records.policy import Trust
 from runner.records.promotion import (
@@ -22,6 +21,7 @@ from runner.records.promotion import (
     BaseId,
     BenchmarkId,
     FileDigest,
+    Incumbent,
     PromotionKind,
     PromotionRecord,
     RunList,

@@ -1,35 +1,17 @@
-"""The signed envelopes of a change: who had to sign each, what ssh-keygen says, and the statement inside.
-
-`begin` lets ssh-keygen work on them, a process each, while there is more to read.
-"""
+"""The signed envelopes of a change: what ssh-keygen says of each, and the statement inside."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from runner.errors import VerificationError
 from runner.ports_promotion import Keys
+from runner.promotion.envelopes import PROPOSAL, named, signer
 from runner.promotion.sources import Policy, Sources
-from runner.records.statement import PAYLOAD_TYPE, DecisionStatement, EvidenceStatement, Namespace
+from runner.records.namespaces import PAYLOAD_TYPE, Namespace
+from runner.records.statement import DecisionStatement, EvidenceStatement
 from runner.rules.trust.facts import Signed, SignedEvidence
 from runner.rules.trust.statements import statement
-
-PROPOSAL, ATTESTATION = "proposal.dsse.json", "attestation.dsse.json"
-
-
-def begin(sources: Sources, decisions: Mapping[str, bytes], attested: bytes | None, policy: Policy, now: str) -> None:
-    """Begin on the signatures of decisions, by path, and of CI's attestation. What is wrong is said when they are
-    asked for."""
-    ask, keys = sources.verifier.begin, policy.keys
-    if attested is not None:
-        ask(
-            attested, payload_type=PAYLOAD_TYPE, namespace=Namespace.EVIDENCE, person=policy.trust.ci, keys=keys, at=now
-        )
-    for path, data in decisions.items():
-        with suppress(VerificationError):
-            person, space = _signer(sources, path, data)
-            ask(data, payload_type=PAYLOAD_TYPE, namespace=space, person=person, keys=keys, at=now)
 
 
 def proposal_and_approvals(
@@ -47,27 +29,15 @@ def read_decisions(sources: Sources, files: Iterable[tuple[str, bytes]], keys: K
 
 
 def _decision(sources: Sources, path: str, data: bytes, keys: Keys, now: str) -> Signed:
-    person = _named(path)
+    person = named(path)
     try:
-        person, space = _signer(sources, path, data)
+        person, space = signer(sources.verifier, path, data)
         payload = sources.verifier.open(
             data, payload_type=PAYLOAD_TYPE, namespace=space, person=person, keys=keys, at=now
         )
         return Signed(path, person, statement(DecisionStatement, payload))
     except VerificationError as error:
         return Signed(path, person, None, str(error))
-
-
-def _named(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(".dsse.json")
-
-
-def _signer(sources: Sources, path: str, data: bytes) -> tuple[str, Namespace]:
-    """Who had to sign, and for what. An approval is its file name's; a proposal says who signed it, and then has to be
-    theirs. Raises `VerificationError` for a proposal that names nobody."""
-    if path.endswith(f"/{PROPOSAL}"):
-        return sources.verifier.claimed(data), Namespace.PROPOSAL
-    return _named(path), Namespace.APPROVAL
 
 
 def attestation(sources: Sources, data: bytes | None, policy: Policy, now: str) -> SignedEvidence:

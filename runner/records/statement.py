@@ -7,23 +7,10 @@ from pydantic import ConfigDict, Field
 
 from runner.records.base import Record, Sha256, Slug, Text
 from runner.records.change import ChangeClass
-from runner.records.intake import Incumbent
+from runner.records.namespaces import PAYLOAD_TYPE as PAYLOAD_TYPE
+from runner.records.namespaces import Namespace as Namespace
 from runner.records.policy import Timestamp
-from runner.records.promotion import BenchmarkId, ServingStage
-
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-
-
-class Namespace(StrEnum):
-    """One for each purpose: a signature made for one verifies for no other."""
-
-    PROPOSAL = "hallmark-proposal@v1"
-    APPROVAL = "hallmark-approval@v1"
-    TRIAGE = "hallmark-triage@v1"
-    EVIDENCE = "hallmark-evidence@v1"
-    LEDGER = "hallmark-ledger@v1"
-    RECEIPT = "hallmark-receipt@v1"
-    TAG = "git"
+from runner.records.promotion import BenchmarkId, Incumbent, ServingStage
 
 
 class Choice(StrEnum):

@@ -10,8 +10,8 @@ from typing import Any
 
 from runner.promotion import decide
 from runner.promotion.decide import consider
+from runner.promotion.envelopes import PROPOSAL
 from runner.promotion.propose import propose
-from runner.promotion.signed import PROPOSAL
 from runner.records.change import File
 from runner.records.statement import DecisionStatement, EvidenceStatement
 from runner.rules.canonical import canonical
