@@ -10,17 +10,11 @@ from runner.records.cluster import Capability, Cluster, GateLimits, Serving, Thr
 from runner.records.dataset import Batch, Candidate, Channel, Generator, Provenance
 from runner.records.diversity import Diversity, Reach, Texture, WordSpread
 from runner.records.domain_rules import DomainRule, MustNotContain
-from runner.records.evidence import (
-    EvidenceFile,
-    Lineage,
-    LineageNode,
-    Operations,
-    Risk,
-    Risks,
-    RollbackContract,
-)
+from runner.records.evidence import EvidenceFile, Operations, RollbackContract
 from runner.records.failure import Diagnosis, FailureCluster
 from runner.records.funnel import FunnelReport, FunnelStep
+from runner.records.lineage import Lineage, LineageNode
+from runner.records.risks import Risk, Risks
 from runner.records.scenario import SetName, Severity
 from runner.records.score import Comparison, Interval, ModelScores, Regressions, Scorecard, ScoredScenario, SetScore
 from runner.records.training import Arm, CurveShape, StrengthPoint, Sweep, Training, TrainingRecord

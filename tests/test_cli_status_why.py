@@ -16,10 +16,11 @@ from runner.cli.why import why
 from runner.errors import RecordError
 from runner.ledger import PHASES, History
 from runner.records.conversation import Message, Role
-from runner.records.evidence import EvidenceFile, LineageNode
+from runner.records.evidence import EvidenceFile
 from runner.records.graders import Exact
 from runner.records.intake import Incumbent
 from runner.records.ledger import Entry, EntryKind
+from runner.records.lineage import LineageNode
 from runner.records.params import ClusterParams, Params
 from runner.records.promotion import AdapterRecord, BaseId, BenchmarkId, FileDigest, PromotionRecord, RunSource
 from runner.records.rubric import Criterion, Rubric, RubricStatus

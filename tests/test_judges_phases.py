@@ -16,8 +16,9 @@ from runner.phases import p01_intake
 from runner.phases.calibration import calibrate
 from runner.pipeline import perform, stage
 from runner.ports import Output, Ports
-from runner.records.evidence import EvidenceFile, Risks
+from runner.records.evidence import EvidenceFile
 from runner.records.judging import JudgeFile, JudgeLabels, JudgesReport
+from runner.records.risks import Risks
 from runner.records.rubric import Rubric
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runner.errors import RecordError
-from runner.records.evidence import Lineage, LineageNode
+from runner.records.lineage import Lineage, LineageNode
 from runner.rules.lineage import Branch, explain, find, kinds, left_out, line
 from tests.evidence_fixture import A, B, lineage
 

@@ -16,7 +16,7 @@ from runner.edges.simulated import MemoryArtifacts, simulated_ports
 from runner.phases import p09_triage
 from runner.ports import Output
 from runner.ports_promotion import Keys
-from runner.records.evidence import Lineage
+from runner.records.lineage import Lineage
 from runner.records.policy import Trust
 from runner.records.statement import Namespace
 from runner.records.triage import Choice, Review, TriageFile

@@ -17,8 +17,9 @@ from runner.ports import Reader
 from runner.promotion.updates import MAIN
 from runner.promotion.withdrawn import withdrawn
 from runner.records.base import Record
-from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage
+from runner.records.evidence import CandidateSummary, EvidenceFile
 from runner.records.funnel import Funnel
+from runner.records.lineage import Lineage
 from runner.records.promotion import PromotionRecord
 from runner.records.score import Scorecard
 from runner.records.triage import TriageResult

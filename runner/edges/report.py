@@ -19,11 +19,13 @@ from runner.records.base import Record
 from runner.records.cluster import Cluster
 from runner.records.dataset import Batch
 from runner.records.evaluation import CandidateStages
-from runner.records.evidence import CandidateSummary, EvidenceFile, Lineage, Operations, Risks, RollbackContract
+from runner.records.evidence import CandidateSummary, EvidenceFile, Operations, RollbackContract
 from runner.records.failure import Diagnosis
 from runner.records.fields import FieldReport
 from runner.records.funnel import FunnelReport
 from runner.records.judging import JudgesReport
+from runner.records.lineage import Lineage
+from runner.records.risks import Risks
 from runner.records.scenario import SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.training import Sweep, Training

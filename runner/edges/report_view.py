@@ -9,9 +9,10 @@ from typing import NamedTuple
 from runner.records.cluster import Cluster
 from runner.records.dataset import Batch
 from runner.records.diversity import Diversity
-from runner.records.evidence import CandidateSummary, Lineage, Operations
+from runner.records.evidence import CandidateSummary, Operations
 from runner.records.failure import Diagnosis, FailureCluster
 from runner.records.gated import GateLimits
+from runner.records.lineage import Lineage
 from runner.records.scenario import SetName
 from runner.records.score import Comparison, Scorecard, ScoredScenario, SetScore
 from runner.records.training import Sweep

@@ -13,11 +13,12 @@ from runner.ports import Output, Ports, Tree
 from runner.records.base import Record
 from runner.records.dataset import Batch, Candidate
 from runner.records.evaluation import CandidateStages
-from runner.records.evidence import EvidenceFile, Risks
+from runner.records.evidence import EvidenceFile
 from runner.records.failure import Diagnosis
 from runner.records.fields import FieldReport
 from runner.records.intake import Intake
 from runner.records.judging import JudgesReport
+from runner.records.risks import Risks
 from runner.records.score import GradedAnswer, Scorecard
 from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow

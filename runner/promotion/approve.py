@@ -16,12 +16,12 @@ from runner.records.evidence import (
     Deprecation,
     EvidenceFile,
     Operations,
-    Risks,
     RollbackContract,
     RollbackDrill,
     RollbackTrigger,
 )
-from runner.records.score import Scorecard
+from runner.records.risks import Risks
+from runner.records.scorecard import Scorecard
 from runner.records.statement import Choice
 from runner.records.traffic import Traffic
 from runner.rules.comparison_words import verdicts

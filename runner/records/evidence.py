@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.base import Record, Sha256, Share, Text
 
 
 class EvidenceFile(StrEnum):
@@ -38,19 +38,6 @@ class EvidenceFile(StrEnum):
     STAGES = "stages.json"
 
 
-class LineageNode(Record):
-    """One artifact and what it was made from. Kinds: signal, failure, batch, example, mixture, adapter."""
-
-    id: Text
-    kind: Slug
-    parents: tuple[Text, ...]
-    label: str = ""
-
-
-class Lineage(Record):
-    nodes: tuple[LineageNode, ...]
-
-
 class Operations(Record):
     """Operational figures of the candidate, measured where it was assessed. No digest of a phase covers them."""
 
@@ -65,17 +52,6 @@ class Operations(Record):
     cost_per_decision: Annotated[float, Field(ge=0)]
     currency: str
     training_seconds: Annotated[float, Field(ge=0)]
-
-
-class Risk(Record):
-    """Something an approver takes on by signing."""
-
-    title: Text
-    detail: Text
-
-
-class Risks(Record):
-    risks: tuple[Risk, ...]
 
 
 class RollbackContract(Record):

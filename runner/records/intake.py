@@ -1,15 +1,7 @@
 """What phase 1 pins: every digest that later phases may use."""
 
-from pydantic import Field
-
 from runner.records.base import Record, Sha256, Slug, Text
-
-
-class Incumbent(Record):
-    """The adapter now promoted; sequence 0 is the base alone."""
-
-    sequence: int = Field(ge=0)
-    adapter: Sha256 | None = None
+from runner.records.promotion import Incumbent as Incumbent
 
 
 class Intake(Record):

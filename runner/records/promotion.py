@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from runner.records.base import Record, Sha256, Share, Slug, Text
-from runner.records.intake import Incumbent
 from runner.records.pointer import PointerOut
 
 Sequence = Annotated[int, Field(ge=1, le=999_999)]
@@ -56,6 +55,13 @@ class RunSource(Record):
 
     branch: str
     iteration: str
+
+
+class Incumbent(Record):
+    """The adapter now promoted; sequence 0 is the base alone."""
+
+    sequence: int = Field(ge=0)
+    adapter: Sha256 | None = None
 
 
 class PromotionRecord(Record):

@@ -1,13 +1,18 @@
-"""Answers, grades and what is computed from them."""
+"""Answers, their grades, and what phase 4 found; a scorecard's parts have `records.scorecard` to themselves."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.base import Record, Share, Slug, Sparse, Text
 from runner.records.fields import FieldTally
 from runner.records.judge import Judged
-from runner.records.significance import Detectable, Detection, RealOnly, Repeats, Tally, Tier
+from runner.records.scorecard import Comparison as Comparison
+from runner.records.scorecard import ModelScores as ModelScores
+from runner.records.scorecard import Regressions as Regressions
+from runner.records.scorecard import Scorecard as Scorecard
+from runner.records.scorecard import ScoredScenario as ScoredScenario
+from runner.records.scorecard import SetScore as SetScore
 from runner.records.significance import Interval as Interval
 from runner.records.terms import OutcomeType, SetName
 
@@ -39,115 +44,6 @@ class Grade(Sparse):
     """Of an answer whose rubric has a criterion on fields."""
     judged: dict[Slug, Judged] = {}
     """The verdict on each criterion that a judge decides."""
-
-
-class SetScore(Sparse):
-    """One model on one set."""
-
-    SPARSE = frozenset({"pass_interval", "interval", "capability_intervals", "outcomes", "detection"})
-
-    scenarios: Annotated[int, Field(ge=0)]
-    passed: Annotated[int, Field(ge=0)]
-    composite: Share
-    """Mean score per capability, weighted by the cluster's capability weights."""
-    capabilities: dict[Slug, Share]
-    pass_interval: Interval | None = None
-    """Of the share passed: Wilson's."""
-    interval: Interval | None = None
-    """Of the composite, scenarios drawn again within each capability."""
-    capability_intervals: dict[Slug, Interval] = {}
-    outcomes: dict[OutcomeType, Tally] = {}
-    detection: Detection | None = None
-    """Where scenarios of both sides were asked."""
-
-
-class Comparison(Sparse):
-    """A candidate against another model on the same scenarios, paired."""
-
-    SPARSE = frozenset({"tier", "detectable"})
-
-    against: Slug
-    scenarios: Annotated[int, Field(ge=0)]
-    gained: Annotated[int, Field(ge=0)]
-    lost: Annotated[int, Field(ge=0)]
-    difference: float
-    """Share passed, candidate less the other."""
-    interval: Interval
-    """Paired bootstrap of `difference`."""
-    p_value: Share
-    """Exact McNemar, two-sided."""
-    tier: Tier | None = None
-    detectable: Detectable | None = None
-
-
-class Regressions(Sparse):
-    """Scenarios that the incumbent passed, each time it was asked, and the candidate fails, over core, held-out and
-    representative."""
-
-    SPARSE = frozenset({"flipping", "interval", "p_value"})
-
-    count: Annotated[int, Field(ge=0)]
-    of: Annotated[int, Field(ge=0)]
-    """How many the incumbent passed each time."""
-    scenarios: tuple[Slug, ...]
-    flipping: tuple[Slug, ...] = ()
-    """Not counted: those that the incumbent passed at first and the candidate fails, but a repeat of it fails too."""
-    interval: Interval | None = None
-    """Of the share, Wilson's."""
-    p_value: Share | None = None
-    """How often a further run of the incumbent itself would fail as many; none where it was not repeated."""
-
-
-class ScoredScenario(Sparse):
-    """One row of the evidence's `grades.jsonl`: no prompt and no answer, so that it may travel."""
-
-    SPARSE = frozenset({"outcome_type"})
-
-    set: SetName
-    scenario: Slug
-    capability: Slug
-    scores: dict[Slug, Share]
-    """Model (`base`, `incumbent`, `control`, `candidate`) to score."""
-    passed: dict[Slug, bool]
-    perturbed: dict[Slug, dict[Slug, Share]] = {}
-    """On core: perturbation to model to score, for the models that were run under it."""
-    outcome_type: OutcomeType | None = None
-
-
-class ModelScores(Sparse):
-    """One model over the sets it was run on."""
-
-    SPARSE = frozenset({"robustness_intervals"})
-
-    adapter: Sha256 | None
-    """Digest of the adapter's files; none for the base alone."""
-    sets: dict[SetName, SetScore]
-    robustness: dict[Slug, Share] = {}
-    """Perturbation (`typos`, `casing`, `punctuation`) to composite on core under it."""
-    robustness_intervals: dict[Slug, Interval] = {}
-
-
-class Scorecard(Sparse):
-    """The whole assessment: base, incumbent, control and candidate side by side."""
-
-    SPARSE = frozenset({"perturbed_comparisons", "repeats", "real_only"})
-
-    cluster: Slug
-    iteration: Slug
-    benchmark_version: int
-    benchmark_sha256: Sha256
-    models: dict[Slug, ModelScores]
-    comparisons: tuple[Comparison, ...]
-    """On held-out: against base, incumbent and control."""
-    capability_comparisons: dict[Slug, Comparison]
-    """Candidate against incumbent over core, held-out and representative, per capability."""
-    worse_capabilities: tuple[Slug, ...]
-    """Those significantly worse than the incumbent (Holm-corrected at the cluster's alpha)."""
-    regressions: Regressions
-    perturbed_comparisons: dict[Slug, Comparison] = {}
-    """Candidate against incumbent on core under each perturbation: a scenario counts where one scores higher."""
-    repeats: Repeats | None = None
-    real_only: RealOnly | None = None
 
 
 class Baseline(Record):

@@ -8,7 +8,7 @@ from pydantic import Field
 from runner.records.base import Record, Sha256, Share, Slug, Text
 from runner.records.policy import Timestamp
 from runner.records.promotion import ServingStage
-from runner.records.score import Comparison
+from runner.records.scorecard import Comparison
 
 Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from runner.records.gated import Gated, GateLimits
-from runner.records.score import Comparison, ModelScores, Scorecard, ScoredScenario, SetScore
+from runner.records.scorecard import Comparison, ModelScores, Scorecard, ScoredScenario, SetScore
 from runner.records.significance import RealOnly
 from runner.records.terms import OutcomeType, Perturbation, SetName
 from runner.rules.outcomes import tallies

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from runner.records.cluster import Cluster
 from runner.records.dataset import Batch, Candidate
-from runner.records.evidence import Lineage, LineageNode, Risk, Risks, RollbackContract
+from runner.records.evidence import RollbackContract
 from runner.records.failure import Diagnosis, FailureCluster
 from runner.records.fields import FieldScore, FieldTally
 from runner.records.intake import Incumbent
+from runner.records.lineage import Lineage, LineageNode
+from runner.records.risks import Risk, Risks
 from runner.records.scenario import Origin, SetName
 from runner.records.score import GradedAnswer, Scorecard, ScoredScenario
 from runner.records.trace import UniqueSignal

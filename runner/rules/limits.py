@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from runner.records.evidence import CandidateSummary
 from runner.records.gated import Gated, GateLimits
-from runner.records.score import Comparison, ModelScores, Scorecard
+from runner.records.scorecard import Comparison, ModelScores, Scorecard
 from runner.records.significance import RealOnly, Repeats
 from runner.records.terms import SetName
 from runner.records.verdict import Reason

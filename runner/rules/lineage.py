@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import cache
 
 from runner.errors import RecordError
-from runner.records.evidence import Lineage, LineageNode
+from runner.records.lineage import Lineage, LineageNode
 
 Neighbours = Mapping[str, Sequence[str]]
 WIDTH = 6

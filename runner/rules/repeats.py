@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
-from runner.records.score import ScoredScenario
+from runner.records.scorecard import ScoredScenario
 from runner.records.significance import Repeats
 
 PREFIX = "incumbent-repeat-"

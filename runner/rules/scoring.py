@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runner.errors import RecordError
 from runner.records.gated import Gated
-from runner.records.score import Comparison, Grade, GradedAnswer, Interval, Regressions, SetScore
+from runner.records.scorecard import Comparison, Regressions, SetScore
+from runner.records.significance import Interval
 from runner.records.terms import SetName
 from runner.rules.statistics import bootstrap_interval, mcnemar
+
+if TYPE_CHECKING:  # the gate has scores, and no answers
+    from runner.records.score import Grade, GradedAnswer
 
 DIGITS = 9
 """Figures are rounded to this many decimals, so that the order of summation cannot show."""

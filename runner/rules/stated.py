@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from runner.records.gated import GateLimits
-from runner.records.score import Comparison, ModelScores, Regressions, Scorecard, SetScore
+from runner.records.scorecard import Comparison, ModelScores, Regressions, Scorecard, SetScore
 from runner.rules.tiers import tiers
 
 TOLERANCE = 1e-6

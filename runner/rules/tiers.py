@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runner.records.gated import GateLimits
-from runner.records.score import Comparison, Scorecard
+from runner.records.scorecard import Comparison, Scorecard
 from runner.records.significance import Detectable, Repeats, SignificancePolicy, Tier
 from runner.rules.statistics import holm
 

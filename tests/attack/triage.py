@@ -8,7 +8,8 @@ from typing import Any
 
 from runner.edges.yaml_dump import dump
 from runner.records.conversation import Message, Role
-from runner.records.evidence import EvidenceFile, Lineage, LineageNode
+from runner.records.evidence import EvidenceFile
+from runner.records.lineage import Lineage, LineageNode
 from runner.records.scenario import Origin
 from runner.records.statement import Namespace, ReviewStatement
 from runner.records.triage import Choice, Decision, Review, ReviewCount, TriageFile, TriageResult

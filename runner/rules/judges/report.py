@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from runner.records.evidence import Risk
 from runner.records.judging import Agreement, Calibration, JudgeFile, JudgeReport, JudgesReport, JudgeUse
+from runner.records.risks import Risk
 from runner.records.rubric import Rubric
 from runner.records.score import GradedAnswer
 from runner.rules.grading import criterion_slug

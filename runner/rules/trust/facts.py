@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runner.records.change import ChangeClass, PathChange
 from runner.records.gated import BenchmarkLock, Gated
-from runner.records.intake import Incumbent
 from runner.records.ledger import Entry
 from runner.records.policy import Trust
-from runner.records.promotion import PromotionRecord
+from runner.records.promotion import Incumbent, PromotionRecord
 from runner.records.statement import DecisionStatement, EvidenceStatement, ReviewStatement
 from runner.records.terms import OutcomeType, SetName
 from runner.records.verdict import Reason

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from runner.records.base import Record
 from runner.records.evidence import EvidenceFile
-from runner.records.score import Scorecard, ScoredScenario
+from runner.records.scorecard import Scorecard, ScoredScenario
 from runner.records.terms import OutcomeType, SetName
 from runner.rules.assessment import (
     ASSESSED,

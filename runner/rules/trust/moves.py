@@ -13,13 +13,11 @@ from runner.errors import RecordError
 from runner.records.evidence import Deprecation, EvidenceFile, RollbackDrill
 from runner.records.promotion import PromotionKind, PromotionRecord, ServingStage
 from runner.records.stages import TrafficLimits
-from runner.records.traffic import Traffic
 from runner.records.verdict import Reason
 from runner.rules.trust.facts import Promotion
 from runner.rules.trust.figures import parse
 from runner.rules.trust.receipts import entered
 from runner.rules.trust.stages import PREVIOUS, deprecated, holder, standings
-from runner.rules.trust.traffic import below, differences, grades_of, thin, traffic
 
 ORDER, EVIDENCE, LIMITS = "3 sequence", "6 evidence", "8 limits"
 KEPT = ("adapter", "run", "base", "benchmark", "human_share")
@@ -151,6 +149,9 @@ def _drill(promotion: Promotion) -> Iterator[str]:
 
 def _traffic(promotion: Promotion, now: str) -> Iterator[tuple[str, str]]:
     """The figures follow from the grades, are about this step, and hold its limits."""
+    from runner.records.traffic import Traffic  # most steps bring none
+    from runner.rules.trust.traffic import below, differences, grades_of, thin, traffic
+
     stated = parse(promotion.evidence, EvidenceFile.TRAFFIC, Traffic)
     rows, wrong = grades_of(promotion.evidence.get(EvidenceFile.TRAFFIC_GRADES, b""))
     yield from (("6.7 traffic", problem) for problem in wrong)

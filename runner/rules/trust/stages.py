@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from runner.records.base import Record, Sha256
-from runner.records.intake import Incumbent
-from runner.records.promotion import PromotionKind, PromotionRecord, ServingStage
+from runner.records.promotion import Incumbent, PromotionKind, PromotionRecord, ServingStage
 
 NEXT: Mapping[ServingStage, ServingStage] = {
     ServingStage.SHADOW: ServingStage.CANARY,

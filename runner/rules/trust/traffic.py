@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from runner.errors import RecordError
 from runner.records.gated import Gated, GateLimits
 from runner.records.promotion import ServingStage
-from runner.records.score import Comparison, Interval
+from runner.records.scorecard import Comparison
+from runner.records.significance import Interval
 from runner.records.stages import TrafficLimits
 from runner.records.traffic import ModelTraffic, Traffic, TrafficGrade, TrafficSource
 from runner.rules.statistics import holm, mcnemar

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from runner.records.evidence import EvidenceFile, Lineage
+from runner.records.evidence import EvidenceFile
+from runner.records.lineage import Lineage
 from runner.records.policy import Trust
 from runner.records.statement import ReviewStatement
 from runner.records.triage import Choice, ReviewCount, TriageResult
