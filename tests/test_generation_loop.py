@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -246,3 +247,18 @@ def test_the_engine_says_what_it_is_before_it_loads_anything(model: Model) -> No
     }
     for found, parts in changed.values():
         assert {name for name in said._fields if getattr(said, name) != getattr(found, name)} == parts
+
+
+def test_answers_wait_for_no_library_of_training(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = importlib.import_module
+
+    def told(name: str, package: str | None = None) -> Any:
+        asked.append(name)
+        return real(name, package)
+
+    monkeypatch.setattr(importlib, "import_module", told)
+    one = TransformersModels(threads=1)
+    assert one.answer(model, [], max_new_tokens=NEW).texts == ()
+    assert "transformers.modeling_utils" in asked
+    assert not {"peft", "trl.trainer.sft_trainer"} & set(asked)
