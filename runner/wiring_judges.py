@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from runner.ports_models import Judges
 from runner.records.judging import Calibration, JudgeLabels, Label
 from runner.rules.judges.calibration import calibration_reasons, with_labels
 from runner.rules.problems import explain
+from runner.rules.strict_json import strict_json
 from runner.workspace import Workspace
 
 HOME = "rubrics/judges"
@@ -95,11 +95,11 @@ def _labels_at(judge: str, cluster: str) -> str:
 def _read(path: Path) -> list[Label]:
     """The labels of a JSON Lines file. Raises `RecordErrors` with every line that is none."""
     found, errors = [], list[RecordError]()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if not line.strip():
             continue
         try:
-            found.append(Label.model_validate(json.loads(line)))
+            found.append(Label.model_validate(strict_json(line)))
         except ValidationError as error:
             errors += [
                 RecordError(one.problem, path=str(path), line=number, field=one.field, hint=one.hint)

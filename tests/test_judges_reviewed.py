@@ -15,10 +15,11 @@ from runner.cli.main import group
 from runner.edges.readers import DirectoryReader
 from runner.edges.simulated import simulated_ports
 from runner.edges.simulated_judges import SimulatedJudges
+from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import line_of, parse
 from runner.errors import ExitCode, RecordError, RecordErrors
 from runner.phases.calibration import calibrate
-from runner.records.judging import Calibration
+from runner.records.judging import Calibration, JudgeLabels
 from runner.rules.benchmark import mismatches, relocked
 from runner.rules.judges.calibration import why_shown
 from runner.rules.judges.identity import judge_digest
@@ -159,6 +160,13 @@ def test_figures_that_do_not_follow_from_the_votes_are_found(top: Path) -> None:
     assert [(path, field) for path, _, field in problems(top)] == [(CALIBRATION_AT, "criteria")]
 
 
+def test_votes_without_their_swaps_are_told_at_their_line(top: Path) -> None:
+    forged = calibrated(top).model_dump(mode="json")
+    forged["votes"] = {key: votes[:1] for key, votes in forged["votes"].items()}
+    put(top, CALIBRATION_AT, dump(forged))
+    assert f"{CALIBRATION_AT}:8: votes.{min(forged['votes'])}: votes come in pairs" in told(top)
+
+
 def test_a_file_in_another_s_place_is_found(top: Path) -> None:
     calibrated(top)
     put(top, "rubrics/judges/other.yaml", (top / JUDGE_AT).read_bytes())
@@ -277,12 +285,26 @@ def test_the_command_s_work_takes_labels_in_and_writes_a_calibration(repository:
     assert again.record == made.record
 
 
+def test_an_answer_may_have_every_kind_of_line(repository: Path) -> None:
+    """As `json.dumps` writes them outside of ASCII."""
+    answer = "please\u2028and\x85again"
+    path = lines(repository)
+    row = {"scenario": CORE, "criterion": "polite", "answer": answer, "met": True, "by": "ash"}
+    path.write_text(path.read_text() + json.dumps(row, ensure_ascii=False) + "\r\n", encoding="utf-8", newline="")
+    wiring_judges.calibrate(repository, "desk", labels=path, judges=SimulatedJudges())
+    assert parse((repository / LABELS_AT).read_bytes(), JudgeLabels, path=LABELS_AT).labels[-1].answer == answer
+
+
 def test_lines_that_are_no_labels_are_told_with_their_numbers(repository: Path) -> None:
     path = lines(repository, {"scenario": CORE, "criterion": "polite", "answer": "x", "met": "maybe", "by": "ash"})
     path.write_text(path.read_text() + "{\n")
     with pytest.raises(RecordErrors) as caught:
         wiring_judges.calibrate(repository, "desk", labels=path, judges=SimulatedJudges())
     assert [(error.line, error.field) for error in caught.value.errors] == [(41, "met"), (42, "")]
+    path.write_bytes(b'{"scenario": "x", "answer": "\xff"}\n{"scenario": "x", "answer": "\\ud800"}\n')
+    with pytest.raises(RecordErrors) as caught:
+        wiring_judges.calibrate(repository, "desk", labels=path, judges=SimulatedJudges())
+    assert [(error.line, "not JSON" in str(error)) for error in caught.value.errors] == [(1, True), (2, True)]
     with pytest.raises(RecordError, match="names a judge nobody"):
         wiring_judges.calibrate(repository, "desk", judge="nobody")
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from runner.records.base import Record, Sha256, Share, Slug, Text
 from runner.records.cluster import HubBase, PathBase
 from runner.records.endpoint import Asking, Endpoint
-from runner.records.judge import Vote
+from runner.records.judge import Votes
 from runner.records.terms import SetName
 
 Count = Annotated[int, Field(ge=0)]
@@ -148,7 +148,7 @@ class Calibration(Record):
     labels: Sha256
     scenarios: Sha256
     """Of those that are labelled: what was asked about."""
-    votes: dict[Sha256, tuple[Vote, ...]]
+    votes: dict[Sha256, Votes]
     """By the digest of scenario, criterion, question and answer."""
     criteria: dict[Slug, Agreement]
     """By `<rubric>-<criterion>`."""
