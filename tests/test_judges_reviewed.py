@@ -20,8 +20,9 @@ from runner.edges.yaml_files import line_of, parse
 from runner.errors import ExitCode, RecordError, RecordErrors
 from runner.phases.calibration import calibrate
 from runner.records.judging import Calibration, JudgeLabels
+from runner.records.rubric import Rubric
 from runner.rules.benchmark import mismatches, relocked
-from runner.rules.judges.calibration import why_shown
+from runner.rules.judges.calibration import refused, why_shown
 from runner.rules.judges.identity import judge_digest
 from runner.rules.judges.intake import reasons
 from runner.workspace import Workspace
@@ -29,6 +30,7 @@ from tests.judged_fixture import (
     CALIBRATION_AT,
     JUDGE_AT,
     LABELS_AT,
+    POLITE,
     SERVED,
     judge,
     judged_workspace,
@@ -86,6 +88,13 @@ def test_a_judge_that_is_for_show_is_sound_and_one_that_is_required_is_not(top: 
     assert "requires polite, which may not count: it was never calibrated on people's labels" in told(top)
     calibrated(top)
     assert problems(top) == []
+
+
+@pytest.mark.parametrize("status", ["approved", "draft"])
+def test_a_rubric_by_which_nothing_could_be_graded_is_refused(status: str) -> None:
+    rubric = Rubric.model_validate({"id": "r", "title": "R", "status": status, "criteria": [POLITE]})
+    found = list(refused([rubric], {"tone": judge()}, {}))
+    assert found == [(rubric, "criteria", "every criterion is decided by a judge that may not count")]
 
 
 def test_a_judge_that_is_not_there_is_told_at_its_line(top: Path) -> None:

@@ -158,14 +158,14 @@ def shown_criteria(
 def refused(
     rubrics: Iterable[Rubric], judges: Mapping[str, JudgeFile], calibrations: Calibrations
 ) -> Iterator[tuple[Rubric, str, str]]:
-    """(rubric, field, problem) of each approved rubric that asks for what may not count, or is left with nothing."""
+    """(rubric, field, problem) of each approved rubric that asks for what may not count, and of each that is left with
+    nothing, by which nothing can be graded."""
     for rubric in rubrics:
-        if rubric.status is not RubricStatus.APPROVED:
-            continue
         shown = shown_criteria((rubric,), judges, calibrations)
+        approved = rubric.status is RubricStatus.APPROVED
         for number, criterion in enumerate(rubric.criteria):
             why = shown.get(criterion_slug(rubric, criterion)) if isinstance(criterion.grader, Judge) else None
-            if why and criterion.required:
+            if why and criterion.required and approved:
                 yield rubric, f"criteria[{number}].required", f"requires {criterion.id}, which may not count: {why}"
         if len(shown) == len(rubric.criteria):
             yield rubric, "criteria", "every criterion is decided by a judge that may not count"
