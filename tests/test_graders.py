@@ -207,6 +207,10 @@ def test_wrong_parameters_are_refused(grader: dict[str, Any], problem: str) -> N
         rubric(grader)
 
 
+def test_a_reference_of_which_normalisation_leaves_nothing_stands_in_no_answer() -> None:
+    assert missed({"kind": "contains"}, "?!", "Anything.", ("strip-punctuation",)) == (0, "'?!' is missing")
+
+
 def test_negations_need_the_ends_of_clauses() -> None:
     with pytest.raises(ValidationError, match="strip-punctuation removes"):
         rubric({"kind": "contains", "negation": {}}, ("strip-punctuation",))

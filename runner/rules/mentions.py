@@ -50,7 +50,9 @@ class Mention(NamedTuple):
 
 
 def mention(text: str, value: str, *, whole_words: bool, negation: Negation | None) -> Mention:
-    """How `text` mentions `value`, both as they are compared."""
+    """How `text` mentions `value`, both as they are compared. Nothing is no mention."""
+    if not value:
+        return Mention(False)
     if negation is None and not whole_words:
         return Mention(value in text)
     negated = ""
