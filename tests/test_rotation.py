@@ -11,21 +11,24 @@ from typing import Any
 
 import pytest
 
-from runner import wiring
+from runner import wiring, wiring_benchmark, wiring_check
+from runner.cli.rotation import lines
 from runner.edges.simulated import MemoryArtifacts
 from runner.errors import RecordError
+from runner.flywheel import iterate
 from runner.phases.rotation import files, planned
 from runner.ports import Reader
 from runner.records.evaluation_policy import EvaluationPolicy, Source
-from runner.records.ledger import EntryKind
 from runner.records.scenario import Origin, Scenario, SetName
 from runner.records.triage import Choice, Decision, TriageFile
+from runner.rules.benchmark import locked
 from runner.rules.looks import candidates
 from runner.rules.rotation import Plan
 from runner.workspace import Inputs, Workspace
 from tests import desk_repository
-from tests.flywheel_fixture import VOCABULARY, WORDS, fixture, scenario, user
+from tests.flywheel_fixture import VOCABULARY, WORDS, digests, fixture, scenario, user
 from tests.governed_desk import GovernedDesk
+from tests.test_flywheel import World
 
 HELD = 20
 """Held-out scenarios of each capability in the small desk."""
@@ -182,6 +185,21 @@ def test_a_version_that_stands_in_no_line_of_its_own_is_refused(yaml: bytes) -> 
         files(space, found, reader, dump=lambda record: b"")
 
 
+def test_the_next_iteration_runs_on_the_fresh_set_and_its_looks_are_counted_anew() -> None:
+    world = World(heldout_looks=1)
+    assert iterate(world.flow()).verdict.passed
+    used = world.workspace.digests["scenarios/heldout"]
+    space = replace(world.workspace, scenarios={**world.workspace.scenarios, SetName.RESERVE: reserve(14)})
+    sets = plan_of(space, world.values).sets(space.scenarios)
+    version = {"benchmark_version": 2}
+    space = replace(space, scenarios=sets, cluster=space.cluster.model_copy(update=version))
+    world.workspace = replace(space, lock=locked(sets, version=2), digests=digests(space))
+    assert iterate(world.flow()).phase == "bundle"
+    fresh = world.workspace.digests["scenarios/heldout"]
+    assert used != fresh
+    assert [len(candidates(world.entries(), one)) for one in (used, fresh)] == [1, 1]
+
+
 # the whole way, in a real repository with the gate on its origin
 
 
@@ -223,8 +241,9 @@ def test_a_rotation_is_proposed_approved_and_merged_through_the_gate(stocked: Go
     told = json.loads(world.run("hallmark", "benchmark", "rotate", "support-desk", "--json", by="ci"))
     assert (told["branch"], told["version"], told["looks"], told["looks_allowed"]) == (BRANCH, 2, 0, 3)
     assert told["fresh"] == {"reserve": dict.fromkeys(sorted(WORDS), 14), "reference": dict.fromkeys(sorted(WORDS), 6)}
-    again = world.run("hallmark", "benchmark", "rotate", "support-desk", by="ci")
-    assert f"version 2 is open already on branch {BRANCH}: the retired go to core" in again
+    again = wiring_benchmark.rotate(world.desk, "support-desk")
+    assert (again.branch, again.was_open) == (BRANCH, True)
+    assert f"version 2 is open already on branch {BRANCH}: the retired go to core" in lines(again)
 
     world.run("git", "fetch", "--quiet", "origin")
     assert "hallmark refuses refs/heads/main" in push_refused(world), "nobody has signed it"
@@ -241,8 +260,7 @@ def test_a_rotation_is_proposed_approved_and_merged_through_the_gate(stocked: Go
 
     merge(world)
     world.push()
-    assert "pass" in world.run("hallmark", "gate", "HEAD^1", "HEAD")
-    assert "0 problems" in world.run("hallmark", "check")
+    assert wiring_check.survey(world.desk).problems == ()
 
     after = wiring.workspace(world.desk, "support-desk")
     assert after.cluster == before.cluster.model_copy(update={"benchmark_version": 2})
@@ -253,18 +271,3 @@ def test_a_rotation_is_proposed_approved_and_merged_through_the_gate(stocked: Go
     assert not used & {one.id for one in after.scenarios[SetName.HELDOUT]}
     assert after.scenarios[SetName.RESERVE] == ()
     assert all(one.origin is Origin.HUMAN for one in after.scenarios[SetName.HELDOUT])
-
-    assert world.turn().verdict.passed, "the next iteration runs on the new benchmark"
-    entries = wiring.ledger_store(world.desk).read("support-desk")
-    assert len(candidates(entries, after.digests["scenarios/heldout"])) == 1
-    assert candidates(entries, before.digests["scenarios/heldout"]) == frozenset()
-    assert EntryKind.LOOK not in {entry.kind for entry in entries}
-
-
-def test_too_few_fresh_scenarios_exit_1_and_open_nothing(governed: GovernedDesk, tmp_path: Path) -> None:
-    world = governed.copy(tmp_path / "home")
-    said = world.run("hallmark", "benchmark", "rotate", "support-desk", by="ci", code=1)
-    assert "not proposed:" in said
-    assert "broken: 20 fresh scenarios are needed, 8 are there" in said
-    assert "write 12 more that people asked, in scenarios/support-desk/reserve/" in said
-    assert BRANCH not in world.run("git", "branch", "--list", "--all", cwd=world.origin)
