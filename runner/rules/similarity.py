@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 Shingles = frozenset[str]
 ASCII = {code: chr(code).lower() if re.match(r"\w", chr(code)) else " " for code in range(128)} | {ord("'"): ""}
@@ -59,29 +59,44 @@ class ShingleIndex:
         if not 0 < threshold <= 1:
             raise ValueError("a similarity threshold lies above 0 and at most at 1")
         self.threshold = threshold
-        self._frequency = Counter(shingle for one in universe for shingle in one)
+        frequency = Counter(shingle for one in universe for shingle in one)
+        self._rank = {one: place for place, one in enumerate(sorted(frequency, key=lambda one: (frequency[one], one)))}
         self._sets: dict[int, Shingles] = {}
-        self._holders: dict[str, list[int]] = defaultdict(list)
+        self._holders: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        """By shingle of a prefix: the texts that have it there, and how many of theirs come after it."""
 
     def add(self, key: int, text: Shingles) -> None:
         """Index `text` under `key`. A text without words is never found."""
         self._sets[key] = text
-        for shingle in self._prefix(text):
-            self._holders[shingle].append(key)
+        for shingle, after in self._prefix(text):
+            self._holders[shingle].append((key, after))
 
     def find(self, text: Shingles) -> list[tuple[int, float]]:
         """Every (key, similarity) at or above the threshold, most similar first, then by key."""
-        keys = {key for shingle in self._prefix(text) for key in self._holders.get(shingle, ())}
         found = []
-        for key in keys:
-            other = self._sets[key]
-            if min(len(text), len(other)) < self.threshold * max(len(text), len(other)) - 1e-9:
-                continue
-            similarity = jaccard(text, other)
+        for key in self._candidates(text):
+            similarity = jaccard(text, self._sets[key])
             if similarity >= self.threshold - 1e-9:
                 found.append((key, similarity))
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
-    def _prefix(self, text: Shingles) -> Sequence[str]:
-        length = len(text) - math.ceil(self.threshold * len(text) - 1e-9) + 1
-        return sorted(text, key=lambda shingle: (self._frequency.get(shingle, 0), shingle))[:length] if text else ()
+    def _candidates(self, text: Shingles) -> Iterator[int]:
+        """The texts that share enough to be asked: of two, the first shared shingle and as many as may follow it in
+        both must make up the overlap that the threshold needs (Xiao et al. 2008, positional filtering)."""
+        seen: set[int] = set()
+        share = self.threshold / (1 + self.threshold)
+        for shingle, after in self._prefix(text):
+            for key, theirs in self._holders.get(shingle, ()):
+                if key not in seen:
+                    seen.add(key)
+                    if 1 + min(after, theirs) >= share * (len(text) + len(self._sets[key])) - 1e-9:
+                        yield key
+
+    def _prefix(self, text: Shingles) -> list[tuple[str, int]]:
+        """The shingles of its prefix, each with how many come after it: those outside of the universe first, then the
+        rarest."""
+        size, rank = len(text), self._rank
+        length = size - math.ceil(self.threshold * size - 1e-9) + 1 if text else 0
+        known = sorted((one for one in text if one in rank), key=rank.__getitem__)
+        strange = sorted(one for one in text if one not in rank) if len(known) < size else []
+        return [(one, size - place) for place, one in enumerate([*strange, *known][:length], start=1)]
