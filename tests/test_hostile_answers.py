@@ -125,6 +125,16 @@ def test_a_schema_s_patterns_have_their_steps_together() -> None:
         assert time.process_time() - began < 5
 
 
+def test_alternatives_that_refer_to_the_whole_do_not_double_at_every_level() -> None:
+    kinds = [{"properties": {"kind": {"const": kind}, "of": {"$ref": "#"}}, "required": ["kind"]} for kind in "ab"]
+    found = rubric("json-schema", {"json_schema": json.dumps({"anyOf": [{"type": "integer"}, *kinds]})})
+    for depth, right in ((6, True), (40, False)):
+        began = time.process_time()
+        answer = '{"kind": "b", "of": ' * depth + "1" + "}" * depth
+        assert grade(asked("x"), found, answer).passed is right
+        assert time.process_time() - began < 5
+
+
 def test_half_a_character_is_kept_as_the_sign_for_one_that_is_lost() -> None:
     found = grade(asked("login"), rubric("exact", {}), "log\ud800in \U0001f600")
     assert found.answer == "log\ufffdin \U0001f600"

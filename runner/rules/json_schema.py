@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 
+Keyword = Callable[[Any, Any, Any, Any], Iterable["ValidationError"]]
+
 _STEPS: ContextVar[Steps] = ContextVar("steps")
-"""What all patterns of a schema may take together in the answer at hand."""
+"""What all patterns and references of a schema may take together in the answer at hand."""
+_REFERENCES = ("$ref", "$dynamicRef")
+_OF_A_REFERENCE = 100
+"""Steps: as long as following one takes. Two alternatives that refer to the whole double with each level of an answer."""
 
 
 def conforms(answer: str, schema: str) -> bool:
@@ -57,6 +62,17 @@ def _has_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> It
         yield ValidationError("does not match the pattern")
 
 
+def _counted(keyword: Keyword) -> Keyword:
+    """A keyword that refers to another schema, as one of so many steps."""
+
+    def follow(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if (steps := _STEPS.get(None)) is not None:
+            steps.spend(_OF_A_REFERENCE)
+        yield from keyword(validator, value, instance, schema)
+
+    return follow
+
+
 def _unique(validator: Any, wanted: bool, instance: Any, schema: Any) -> Iterator[ValidationError]:
     """The keyword `uniqueItems`; jsonschema's own compares every item with every other."""
     from jsonschema.exceptions import ValidationError
@@ -91,6 +107,7 @@ def _validator(schema: str) -> Validator:
     except (ValueError, RecursionError, SchemaError) as error:
         raise RecordError("not a JSON schema of draft 2020-12", field="json_schema") from error
     extend: Callable[..., Any] = validators.extend
-    keywords = {"pattern": _has_pattern, "uniqueItems": _unique}
+    references = {name: _counted(Draft202012Validator.VALIDATORS[name]) for name in _REFERENCES}
+    keywords = {"pattern": _has_pattern, "uniqueItems": _unique, **references}
     made: Validator = extend(Draft202012Validator, keywords)(parsed, registry=Registry())
     return made

@@ -29,6 +29,12 @@ class Steps:
     def __init__(self, most: int = MOST_STEPS) -> None:
         self.most = self.left = most
 
+    def spend(self, steps: int) -> None:
+        """Raises `OutOfSteps` where fewer are left."""
+        if steps > self.left:
+            raise OutOfSteps(f"takes more than {self.most:,} steps")
+        self.left -= steps
+
 
 _CLASSES: dict[str, Callable[[str], bool]] = {"DIGIT": str.isdecimal, "SPACE": str.isspace, "WORD": _word}
 
