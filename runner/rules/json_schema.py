@@ -23,7 +23,7 @@ _STEPS: ContextVar[Steps] = ContextVar("steps")
 """What all patterns and references of a schema may take together in the answer at hand."""
 _REFERENCES = ("$ref", "$dynamicRef")
 _OF_A_REFERENCE = 100
-"""Steps: as long as following one takes. Two alternatives that refer to the whole double with each level of an answer."""
+"""Steps that following one counts for. Two alternatives that refer to the whole double at each level of an answer."""
 
 
 def conforms(answer: str, schema: str) -> bool:
