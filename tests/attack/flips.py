@@ -44,7 +44,7 @@ class Turned(GitObjects):
         super().__init__(path)
         self.oid, self.data = "", b""
         self._kept: dict[str, tuple[str, bytes]] = {}
-        self._asked: dict[tuple[str, str], Any] = {}
+        self._once_asked: dict[tuple[str, str], Any] = {}
 
     def object(self, oid: str) -> tuple[str, bytes]:
         if oid not in self._kept:
@@ -61,9 +61,9 @@ class Turned(GitObjects):
         return dict(self._once("refs", prefix, super().refs))
 
     def _once(self, what: str, about: str, ask: Callable[[str], Any]) -> Any:
-        if (what, about) not in self._asked:
-            self._asked[what, about] = ask(about)
-        return self._asked[what, about]
+        if (what, about) not in self._once_asked:
+            self._once_asked[what, about] = ask(about)
+        return self._once_asked[what, about]
 
 
 @dataclass(frozen=True)
