@@ -254,6 +254,7 @@ def test_nothing_leaves_for_a_judge_that_may_not_see_it_or_not_judge(top: Path) 
         (SimulatedJudges(lambda question, answer: len(answer) % 2 == 0), {}, "kappa with people is "),
         (SimulatedJudges(lambda question, answer: True), {}, "kappa with people is 0.00"),
         (SimulatedJudges(), {"polite": 40, "rude": 0}, "kappa says nothing"),
+        (SimulatedJudges(), {"polite": 36, "rude": 4}, "4 of the judged answers are of the rarer kind of label"),
         (SimulatedJudges(takes_first=lambda answer: answer[-1] in "37"), {}, "the order turns 20% of its votes"),
         (SimulatedJudges(mute=lambda answer: answer[-1] == "7"), {}, "it gives no verdict on 10%"),
     ],

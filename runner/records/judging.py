@@ -48,6 +48,9 @@ class Floor(Record):
     """Cohen's kappa with people, the lower end of its 95 % interval: more than fair agreement (Landis, Koch 1977)."""
     min_labels: Positive = 30
     """Labelled answers of the criterion, below which nothing is said."""
+    min_each: Positive = 5
+    """Of these, those that people say meet it, and those that do not. Where nearly all are of one kind, agreement says
+    nothing of the other, and kappa's interval does not show it: it has no width where nobody disagrees."""
     max_flip_rate: Share = 0.1
     """The share of swaps of the order that turn the verdict, on labels and in every run."""
     max_abstentions: Share = 0.05

@@ -209,12 +209,16 @@ def _below(found: Agreement, floor: Floor) -> str:
         return f"{found.answers} labelled answers, of {floor.min_labels} asked for"
     if found.kappa is None:
         return "kappa says nothing: people or the judge say the same of every answer"
+    table = found.confusion
+    fewest = min(table.both_met + table.people_alone, table.both_unmet + table.judge_alone)
+    if fewest < floor.min_each:
+        return f"{fewest} of the judged answers are of the rarer kind of label, of {floor.min_each} asked for"
     if found.kappa.low < floor.min_kappa:
         interval = f"{found.kappa.low:.2f} to {found.kappa.high:.2f}"
         return f"kappa with people is {found.kappa.value:.2f} ({interval}); its lower end must be {floor.min_kappa:g}"
     if found.flip_rate > floor.max_flip_rate:
         return f"the order turns {found.flip_rate:.0%} of its votes, more than {floor.max_flip_rate:.0%}"
-    abstained = found.confusion.abstained / found.answers
+    abstained = table.abstained / found.answers
     if abstained > floor.max_abstentions:
         return f"it gives no verdict on {abstained:.0%}, more than {floor.max_abstentions:.0%}"
     return ""
