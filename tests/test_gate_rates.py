@@ -196,3 +196,30 @@ def test_an_unreliable_baseline_is_refused() -> None:
         "asked again, the incumbent turns 6.6% of its own verdicts, over 5.0%",
     )
     assert limits(card, asking(0.01, significance={"max_flip_share": 0.1})) == ()
+
+
+def test_many_repeats_excuse_no_more_than_one_run_may_turn() -> None:
+    """Whoever makes the repeats may let each turn another of the scenarios that the candidate loses."""
+    asked, rows = asking(0.01, max_regressions=0.0), repeated(0)
+    lost = [at for at, one in enumerate(rows) if one.passed["incumbent"] and not one.passed["candidate"]]
+    several = [f"incumbent-repeat-{number}" for number in range(1, 5)]
+
+    def excused(most: float) -> list[str]:
+        made = [
+            one.model_copy(
+                update={
+                    "passed": {
+                        **one.passed,
+                        **{name: one.passed["incumbent"] and at != lost[turn] for turn, name in enumerate(several)},
+                    }
+                }
+            )
+            for at, one in enumerate(rows)
+        ]
+        card = assessed(made, asked, subject=SUBJECT, adapters=ADAPTERS)
+        assert (card.regressions.count, len(card.regressions.flipping)) == (0, 4)
+        cluster = asking(0.01, max_regressions=0.0, significance={"max_flip_share": most})
+        return [one.problem for one in limits(card, cluster)]
+
+    assert excused(0.02) == ["4 of 121 scenarios are lost as ones that the incumbent turns by itself, over 2.0%"]
+    assert excused(0.04) == []

@@ -52,6 +52,7 @@ def test_repeats_and_tiers_are_shown() -> None:
     found = card(repeated(4), **LIMITS)
     text = page(found, **LIMITS)
     assert "The incumbent, asked again 3.3% in 1 repeat at most 1.0% turned" in text
+    assert "Lost as what the incumbent turns 2 at most 1.0% of 121" in text
     assert "each of 2 times, fail with the candidate" in text
     assert "2 that it passed at first, and failed itself in a repeat, are not counted" in text
     assert "unreliable baseline" in text

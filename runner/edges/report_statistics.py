@@ -10,7 +10,7 @@ from runner.records.gated import GateLimits
 from runner.records.score import Scorecard
 from runner.records.significance import Detectable, Detection, Interval, Tally
 from runner.records.terms import OutcomeType, SetName
-from runner.rules.tiers import policy_of, reliable
+from runner.rules.tiers import excusable, policy_of, reliable
 
 ABSENT = "\N{EN DASH}"
 
@@ -30,6 +30,9 @@ def more_limits(scorecard: Scorecard, gate: GateLimits) -> Iterator[Limit]:
         found, asked = scorecard.repeats, f"at most {policy.max_flip_share:.1%} turned"
         measured = f"{found.share:.1%} in {found.runs} repeat{'s' * (found.runs > 1)}"
         yield Limit("The incumbent, asked again", measured, asked, reliable(found, policy))
+        lost = len(scorecard.regressions.flipping)
+        asked, holds = f"at most {policy.max_flip_share:.1%} of {found.scenarios}", excusable(lost, found, policy)
+        yield Limit("Lost as what the incumbent turns", f"{lost}", asked, holds)
     if policy.min_outcome_share and heldout is not None and heldout.outcomes:
         kind, worst = min(heldout.outcomes.items(), key=lambda item: item[1].passed / item[1].scenarios)
         holds = worst.passed >= policy.min_outcome_share * worst.scenarios

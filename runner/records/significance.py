@@ -102,7 +102,7 @@ class SignificancePolicy(Record):
     """How often it must be found where it is there."""
     max_flip_share: Share = 0.05
     """The share of scenarios that the incumbent's own repeats may turn: over it a baseline is unreliable, and refused.
-    """
+    No larger share may be lost uncounted as ones that it turns."""
     min_outcome_share: Share = 0.0
     """The least share passed among held-out scenarios of each outcome type; 0 asks nothing."""
     real_only: Literal["say", "refuse"] = "say"

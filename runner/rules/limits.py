@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from runner.records.evidence import CandidateSummary
 from runner.records.gated import Gated, GateLimits
 from runner.records.scorecard import Comparison, ModelScores, Scorecard
-from runner.records.significance import RealOnly, Repeats
+from runner.records.significance import RealOnly
 from runner.records.terms import SetName
 from runner.records.verdict import Reason
 from runner.rules.assessment import perturbed
-from runner.rules.tiers import policy_of, reliable
+from runner.rules.tiers import excusable, policy_of, reliable
 
 GENERAL_DROP = 0.05
 """The composite on the general set that may be lost where the cluster says nothing of it."""
@@ -45,7 +45,7 @@ def limits(
         *_general(scorecard.models.get("base"), candidate, gate),
         *_human_floor(human_share, cluster),
         *_latency(latency_p95_ms, gate),
-        *_baseline(scorecard.repeats, gate),
+        *_baseline(scorecard, gate),
         *_outcomes(candidate, gate),
         *_real_only(scorecard.real_only, gate),
     )
@@ -151,13 +151,15 @@ def _latency(p95_ms: float | None, gate: GateLimits) -> Iterator[Reason]:
         yield Reason(step="latency", problem=f"p95 {p95_ms:.1f} ms is above {gate.max_latency_p95_ms:.1f} ms")
 
 
-def _baseline(found: Repeats | None, gate: GateLimits) -> Iterator[Reason]:
-    policy = policy_of(gate)
+def _baseline(scorecard: Scorecard, gate: GateLimits) -> Iterator[Reason]:
+    policy, found, lost = policy_of(gate), scorecard.repeats, len(scorecard.regressions.flipping)
+    hint, over = "an engine or judge that answers the same is needed", f"over {policy.max_flip_share:.1%}"
     if found is not None and not reliable(found, policy):
-        problem = (
-            f"asked again, the incumbent turns {found.share:.1%} of its own verdicts, over {policy.max_flip_share:.1%}"
-        )
-        yield Reason(step="baseline", problem=problem, hint="an engine or judge that answers the same is needed")
+        problem = f"asked again, the incumbent turns {found.share:.1%} of its own verdicts, {over}"
+        yield Reason(step="baseline", problem=problem, hint=hint)
+    if found is not None and not excusable(lost, found, policy):
+        problem = f"{lost} of {found.scenarios} scenarios are lost as ones that the incumbent turns by itself, {over}"
+        yield Reason(step="baseline", problem=problem, hint=hint)
 
 
 def _outcomes(candidate: ModelScores, gate: GateLimits) -> Iterator[Reason]:

@@ -22,6 +22,12 @@ def reliable(found: Repeats | None, policy: SignificancePolicy) -> bool:
     return found is None or found.share <= policy.max_flip_share
 
 
+def excusable(lost: int, found: Repeats, policy: SignificancePolicy) -> bool:
+    """Whether `lost` scenarios may go uncounted as ones that the incumbent turns by itself: no more than one run of it
+    may turn, however many repeats there are, each of which may turn others."""
+    return lost <= policy.max_flip_share * found.scenarios
+
+
 def tier(one: Comparison, *, significant: bool, believed: bool, detectable: Detectable | None) -> Tier:
     """The first that applies: the baseline cannot be believed; a significant difference; one that matters could have
     been missed; no change."""
