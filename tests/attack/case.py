@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 UNREADABLE = "unreadable"
 """What a refusal is found by that is no verdict: something could not be read as what it must be."""
-_RULE = re.compile(r"(\d+\.\d+ [a-z ]+): ")
+_RULE = re.compile(r"(\d+\.\d+ [a-z -]+): ")
 
 
 class Expected(StrEnum):

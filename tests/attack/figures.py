@@ -182,6 +182,10 @@ def fewer_regressions(card: Any) -> None:
     card["regressions"]["of"] = card["regressions"]["of"] + 100
 
 
+def unrepeated(card: Any) -> Any:
+    return {**card, "repeats": None}
+
+
 def other_iteration(card: Any) -> None:
     card["iteration"] = "it-9"
 
@@ -254,12 +258,57 @@ def with_general(desk: Desk, *, candidate: int | None) -> Finding:
     return worse(desk, rows=graded)
 
 
-def under_paraphrase(desk: Desk, rows: Callable[[Rows], Rows] = lambda rows: rows) -> Finding:
-    """The cluster asks for one perturbation that is otherwise only reported."""
-    gate = {**CLUSTER["gate"], "perturbations": ["paraphrase"]}
-    yaml = dump({**CLUSTER, "gate": gate})
-    desk.land(desk.git.commit_files([desk.main], {"clusters/desk/cluster.yaml": yaml}, "Ask for more\n"))
+def asking_for(desk: Desk, rows: Callable[[Rows], Rows], **gate: Any) -> Finding:
+    """The cluster asks for more than usual, and problem.md says what real data alone reaches."""
+    yaml = dump({**CLUSTER, "gate": {**CLUSTER["gate"], **gate}})
+    files = {"clusters/desk/cluster.yaml": yaml, "clusters/desk/problem.md": PROBLEM}
+    desk.land(desk.git.commit_files([desk.main], files, "Ask for more\n"))
     return worse(desk, rows=rows)
+
+
+def under_paraphrase(desk: Desk, rows: Callable[[Rows], Rows]) -> Finding:
+    """The cluster asks for one perturbation that is otherwise only reported."""
+    return asking_for(desk, rows, perturbations=["paraphrase"])
+
+
+def weighed(desk: Desk, rows: Callable[[Rows], Rows]) -> Finding:
+    """The cluster asks something of every outcome type, and to be above real data alone."""
+    return asking_for(desk, rows, significance={"min_outcome_share": 0.9, "real_only": "refuse"})
+
+
+def typed(rows: Rows, *, kind: str = "tp", fails: int = 0) -> Rows:
+    """Every row of an outcome type; the candidate fails the first few of held-out."""
+    fails_now = {f"heldout-{at:02d}" for at in range(fails)}
+    for row in rows:
+        row["outcome_type"] = kind
+        if row["scenario"] in fails_now:
+            row["scores"]["candidate"], row["passed"]["candidate"] = 0.0, False
+    return rows
+
+
+def asked_again(rows: Rows, *, turned: tuple[tuple[str, ...], ...], loses: tuple[str, ...] = ()) -> Rows:
+    """A repeat of the incumbent for each of `turned`, which names the scenarios that it turns. The candidate fails
+    those of `loses`."""
+    for row in rows:
+        if row["scenario"] in loses:
+            row["scores"]["candidate"], row["passed"]["candidate"] = 0.0, False
+        for number, names in enumerate(turned if row["set"] != "dev" else (), 1):
+            passed = row["passed"]["incumbent"] != (row["scenario"] in names)
+            row["scores"][f"incumbent-repeat-{number}"] = float(passed)
+            row["passed"][f"incumbent-repeat-{number}"] = passed
+    return rows
+
+
+def repeated_in_part(rows: Rows) -> Rows:
+    """A repeat that was not asked the one scenario that it might turn."""
+    for row in asked_again(rows, turned=((),)):
+        if row["scenario"] == "heldout-00":
+            del row["scores"]["incumbent-repeat-1"], row["passed"]["incumbent-repeat-1"]
+    return rows
+
+
+TURNED = ("core-00", "core-02")
+"""Two that the incumbent passes."""
 
 
 def fragile_to(rows: Rows, *, kind: str) -> Rows:
@@ -326,6 +375,16 @@ def drill_of_another(drill: Any) -> None:
 
 DRILL = "8.11 rollback drill"
 CONTRACT = {"to_sequence": 7, "to_adapter": "0" * 64, "when": "never", "who": "nobody"}
+PROBLEM = b"""---
+gap: refunds are missed
+why_not_real_data: few were labelled
+metric: accuracy
+threshold: 0.7
+real_only_baseline:
+  value: 0.95
+  how: a linear classifier
+---
+"""
 ELSEWHERE = {"ledger": LedgerPoint(size=3, head="0" * 64)}
 CASES = (
     passes("next-iteration", "A later iteration, complete in itself.", worse),
@@ -574,6 +633,50 @@ CASES = (
         "The composite falls under a perturbation that the cluster does not judge.",
         partial(worse, rows=partial(fragile_to, kind="context")),
     ),
+    Case(
+        "incumbent-unlike-itself",
+        "Asked again, the incumbent turns more of its verdicts than the cluster bears.",
+        "8.13 baseline",
+        partial(worse, rows=partial(asked_again, turned=(TURNED,))),
+    ),
+    Case(
+        "losses-laid-at-the-incumbent-s-door",
+        "Each of several repeats turns another scenario that the candidate loses, so that none of them counts.",
+        "8.13 baseline",
+        partial(worse, rows=partial(asked_again, turned=tuple((name,) for name in TURNED), loses=TURNED)),
+        says="2 of 24 scenarios are lost as ones that the incumbent turns by itself",
+    ),
+    Case(
+        "repeats-taken-from-a-scorecard",
+        "The scorecard does not say what the incumbent turned by itself.",
+        CARD,
+        partial(worse, rows=partial(asked_again, turned=(TURNED[:1],)), card=unrepeated),
+    ),
+    Case("repeat-in-part", "A repeat was not asked every scenario.", GRADES, partial(worse, rows=repeated_in_part)),
+    passes(
+        "incumbent-much-like-itself",
+        "One loss is the incumbent's own, and no more than the cluster bears.",
+        partial(worse, rows=partial(asked_again, turned=(TURNED[:1], ()), loses=TURNED[:1])),
+    ),
+    Case(
+        "outcome-type-neglected",
+        "Too few of an outcome type pass.",
+        "8.14 outcome types",
+        partial(weighed, rows=partial(typed, fails=2)),
+    ),
+    Case(
+        "outcome-type-relabelled",
+        "Scenarios are graded as of another outcome type than the governed one.",
+        GRADES,
+        partial(weighed, rows=partial(typed, kind="tn")),
+    ),
+    Case(
+        "no-better-than-real-data",
+        "The candidate is not above what real data alone reaches.",
+        "8.15 real-only baseline",
+        partial(weighed, rows=partial(typed, fails=1)),
+    ),
+    passes("weighed", "Every outcome type passes, above real data alone.", partial(weighed, rows=typed)),
     Case(
         "human-floor-broken",
         "Too few of the new examples are human.",

@@ -52,7 +52,8 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
    8.10 traffic: enough of it, of the kind and time asked for, and the adapter held up beside the incumbent;
    8.11 rollback drill: a rollback of this very promotion was rehearsed, and fast enough;
    8.12 general: what the base could do beside its task, the candidate still can, where the cluster has a set for it;
-   8.13 baseline: asked again, the incumbent answers as before, but for the share that the cluster bears;
+   8.13 baseline: asked again, the incumbent answers as before, but for the share that the cluster bears, and no more
+   losses than that share go uncounted as its own;
    8.14 outcome types: the least share of each passes on held-out, where the cluster names one;
    8.15 real-only baseline: the candidate is above it on held-out, where the cluster asks for that.
 9. What is promoted:
