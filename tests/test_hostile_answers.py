@@ -72,6 +72,7 @@ HOSTILE = {
     "large values": "SELECT replace(printf('%.2000c', 'a'), 'a', printf('%.2000c', 'b'))",
     "another file": "ATTACH '/tmp/x.db' AS x",
     "unseen characters": "\u202elog\u200bin\u2066\x00\x1b[2J\ud7ff\U000e0041",
+    "unseen keys": json.dumps({"a\u202e\x1b[2J": 1, "\u2066": {"\x00": "x"}}),
     "combining marks": "Z" + "\u0301" * 100_000,
     "right to left": "\u05d0\u05d1\u05d2" * 50_000,
     "nothing": "",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from runner.rules.naming import slug
+from runner.rules.shown import shown
 
 Fields = Counter[tuple[str, str]]
 """How often each (path, scalar) stands in an answer."""
@@ -92,18 +93,19 @@ def counts(answer: str, reference: str, *, below: str = "", same: Callable[[str]
 
 
 def faults(answer: str, reference: str, *, below: str = "", same: Callable[[str], str] = str) -> list[str]:
-    """What is wrong with the answer's fields, path by path, in words; nothing where they are the reference's."""
+    """What is wrong with the answer's fields, path by path, in words that may be shown; nothing where they are the
+    reference's."""
     given, wanted = fields(answer, below=below, same=same), fields(reference, below=below, same=same) or Counter()
     if given is None:
         return ["no JSON object"]
     missing, added = _by_path(wanted - given), _by_path(given - wanted)
     found = []
     for path in sorted({*missing, *added}):
-        right, wrong = missing.get(path), added.get(path)
+        right, wrong, name = missing.get(path), added.get(path), shown(path)
         if right and wrong:
-            found.append(f"{path} is {wrong} where {right} is right")
+            found.append(f"{name} is {wrong} where {right} is right")
         else:
-            found.append(f"{path} {right} is missed" if right else f"{path} {wrong} was not asked for")
+            found.append(f"{name} {right} is missed" if right else f"{name} {wrong} was not asked for")
     return found
 
 
