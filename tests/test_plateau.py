@@ -65,6 +65,11 @@ def superseded(iteration: str) -> list[Entry]:
         ("assess", refused("regressions", "latency"), True),
         ("assess", refused("significance"), False),
         ("assess", refused("stages"), False),
+        ("assess", refused("thresholds"), False),
+        ("assess", refused("robustness"), False),
+        ("assess", refused("baseline"), False),
+        ("assess", refused("judges", "latency"), False),
+        ("assess", refused("real-only baseline"), False),
         ("sweep", refused("human floor"), False),
         ("validate", refused("leakage"), False),
         ("assess", refused("held-out looks"), None),
@@ -92,6 +97,17 @@ def test_the_row_ends_at_the_last_improvement_and_at_what_people_acknowledged() 
     assert found is not None
     assert (found.after, found.iterations) == ("six", ("three", "five", "six"))
     assert plateau(entries, PlateauPolicy(patience=4), pins=PINS) is None
+
+
+def test_what_was_superseded_and_queued_again_counts_where_it_ended() -> None:
+    nothing = refused("significance")
+    entries = [
+        *superseded("back"),
+        *(entry for name in ("a", "b") for entry in ended(name, "assess", nothing)),
+        *ended("back", "assess", nothing),
+    ]
+    assert unimproved(entries, PlateauPolicy()) == ("a", "b", "back")
+    assert brought([*superseded("back"), *superseded("back")]) is None
 
 
 @pytest.mark.parametrize("changed", ["data/gold", "data/base", "scenarios/heldout", "cluster", "judges"])

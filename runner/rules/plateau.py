@@ -1,7 +1,7 @@
 """When a cluster no longer improves: derived from its ledger, stored nowhere.
 
-An iteration improved where its assessment found the candidate better on held-out, whatever else it was refused for.
-One that an automatic gate refused without that brought nothing. The others (superseded, in flight, refused at intake or
+An iteration improved where its assessment went to its end and found the candidate better on held-out, though it was
+refused for something else. One that an automatic gate refused without that brought nothing. The others (superseded, in flight, refused at intake or
 for want of held-out looks) were no try, and count neither way.
 """
 
@@ -15,8 +15,10 @@ from runner.records.verdict import Outcome
 
 TRYING = frozenset({"validate", "sweep", "train", "assess"})
 """The phases at which a refusal means that the try brought nothing."""
-WITHOUT = frozenset({"significance", "stages"})
-"""Refusals that say of held-out that nothing was gained there, or that the candidate did not come that far."""
+STOPPING = frozenset({"stages", "thresholds", "robustness"})
+"""Refusals of a candidate that an early stop asks no further, and of the same one where the cluster asks on."""
+WITHOUT = STOPPING | {"significance", "baseline", "judges", "real-only baseline"}
+"""Those, and the ones that say of held-out that nothing was gained there, or that the gain cannot be believed."""
 LIFTING = ("cluster", "problem", "rubrics", "judges", "params", "data/base", "data/gold", "scenarios/")
 """What people change that gives the next iteration another chance. New production signals alone do not."""
 
@@ -37,12 +39,13 @@ def plateau(entries: Sequence[Entry], policy: PlateauPolicy, *, pins: Mapping[st
 
 
 def unimproved(entries: Sequence[Entry], policy: PlateauPolicy) -> tuple[str, ...]:
-    """The iterations in a row, up to the last, that brought nothing on held-out; oldest first.
+    """The iterations in a row, up to the one queued last, that brought nothing on held-out; oldest first.
 
     Those up to the one whose escalation was acknowledged no longer count.
     """
     row: list[str] = []
-    for name in dict.fromkeys(entry.iteration for entry in entries if entry.kind is EntryKind.QUEUED):
+    queued = [entry.iteration for entry in entries if entry.kind is EntryKind.QUEUED]
+    for name in reversed(dict.fromkeys(reversed(queued))):
         improved = brought(entry for entry in entries if entry.iteration == name)
         if improved is not None:
             row = [] if improved else [*row, name]
@@ -56,7 +59,7 @@ def brought(entries: Iterable[Entry]) -> bool | None:
     last = None
     for entry in entries:
         if entry.kind is EntryKind.SUPERSEDED:
-            return None
+            last = None  # it may have been queued again
         last = entry if entry.kind is EntryKind.PHASE else last
         if last is not None and last.phase == "assess" and last.verdict.passed:
             return True
