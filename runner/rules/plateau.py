@@ -1,8 +1,8 @@
 """When a cluster no longer improves: derived from its ledger, stored nowhere.
 
 An iteration improved where its assessment went to its end and found the candidate better on held-out, though it was
-refused for something else. One that an automatic gate refused without that brought nothing. The others (superseded, in flight, refused at intake or
-for want of held-out looks) were no try, and count neither way.
+refused for something else. One that an automatic gate refused without that brought nothing. The others (superseded, in
+flight, refused at intake or for want of held-out looks) were no try, and count neither way.
 """
 
 from __future__ import annotations
@@ -43,10 +43,13 @@ def unimproved(entries: Sequence[Entry], policy: PlateauPolicy) -> tuple[str, ..
 
     Those up to the one whose escalation was acknowledged no longer count.
     """
+    each: dict[str, list[Entry]] = {}
+    for entry in entries:
+        before = each.pop(entry.iteration, []) if entry.kind is EntryKind.QUEUED else []
+        each.setdefault(entry.iteration, before).append(entry)
     row: list[str] = []
-    queued = [entry.iteration for entry in entries if entry.kind is EntryKind.QUEUED]
-    for name in reversed(dict.fromkeys(reversed(queued))):
-        improved = brought(entry for entry in entries if entry.iteration == name)
+    for name, found in each.items():
+        improved = brought(found)
         if improved is not None:
             row = [] if improved else [*row, name]
         if name == policy.acknowledged:
