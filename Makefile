@@ -47,6 +47,7 @@ acceptance: $(READY)
 	$(BIN)/python -m pytest tests -m acceptance -s
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/repository.py
+	$(BIN)/python -m benchmarks.review
 	$(BIN)/python -m benchmarks.trust
 	$(BIN)/python -m benchmarks.dedup
 	$(BIN)/python -m benchmarks.logs

@@ -94,6 +94,11 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark evaluate import support-desk incumbent.eval --format inspect": EVALUATE,
     "hallmark import assay scenarios.json --cluster support-desk --set reserve --origin human "
     "--capability refund-status": EVALUATE,
+    # docs/review.md
+    "hallmark review HEAD^1 HEAD": Run("promoted", r"A change of promotion \(\d+ files\) must be signed by"),
+    "hallmark review HEAD^1 HEAD --format markdown": Run("promoted", r"\A<!-- hallmark-review -->\n"),
+    "hallmark fmt": Run("governed", r"(?m)^0 of \d+ files laid out anew$"),
+    "hallmark fmt --check": Run("governed", r"(?m)^0 of \d+ files would be laid out anew$"),
     # docs/triage.md
     "hallmark triage CLUSTER": TRIAGE,
     "hallmark triage CLUSTER --json": TRIAGE,

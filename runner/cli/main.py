@@ -40,6 +40,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "policy": ("policy:policy", "Make and lint the policy of who may approve what."),
     "hook": ("hook:hook", "Install the gate as a hook of a bare repository."),
     # understanding
+    "review": ("review:review", "What a change means, in words: scenarios, grading, limits, leaks, coverage."),
     "why": ("why:why", "Walk from an adapter to the traces it comes from, and back."),
     "export": ("export:export", "Write JSON Schemas, or what people decided as rows that train."),
     "demo": ("demo:demo", "The whole loop in a scratch directory, through to a verified promotion."),

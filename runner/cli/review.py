@@ -1,0 +1,41 @@
+"""`hallmark review`: what a change means, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.errors import ExitCode
+
+
+@click.command()
+@click.argument("base")
+@click.argument("head", default="HEAD")
+@click.option("--format", "form", type=click.Choice(["text", "markdown", "github", "json"]), default="text",
+              show_default=True, help="Words, a pull-request comment, annotations of GitHub, or JSON.")  # fmt: skip
+@click.option("--preview", is_flag=True, help="Ask the present model the new and changed scenarios.")
+@click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def review(base: str, head: str, form: str, preview: bool, directory: Path, as_json: bool) -> ExitCode:
+    """Say what the commits from BASE to HEAD change: scenarios, grading, limits, who must sign, leaks and coverage.
+
+    It refuses nothing: `hallmark check` and the gate do. Held-out is told of by ids and figures alone.
+
+    Example: hallmark review origin/main HEAD --format markdown
+    """
+    from runner import wiring_review
+    from runner.cli.evaluating import Progress
+    from runner.rules.review.annotations import commands
+    from runner.rules.review.markdown import markdown, plain
+    from runner.rules.review.told import LOOSENED
+
+    with Progress(quiet=as_json or not preview) as progress:
+        found = wiring_review.reviewed(directory, base, head, preview=preview, progress=progress.update)
+    if as_json or form == "json":
+        click.echo(found.model_dump_json(indent=1))
+    elif form == "text":
+        click.echo(plain(found).replace(LOOSENED, click.style(LOOSENED, fg="red", bold=True)), nl=False)
+    else:
+        click.echo(markdown(found) if form == "markdown" else commands(found), nl=False)
+    return ExitCode.DONE

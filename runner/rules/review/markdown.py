@@ -1,0 +1,103 @@
+"""A review as a pull-request comment, which is found again by its first line and written over, not repeated.
+
+Whatever strangers wrote stands in code spans: GitHub takes nothing in them for markup, mentions, links or HTML
+(CommonMark 0.31, 6.1), and on one line nothing can end the paragraph they stand in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from runner.records.change_review import ChangeReview
+from runner.rules.review.told import Line, Quote, Red, Section, count
+from runner.rules.review.words import headline, sections
+from runner.rules.shown import shorten, shown
+
+MARKER = "<!-- hallmark-review -->"
+"""By which the comment of an earlier review is found."""
+LONGEST = 65_536
+"""Characters of a comment, GitHub's limit; bytes are counted, which are never fewer."""
+LIMITS = (100_000, 1_000, 300, 100, 50, 20, 10, 5, 2, 0)
+"""Items shown of a section, the most that fit."""
+FEW = 8
+"""Items that are shown without a click."""
+LONGEST_QUOTE = 300
+
+
+def markdown(review: ChangeReview) -> str:
+    """The comment. The same review gives the same text; what does not fit is left out and counted."""
+    made = [_comment(review, most) for most in LIMITS]
+    return next((text for text in made if len(text.encode()) <= LONGEST), made[-1])
+
+
+def code(text: str) -> str:
+    """A code span that says `text` on one line, whatever it holds."""
+    line = shorten(shown(text), longest=LONGEST_QUOTE)
+    if not line:
+        return "*nothing*"
+    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def _comment(review: ChangeReview, most: int) -> str:
+    found = sections(review)
+    parts = [MARKER, "## What this change means", *map(_line, headline(review))]
+    parts += [text for one in found for text in _section(one, most)]
+    left = sum(max(0, len(one.items) - most) for one in found)
+    if left:
+        parts.append(f"*{count(left, 'line')} left out: the comment would be too long. `hallmark review` says all.*")
+    parts.append(f"<sub>From {code(review.base[:12])} to {code(review.head[:12])}.</sub>")
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(section: Section, most: int) -> Iterator[str]:
+    yield f"### {section.title}"
+    if section.lines:
+        yield "<br>\n".join(map(_line, section.lines))
+    items = _items(section, most)
+    if not items:
+        return
+    if len(section.items) > FEW:
+        yield f"<details><summary>{count(len(section.items), 'line')}</summary>"
+        yield items
+        yield "</details>"
+    else:
+        yield items
+
+
+def _items(section: Section, most: int) -> str:
+    lines = []
+    for item in section.items[:most]:
+        lines.append(f"- {_line(item.line)}")
+        lines += [f"  - {_line(line)}" for line in item.under]
+    left = len(section.items) - most
+    if lines and left > 0:
+        lines.append(f"- … and {left:,} more")
+    return "\n".join(lines)
+
+
+def _line(line: Line) -> str:
+    return "".join(map(_part, line)).strip()
+
+
+def _part(part: str | Quote | Red) -> str:
+    if isinstance(part, Quote):
+        return code(part.text)
+    return f"🔴 **{part.text}**" if isinstance(part, Red) else part
+
+
+def plain(review: ChangeReview) -> str:
+    """The review for a terminal."""
+    lines = [*(_told(line) for line in headline(review))]
+    for section in sections(review):
+        lines += ["", section.title, *(f"  {_told(line)}" for line in section.lines)]
+        for item in section.items:
+            lines += [f"  - {_told(item.line)}", *(f"      {_told(line)}" for line in item.under)]
+    return "\n".join(lines) + "\n"
+
+
+def _told(line: Line) -> str:
+    parts: Sequence[str] = [shown(part.text) if isinstance(part, Quote | Red) else part for part in line]
+    return " ".join("".join(parts).split())

@@ -1,0 +1,138 @@
+"""New and reworded scenarios that stand elsewhere already: in another set, in their own, or in training data."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from runner.records.change_review import Overlap
+from runner.records.conversation import last_user_text
+from runner.records.dataset import Example
+from runner.records.terms import SetName
+from runner.records.validation import LeakHow
+from runner.rules.leakage import NEAR, FrozenTexts, Match
+from runner.rules.near_duplicates import leaders
+from runner.rules.review.scenarios import reworded
+from runner.rules.review.side import WITHHELD, Placed, Side
+from runner.rules.similarity import jaccard, normal_text, shingles
+
+JUDGING = frozenset({SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.RESERVE})
+"""Sets that nothing may have seen."""
+SIZE = 2
+
+
+def new_scenarios(before: Side, after: Side, cluster: str) -> list[Placed]:
+    """The scenarios that ask what was not asked before."""
+    old = before.scenarios(cluster)
+    return [one for name, one in after.scenarios(cluster).items() if reworded(old.get(name), one)]
+
+
+Matches = Mapping[tuple[SetName, str], Match]
+"""By set and new scenario."""
+
+
+class Compared(NamedTuple):
+    """What new and reworded scenarios were found to say, and those of them whose text may not be shown."""
+
+    overlaps: tuple[Overlap, ...]
+    hidden: frozenset[str]
+    """Scenarios of open sets whose message, before or after the change, stands in a set that is withheld: to show one
+    would be to show the other."""
+
+
+def compared(before: Side, after: Side, cluster: str, gold: Sequence[Example]) -> Compared:
+    """The closest match of each new scenario in every set and in `gold`, the leaks and the closest first."""
+    new = new_scenarios(before, after, cluster)
+    if not new:
+        return Compared((), frozenset())
+    standing = _standing(new, before, after, cluster)
+    matches = _matches(new, standing)
+    by_id = {one.scenario.id: one for one in new}
+    found = [
+        _overlap(by_id[name], after, set_, match.scenario, match.how, match.similarity)
+        for (set_, name), match in matches.items()
+        if match.scenario != name
+    ]
+    found += [*_among(new, after), *_in_gold(new, after, gold)]
+    ordered = sorted(found, key=lambda one: (not one.leak, -one.similarity, one.scenario, one.other))
+    return Compared(tuple(ordered), frozenset(_hidden(new, matches, standing, before.scenarios(cluster))))
+
+
+def _standing(new: Sequence[Placed], before: Side, after: Side, cluster: str) -> dict[SetName, FrozenTexts]:
+    """What the new ones are held against, set by set: the scenarios that stay, and what was withheld until now."""
+    fresh = {one.scenario.id for one in new}
+    texts: dict[SetName, set[tuple[str, str]]] = defaultdict(set)
+    for one in after.scenarios(cluster).values():
+        if one.scenario.id not in fresh:
+            texts[one.set].add((one.scenario.id, last_user_text(one.scenario.input)))
+    for one in before.scenarios(cluster).values():
+        if one.set in WITHHELD:
+            texts[one.set].add((one.scenario.id, last_user_text(one.scenario.input)))
+    return {name: FrozenTexts.of(found) for name, found in texts.items()}
+
+
+def _matches(new: Sequence[Placed], standing: Mapping[SetName, FrozenTexts]) -> Matches:
+    """Against the scenarios that were there. Its own earlier wording is no other scenario."""
+    return {
+        (name, one.scenario.id): match
+        for name, frozen in standing.items()
+        for one in new
+        if (match := frozen.match(last_user_text(one.scenario.input))) is not None
+    }
+
+
+def _hidden(
+    new: Sequence[Placed], matches: Matches, standing: Mapping[SetName, FrozenTexts], old: Mapping[str, Placed]
+) -> Iterator[str]:
+    fresh = [(one.scenario.id, last_user_text(one.scenario.input)) for one in new if one.set in WITHHELD]
+    withheld = [found for name, found in standing.items() if name in WITHHELD]
+    others = FrozenTexts.of(fresh) if fresh else None
+    for one in new:
+        name = one.scenario.id
+        if one.set in WITHHELD:
+            continue
+        now, was = last_user_text(one.scenario.input), old.get(name)
+        before = last_user_text(was.scenario.input) if was is not None else ""
+        if (
+            any((set_, name) in matches for set_ in WITHHELD)
+            or (others is not None and (others.match(now) or others.match(before)))
+            or (before and any(frozen.match(before) for frozen in withheld))
+        ):
+            yield name
+
+
+def _among(new: Sequence[Placed], side: Side) -> Iterator[Overlap]:
+    """The new ones among themselves, each with the one that stands for it."""
+    said = [last_user_text(one.scenario.input) for one in new]
+    for position, leader in enumerate(leaders(said, threshold=NEAR, size=SIZE)):
+        if leader != position:
+            how = LeakHow.EXACT if normal_text(said[position]) == normal_text(said[leader]) else LeakHow.NEAR
+            close = jaccard(shingles(said[position], SIZE), shingles(said[leader], SIZE))
+            other = new[leader]
+            yield _overlap(new[position], side, other.set, other.scenario.id, how, close)
+
+
+def _in_gold(new: Sequence[Placed], side: Side, gold: Sequence[Example]) -> Iterator[Overlap]:
+    if not gold:
+        return
+    by_id: Mapping[str, Placed] = {one.scenario.id: one for one in new}
+    best: dict[str, Overlap] = {}
+    frozen = FrozenTexts.of((name, last_user_text(one.scenario.input)) for name, one in by_id.items())
+    for leak in frozen.leaks(gold):
+        fresh = _overlap(by_id[leak.scenario], side, None, leak.candidate, leak.how, leak.similarity)
+        best[leak.scenario] = max(best.get(leak.scenario, fresh), fresh, key=lambda one: one.similarity)
+    yield from best.values()
+
+
+def _overlap(one: Placed, side: Side, name: SetName | None, other: str, how: LeakHow, similarity: float) -> Overlap:
+    """`name` is the other's set; None for training data."""
+    judges = {one.set in JUDGING, name in JUDGING}
+    return Overlap(
+        at=side.at(one.path, "input"),
+        scenario=f"{one.set}/{one.scenario.id}",
+        other=f"{name or 'gold'}/{other}",
+        how=how,
+        similarity=min(1.0, round(similarity, 9)),
+        leak=len(judges) == 2 and name is not SetName.GENERAL and one.set is not SetName.GENERAL,
+    )
