@@ -92,6 +92,8 @@ def test_the_row_ends_at_the_last_improvement_and_at_what_people_acknowledged() 
         *ended("six", "assess", nothing),
     ]
     assert unimproved(entries, PlateauPolicy()) == ("three", "five", "six")
+    look = entries[0].model_copy(update={"kind": EntryKind.LOOK, "iteration": ""})
+    assert unimproved([*entries, look], PlateauPolicy()) == ("three", "five", "six"), "a look is of no iteration"
     assert unimproved(entries, PlateauPolicy(acknowledged="five")) == ("six",)
     found = plateau(entries, PlateauPolicy(), pins=PINS)
     assert found is not None

@@ -44,7 +44,7 @@ def unimproved(entries: Sequence[Entry], policy: PlateauPolicy) -> tuple[str, ..
     Those up to the one whose escalation was acknowledged no longer count.
     """
     each: dict[str, list[Entry]] = {}
-    for entry in entries:
+    for entry in (one for one in entries if one.iteration):
         before = each.pop(entry.iteration, []) if entry.kind is EntryKind.QUEUED else []
         each.setdefault(entry.iteration, before).append(entry)
     row: list[str] = []
