@@ -30,6 +30,9 @@ FIND = Tool(
 )
 
 
+LISTED = '{"type": "array", "items": {"enum": [1]}}'
+
+
 def asked(reference: str) -> Scenario:
     update = {"reference": reference, "tools": (FIND,)}
     return scenario(SetName.CORE, "login", 1, "What is it?").model_copy(update=update)
@@ -133,6 +136,9 @@ def test_what_is_mentioned_too_often_is_taken_as_said_where_it_must_not_be() -> 
         ({"kind": "contains", "values": ["X"], "negation": {}}, "r", "no X", 0, "'X' only negated in 'no X'"),
         ({"kind": "contains", "values": ["cat"], "whole_words": True}, "r", "concatenate", 0, "'cat' is missing"),
         ({"kind": "contains-none", "values": ["a\u202eb"]}, "r", "a\u202eb", 0, r"says 'a\u202eb'"),
+        ({"kind": "json-schema", "json_schema": LISTED}, "r", "[1", 0, "is no JSON"),
+        ({"kind": "json-schema", "json_schema": LISTED}, "r", "[1, 2]", 0, "the schema's enum does not accept '$[1]'"),
+        ({"kind": "json-schema", "json_schema": "false"}, "r", "1", 0, "the schema's false does not accept '$'"),
         ({"kind": "numeric"}, "5 km", "5 kg", 0, "read as 5 kg, whose unit is not of the kind of 5 km"),
         ({"kind": "numeric"}, "5 km", "5", 0, "read as 5, whose unit is not of the kind of 5 km"),
         ({"kind": "numeric"}, "5", "6", 0, "read as 6, off by 1 from 5 where 0 is allowed"),

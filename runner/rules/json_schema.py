@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import RecordError
 from runner.records.patterns import Instruction, program
 from runner.rules.matching import OutOfSteps, Steps, found
+from runner.rules.shown import quoted
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -28,20 +29,31 @@ _OF_A_REFERENCE = 100
 
 def conforms(answer: str, schema: str) -> bool:
     """Whether `answer` is JSON that the schema accepts. Raises `RecordError` for a schema that cannot be used."""
+    return not misfit(answer, schema)
+
+
+def misfit(answer: str, schema: str) -> str:
+    """Why `answer` is no JSON that the schema accepts, at the first place where it is not; empty where it is. Raises
+    `RecordError` for a schema that cannot be used."""
     try:
         value = json.loads(answer)
         json.dumps(value, allow_nan=False)  # Python reads NaN and infinities, JSON has none
     except (ValueError, RecursionError):
-        return False
+        return "is no JSON"
     from referencing.exceptions import Unresolvable
 
     _STEPS.set(Steps())
     try:
-        return bool(_validator(schema).is_valid(value))
+        wrong = next(_validator(schema).iter_errors(value), None)
     except Unresolvable as error:
         raise RecordError(f"refers to what is not in it: {error.ref}", field="json_schema") from error
-    except (OverflowError, RecursionError, OutOfSteps):  # too large a number, too deep or too long an answer
-        return False
+    except (OverflowError, RecursionError):
+        return "has too large a number, or is nested too deeply"
+    except OutOfSteps as error:
+        return f"the schema {error} and was given up"
+    if wrong is None:
+        return ""
+    return f"the schema's {wrong.validator or 'false'} does not accept {quoted(wrong.json_path)}"
 
 
 def check_schema(schema: str) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from runner.records.graders import JsonFields, JsonSchema
 from runner.rules.graders.case import Case, Credit
-from runner.rules.json_schema import conforms
+from runner.rules.json_schema import misfit
 from runner.rules.shown import shorten
 from runner.rules.structured import counts, faults
 
 
 def json_schema(case: Case, grader: JsonSchema) -> Credit:
     """The answer as it stands: normalisation would change its keys. Raises `RecordError` for a broken schema."""
-    return Credit.of(conforms(case.answer, grader.json_schema))
+    why = misfit(case.answer, grader.json_schema)
+    return Credit.of(not why, why)
 
 
 def json_fields(case: Case, grader: JsonFields) -> Credit:
