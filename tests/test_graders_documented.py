@@ -14,7 +14,7 @@ from runner.records.expected_calls import Tool
 from runner.records.graders import Echo, Grader, Negation
 from runner.records.rubric import Normalisation, Rubric
 from runner.records.scenario import Scenario, SetName
-from runner.rules import matching, query_rows
+from runner.rules import json_schema, matching, query_rows
 from runner.rules.expectations import of_rubric, of_scenario
 from runner.rules.graders.table import GRADERS, LONGEST_ANSWER
 from runner.rules.grading import grade
@@ -67,6 +67,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"more than {LONGEST_ANSWER:,} characters" in PAGE
     words = " ".join(PAGE.split())
     assert f"{query_rows.MOST_STEPS:,} steps of SQLite's machine and give {query_rows.MOST_ROWS:,} rows" in words
+    assert f"of {query_rows.MOST_CHARACTERS:,} characters together" in words
+    assert f"more than {matching.MOST_STEPS // json_schema.OF_A_REFERENCE:,} references" in words
     assert matching.MOST_STEPS == 2_000_000
     assert "more than two million steps" in PAGE
     for name, value in (("window", Negation().window), ("own_words", Echo().own_words), ("cap", Echo().cap)):

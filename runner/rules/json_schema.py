@@ -23,7 +23,7 @@ Keyword = Callable[[Any, Any, Any, Any], Iterable["ValidationError"]]
 _STEPS: ContextVar[Steps] = ContextVar("steps")
 """What all patterns and references of a schema may take together in the answer at hand."""
 _REFERENCES = ("$ref", "$dynamicRef")
-_OF_A_REFERENCE = 100
+OF_A_REFERENCE = 100
 """Steps that following one counts for. Two alternatives that refer to the whole double at each level of an answer."""
 
 
@@ -79,7 +79,7 @@ def _counted(keyword: Keyword) -> Keyword:
 
     def follow(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         if (steps := _STEPS.get(None)) is not None:
-            steps.spend(_OF_A_REFERENCE)
+            steps.spend(OF_A_REFERENCE)
         yield from keyword(validator, value, instance, schema)
 
     return follow
