@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,21 @@ def test_what_is_detectable_is_found_as_often_as_asked_and_less_is_not(pairs: in
 
     assert at(least) >= 0.8
     assert at(least - 2e-4) < 0.8
+
+
+@pytest.mark.parametrize("discordance", [0.001, 0.2])
+def test_what_many_scenarios_can_see_is_told_at_once_and_much_as_exactly(discordance: float) -> None:
+    least = detectable(6000, discordance=discordance, alpha=0.01, wanted=0.8)
+    assert least is not None
+
+    def at(difference: float) -> float:
+        return power(6000, discordance=max(discordance, difference), difference=difference, alpha=0.01)
+
+    assert at(least) >= 0.79
+    assert at(least - 5e-4) < 0.8
+    begun = time.process_time()
+    assert detectable(300_000, discordance=discordance, alpha=0.0001, wanted=0.8) is not None
+    assert time.process_time() - begun < 0.1
 
 
 def test_the_ends_of_power() -> None:

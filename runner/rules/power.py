@@ -19,7 +19,8 @@ SPREAD = 7.0
 """Standard deviations of D on either side of its mean that are summed over: what is left out is below 1e-11."""
 MOST = 1_000_000
 EXACT = 4_000
-"""Scenarios up to which the number needed is searched for with the exact power; above, the normal formula is given."""
+"""Scenarios up to which what is needed or detectable is searched for with the exact power; above, the normal formula
+gives it: at so many the exact power takes minutes, and the two hardly differ."""
 TOLERANCE = 1e-4
 
 
@@ -51,6 +52,8 @@ def detectable(pairs: int, *, discordance: float, alpha: float, wanted: float) -
 
     def enough(difference: float) -> bool:
         share = min(1.0, max(discordance, difference))
+        if pairs > EXACT:
+            return normal_pairs(difference, discordance=share, alpha=alpha, wanted=wanted) <= pairs
         return power(pairs, discordance=share, difference=difference, alpha=alpha) >= wanted
 
     if not enough(1.0):
