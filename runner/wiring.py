@@ -119,19 +119,17 @@ def adapter_store(path: Path) -> DvcAdapterStore:
     return DvcAdapterStore(DvcObjects.of_work_tree(root(path)))
 
 
-def remembering(models: LanguageModels, top: Path, cluster: str) -> LanguageModels:
-    """`models` with this machine's memory of the cluster's answers, unless `HALLMARK_NO_CACHE` is set.
-
-    Raises `DataError` as `own_folder` does.
-    """
+def remembering(models: LanguageModels, own: Path, cluster: str) -> LanguageModels:
+    """`models` with this machine's memory of the cluster's answers, which is in its own folder, unless
+    `HALLMARK_NO_CACHE` is set."""
     if os.environ.get("HALLMARK_NO_CACHE"):
         return models
-    return CachedModels(models, AnswerCache(own_folder(top) / "answers" / cluster))
+    return CachedModels(models, AnswerCache(own / "answers" / cluster))
 
 
 def own_folder(top: Path) -> Path:
-    """`.hallmark`, what this machine remembers. Raises `DataError` where git tracks what is in it: it would say of a
-    model what somebody else wrote there."""
+    """`.hallmark`, what this machine remembers, and runs. Raises `DataError` where git tracks what is in it: somebody
+    else's answers, verdicts or programs would stand in the place of its own."""
     if git(top, "ls-files", "--", ".hallmark"):
         hint = "take it out of the repository: git rm -r --cached .hallmark"
         raise DataError(f"{top / '.hallmark'} comes with the repository, and is to be this machine's own; {hint}")
@@ -140,8 +138,9 @@ def own_folder(top: Path) -> Path:
 
 def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent) -> Ports:
     """Everything a phase of the cluster may use of the outside, for the repository at `path`. Models remember what they
-    answered where they are `cached`."""
+    answered where they are `cached`. Raises `DataError` as `own_folder` does, also where nothing is cached."""
     tree, top = reader(path), root(path)
+    own = own_folder(top)
     cluster, threads = space.cluster.id, space.params.threads
 
     def promotion(sequence: int) -> PromotionRecord:
@@ -156,10 +155,10 @@ def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progre
         cluster=cluster,
         rank=space.params.train.rank,
     )
-    models = remembering(models, top, cluster) if cached else models
+    models = remembering(models, own, cluster) if cached else models
     return Ports(
         models=models,
-        generators=generators(models, journals=top / ".hallmark" / "generation" / cluster),
+        generators=generators(models, journals=own / "generation" / cluster),
         classifier=LinearTextClassifier(),
         near_duplicates=MinHashSuspects(),
         machine=ThisMachine(),
@@ -169,7 +168,7 @@ def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progre
         dump_yaml=dump,
         progress=progress,
         embeddings=LocalEmbeddings(top, threads=threads),
-        judges=AskedJudges(local, journals=top / ".hallmark" / "judges" / cluster),
+        judges=AskedJudges(local, journals=own / "judges" / cluster),
         general=LmEvalTasks(top, threads=threads),
     )
 
