@@ -31,7 +31,7 @@ def survey(top: Path, paths: Sequence[str] = ()) -> Survey:
 
         return ReviewedFiles(tree)
 
-    memory = CheckMemory(reader, began=began, program=program(), key=seal_key())
+    memory = CheckMemory(reader, began=began, program=program(), key=seal_key(top))
     found = surveys.survey(tree, records=records, paths=paths, memory=memory)
     if not paths:
         memory.keep()

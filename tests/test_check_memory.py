@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -177,6 +178,19 @@ def test_another_program_remembers_nothing_of_this_one(top):
     assert program() == program()
 
 
+@pytest.mark.parametrize("module", ["edges/reviewed_text.py", "edges/yaml_files.py", "rules/outline.py", "survey.py"])
+def test_every_module_that_reads_is_a_part_of_the_program(module, monkeypatch):
+    before, stat = program(), Path.stat
+
+    def later(path: Path, **how):
+        found = stat(path, **how)
+        changed = path.as_posix().endswith(f"runner/{module}")
+        return SimpleNamespace(st_size=found.st_size, st_mtime_ns=1) if changed else found
+
+    monkeypatch.setattr(Path, "stat", later)
+    assert program() != before
+
+
 def test_a_tree_without_room_for_a_memory_is_checked_all_the_same(top):
     (top / ".hallmark").write_text("a file")
     assert remembered(top).problems == ()
@@ -186,6 +200,19 @@ def test_a_tree_without_room_for_a_memory_is_checked_all_the_same(top):
     (top / ".hallmark").symlink_to(outside)
     assert remembered(top).problems == ()
     assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [f"memory.{os.getpid()}", ".gitignore", "memory"])
+def test_no_link_leads_what_is_remembered_out_of_the_tree(top, name):
+    outside = top.parent / "outside"
+    outside.write_bytes(b"theirs")
+    (top / FOLDER).mkdir(parents=True)
+    (top / FOLDER / name).symlink_to(outside)
+    assert remembered(top).problems == ()
+    assert outside.read_bytes() == b"theirs"
+    outside.unlink()
+    assert remembered(top, later=HOUR).problems == ()
+    assert not outside.exists()
 
 
 def test_a_symbolic_link_is_refused_with_a_memory_too(top):
@@ -237,11 +264,20 @@ def test_the_tree_is_listed_before_anything_loads_that_takes_long():
 
 def test_the_key_is_this_accounts_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    made = seal_key()
+    made = seal_key(tmp_path / "ws")
     assert made is not None
-    assert made == seal_key()
+    assert made == seal_key(tmp_path / "ws")
     assert (tmp_path / "hallmark" / "check.key").stat().st_mode & 0o077 == 0
     (tmp_path / "hallmark" / "check.key").write_bytes(b"short")
-    assert seal_key() is None
+    assert seal_key(tmp_path / "ws") is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "hallmark" / "check.key"))
-    assert seal_key() is None
+    assert seal_key(tmp_path / "ws") is None
+
+
+def test_a_key_that_a_pull_request_could_bring_is_none(top, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(top / ".cache"))
+    put(top, ".cache/hallmark/check.key", KEY)
+    assert seal_key(top) is None
+    monkeypatch.chdir(top)
+    monkeypatch.setenv("XDG_CACHE_HOME", ".cache")
+    assert seal_key(top) is None

@@ -132,12 +132,13 @@ def _write(folder: Path, line: bytes, *, more: bool) -> None:
             file.write(line)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
+    with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x") as ignore:
+        ignore.write("*\n")
     part = folder / f"memory.{os.getpid()}"
+    part.unlink(missing_ok=True)  # what a kill left, or a link that leads out of the tree
     try:
-        part.write_bytes(line)
+        with part.open("xb") as file:
+            file.write(line)
         part.replace(folder / "memory")
     finally:
         part.unlink(missing_ok=True)
@@ -157,10 +158,13 @@ def _serves(said: Any, path: str, digested: Callable[[str], bool]) -> bool:
     return said is not None and (said[0] is None or bool(said[0][DIGEST]) or not digested(path))
 
 
-def seal_key() -> bytes | None:
-    """A secret of this account, made when it is first asked for; None where it can be neither read nor kept."""
+def seal_key(tree: Path) -> bytes | None:
+    """A secret of this account, made when it is first asked for; None where it can be neither read nor kept, and where
+    it would lie in `tree`, into which a pull request may bring one."""
     with contextlib.suppress(OSError, RuntimeError):  # no home at all is a RuntimeError
         path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hallmark" / "check.key"
+        if path.resolve().is_relative_to(tree.resolve()):
+            return None
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             part = path.with_name(f"check.key.{os.getpid()}")
@@ -179,8 +183,8 @@ def seal_key() -> bytes | None:
 def program() -> str:
     """What decides what is found of the same bytes: this program's own files as they stand, and what it reads with."""
     own = Path(__file__).parent.parent
-    files = [*own.glob("*.py"), *own.glob("edges/*yaml*.py"), *own.glob("records/**/*.py"), *own.glob("rules/**/*.py")]
-    specs = (find_spec(library) for library in ("yaml", "pydantic", "pydantic_core"))
+    files = [*own.glob("*.py"), *own.glob("edges/*.py"), *own.glob("records/**/*.py"), *own.glob("rules/**/*.py")]
+    specs = (find_spec(library) for library in ("yaml", "pydantic", "pydantic_core", "jsonschema", "rfc8785"))
     files += [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
     stood = [f"{path}\0{found.st_size}\0{found.st_mtime_ns}" for path in sorted(files) for found in (path.stat(),)]
     return hashlib.sha256("\n".join([sys.version, *stood]).encode()).hexdigest()
