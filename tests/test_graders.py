@@ -237,7 +237,10 @@ def test_a_number_is_read_as_it_was_written(number: Any, name: str) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["1,5", "1,2,3", "1,2345", "1.2.3", "1,234,56", "1'2", "$1k", "$1M", "1k", "1万", "$1 K", "1 km/kg", "$1 kg"],
+    [
+        *("1,5", "1,2,3", "1,2345", "1.2.3", "1,234,56", "1'2"),
+        *("$1k", "$1M", "1k", "1万", "$1 K", "1 km/kg", "$1 kg", "1 km per kg", "1 dollar per head"),
+    ],
 )
 @pytest.mark.parametrize("text", ["{}", "It is {}", "{}, or so", "First 7: {}."])
 def test_a_number_that_may_be_another_is_not_read_in_part(said: str, text: str) -> None:
@@ -257,6 +260,8 @@ def test_a_number_that_may_be_another_is_not_read_in_part(said: str, text: str) 
         ("It is €1.2bn in all", 1_200_000_000),
         ("It is 5 m\u0131llion in all", 5),
         ("a 3-day stay, 5 in all", 5),
+        ("It is 5 apples per head", 5),
+        ("It is 5 and/or more", 5),
     ],
 )
 def test_a_number_is_found_in_a_text(text: str, number: int) -> None:
@@ -275,7 +280,14 @@ def test_there_and_back_is_the_same_number(number: Any, dimension: str, drawn: A
 
 @pytest.mark.parametrize(
     ("given_", "wanted"),
-    [("32 °F", "0 °C"), ("-40 °F", "-40 °C"), ("273.15 K", "0 °C"), ("36 km/h", "10 m/s"), ("50 bp", "0.5 %")],
+    [
+        ("32 degrees Fahrenheit", "0 °C"),
+        ("1 m/s", "1 metre  per second"),
+        ("-40 °F", "-40 °C"),
+        ("273.15 K", "0 °C"),
+        ("36 km/h", "10 m/s"),
+        ("50 bp", "0.5 %"),
+    ],
 )
 def test_units_are_converted_as_published(given_: str, wanted: str) -> None:
     assert missed({"kind": "numeric"}, wanted, given_) == (1.0, "")

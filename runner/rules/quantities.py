@@ -34,7 +34,10 @@ _MINUS = "\u2212\u2013-"
 _GAPS = "\u00a0\u2009\u202f'\u2019_"
 """What may stand between thousands, whatever the decimal sign is."""
 _TIMES = "[x*\u00d7\u00b7]"
-_UNIT = r"%|\u2030|°\s?[CF]\b|[$€£¥₹]|[^\W\d_][^\s\d,.;:!?()\[\]{}<>\"'^]*(?:\^?[23](?!\w))?"
+_UNIT = (
+    r"%|\u2030|°\s?[CF]\b|[$€£¥₹]|(?ai:degrees?\s+(?:celsius|fahrenheit|c|f)\b)|[^\W\d_]++\s++per\s++[^\W\d_]++"
+    r"|[^\W\d_][^\s\d,.;:!?()\[\]{}<>\"'^]*(?:\^?[23](?!\w))?"
+)
 
 
 class Quantity(NamedTuple):
@@ -64,9 +67,15 @@ def within(text: str, *, last: bool, decimal_comma: bool = False) -> Quantity:
     if not found:
         raise ValueError("no number stands in it")
     quantity = _quantity(found[0], decimal_comma)
-    if quantity.named and (not found[0]["between"] or "/" in quantity.named):
+    if quantity.named and (not found[0]["between"] or _begins_as_a_unit(quantity.named)):
         raise ValueError(f"{quoted(quantity.named)} is no unit that is known")
     return quantity
+
+
+def _begins_as_a_unit(named: str) -> bool:
+    """Whether a word is a unit by another that is not known, such as "km/l" or "dollars per head"."""
+    first = re.split(r"/|\s", named)[0]
+    return first != named and unit(first) is not None
 
 
 @lru_cache(maxsize=4)
@@ -100,7 +109,7 @@ def _quantity(found: re.Match[str], decimal_comma: bool) -> Quantity:
     scale = SCALES[found["scale"].lower()] if found["scale"] else 1
     number = Fraction(digits.replace(point, ".")) * Fraction(10) ** exponent * scale
     minus = ((found["sign"] or "") + (found["inner"] or "")).translate(plain).count("-")
-    named = (found["unit"] or "").strip()
+    named = " ".join((found["unit"] or "").split())
     front = (found["front"] or "").strip()
     return Quantity(-number if minus % 2 else number, *_unit(front, named))
 

@@ -7,6 +7,7 @@ Publication 811; a mile, a gallon and a ton are what the table says they are.
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -72,7 +73,7 @@ TABLE: dict[str, dict[str, str]] = {
     "speed": {
         "m/s": "1",
         "km/h kmh kph": "1000/3600",
-        "mph": "1609344/3600000",
+        "mph mi/h": "1609344/3600000",
         "kn knot knots": "1852/3600",
     },
     "energy": {
@@ -128,8 +129,8 @@ TABLE: dict[str, dict[str, str]] = {
 }
 TEMPERATURES = {
     "K kelvin kelvins": ("1", "0"),
-    "°C celsius": ("1", "27315/100"),
-    "°F fahrenheit": ("5/9", "45967/100"),
+    "°C °celsius celsius": ("1", "27315/100"),
+    "°F °fahrenheit fahrenheit": ("5/9", "45967/100"),
 }
 CURRENCY_SIGNS = "$€£¥₹"
 CURRENCY_CODES = tuple(
@@ -154,8 +155,11 @@ def _units() -> dict[str, Unit]:
 
 
 def unit(name: str) -> Unit | None:
-    """The unit of that name; None where the table has none."""
-    name = name.replace("° ", "°")
+    """The unit of that name ("km/h", "degrees Celsius", "metres per second"); None where the table has none."""
+    name = re.sub(r"(?ai)(?:degrees?\s|°\s)(?=[cf])", "°", name)
+    one, per, other = name.partition(" per ")
+    if per and (a := unit(one)) is not None and (b := unit(other)) is not None:
+        name = f"{a.name}/{b.name}"
     found = _units().get(name)
     return found if found is not None or len(name) < SHORTEST_WORD else _units().get(name.lower())
 
