@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -257,6 +258,14 @@ def test_names_that_mean_nothing_or_several(desk: Path) -> None:
     ):
         with pytest.raises(RecordError, match=problem):
             wiring_logs.log_of(desk, name)
+
+
+@pytest.mark.parametrize("option", ["--until", "--stage"])
+def test_held_out_is_named_as_a_set_and_in_no_other_way(desk: Path, option: str) -> None:
+    words = ["evaluate", CLUSTER, "--model", "base", option, "heldout", "-C", str(desk)]
+    done = CliRunner().invoke(group, words, standalone_mode=False)
+    assert isinstance(done.exception, click.BadParameter)
+    assert "'heldout' is not one of" in str(done.exception)
 
 
 def test_json_is_one_document(desk: Path) -> None:

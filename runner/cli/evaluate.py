@@ -46,13 +46,11 @@ def evaluate() -> None:
 @click.argument("cluster")
 @click.option("--model", default="incumbent", show_default=True, metavar="MODEL",
               help="base, incumbent, a promotion's sequence, or a directory with an adapter.")  # fmt: skip
-@click.option("--stage", "stages", type=click.Choice([*map(str, StageName)]), multiple=True,
+@click.option("--stage", "stages", type=click.Choice(UNTIL), multiple=True,
               help="Only this stage; may be given several times.")  # fmt: skip
 @click.option("--set", "sets", type=click.Choice(SETS), multiple=True,
               help="Only this set; may be given several times. Held-out is asked in no other way.")  # fmt: skip
-@click.option(
-    "--until", type=click.Choice([*map(str, StageName)]), help="Every stage up to this one, but for held-out."
-)
+@click.option("--until", type=click.Choice(UNTIL), help="Every stage up to this one, but for held-out.")
 @click.option("--count-look", is_flag=True,
               help="Enter an adapter's look at held-out in the ledger: it is one of `heldout_looks`.")  # fmt: skip
 @click.option("--early-stop", is_flag=True, help="End where the gate would refuse the model whatever came later.")
