@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,28 @@ def test_a_member_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monke
     monkeypatch.setattr(archive, "MAX_TOTAL", 1_000_000)
     with pytest.raises(RecordError, match="in 1 files"):
         read_inspect(path)
+
+
+def test_a_member_that_says_less_than_it_unpacks_to_takes_no_more_memory(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "lies.eval", header=b"0" * (64 << 20))
+    data = bytearray(path.read_bytes())
+    sizes = [data.index(mark) + at for mark, at in ((b"PK\3\4", 22), (b"PK\1\2", 24))]
+    for at in sizes:
+        data[at : at + 4] = (100).to_bytes(4, "little")
+    path.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(RecordError, match=r"header.json cannot be unpacked: Bad CRC"):
+        read_inspect(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("method", "problem"), [(12, "packed by method 12"), (14, "packed by method 14")])
+def test_a_member_that_is_packed_in_no_way_of_inspects_is_refused(tmp_path: Path, method: int, problem: str) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.eval", "w", method) as made:
+        made.writestr("header.json", b"{}")
+    with pytest.raises(RecordError, match=problem):
+        read_inspect(tmp_path / "odd.eval")
 
 
 def test_lm_eval_without_samples_says_how_to_get_them(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ MAX_MEMBER = 256 << 20
 MAX_TOTAL = 16 << 30
 ZSTD = 93
 _LOCAL = struct.Struct("<4s22xHH")
+_WRONG = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, struct.error, zlib.error)
+"""What reading an archive raises that says what is not true."""
 
 
 class Archive:
@@ -44,10 +46,16 @@ class Archive:
         if member.file_size > MAX_MEMBER:
             raise RecordError(f"{name} unpacks to {member.file_size:,} bytes", path=str(self.path))
         try:
-            data = self._zstd(member) if member.compress_type == ZSTD else self._zip.read(member)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
+            return self._zstd(member) if member.compress_type == ZSTD else self._plain(member)
+        except _WRONG as error:
             raise RecordError(f"{name} cannot be unpacked: {error}", path=str(self.path)) from error
-        return data
+
+    def _plain(self, member: zipfile.ZipInfo) -> bytes:
+        """Stored or deflated, and no further than to what the directory says: `ZipFile.read` unpacks it all first."""
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"it is packed by method {member.compress_type}")
+        with self._zip.open(member) as unpacked:
+            return unpacked.read(member.file_size + 1)
 
     def _zstd(self, member: zipfile.ZipInfo) -> bytes:
         import zstandard
@@ -74,7 +82,8 @@ class Archive:
 def opened(path: Path) -> Iterator[Archive]:
     """Raises `RecordError` for a file that is no zip archive."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield Archive(path, archive)
-    except zipfile.BadZipFile as error:
+        archive = zipfile.ZipFile(path)
+    except _WRONG as error:
         raise RecordError(f"is no zip archive: {error}", path=str(path), hint="was it cut off on the way?") from error
+    with archive:
+        yield Archive(path, archive)
