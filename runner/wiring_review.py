@@ -182,7 +182,7 @@ def _preview(
     progress: Progress,
 ) -> Preview | None:
     """The incumbent's answers to what the cluster gains; None where it gains nothing that a model is asked."""
-    from runner.phases.previewing import NEVER_ASKED, Shown, previewed
+    from runner.phases.trial import NEVER_ASKED, Shown, previewed
 
     found, hidden = change.after.scenarios(cluster), compared(change.before, change.after, cluster, ()).hidden
     chosen = [
