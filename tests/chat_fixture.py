@@ -50,6 +50,8 @@ class ChatServerThread:
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
         self.adapters: list[dict[str, str]] = []
+        self.moved = ""
+        """Where adapters are to be sent instead."""
         self.most_at_once = self._now = 0
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -103,7 +105,7 @@ class ChatServerThread:
 
     async def _load(self, request: web.Request) -> web.Response:
         self.adapters.append(await request.json())
-        return web.Response()
+        return web.Response(status=302, headers={"Location": self.moved}) if self.moved else web.Response()
 
 
 @contextmanager

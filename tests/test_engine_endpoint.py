@@ -15,6 +15,7 @@ from aiohttp import web
 from runner.edges.answer_cache import FLUSH_ROWS, AnswerCache
 from runner.edges.bases import prompt_ids, tokenizer_of
 from runner.edges.cached_models import CachedModels
+from runner.edges.chat.reply import LONGEST, MOST_TOKENS
 from runner.edges.engines.chosen import answering
 from runner.edges.simulated_models import SimulatedModels
 from runner.errors import ModelError
@@ -110,6 +111,7 @@ GARBAGE = {
     "a number": web.json_response({"choices": [{"text": 3}]}),
     "half a surrogate pair": web.Response(text=r'{"choices": [{"message": {"content": "\ud800"}}]}'),
     "nothing": web.Response(),
+    "more than is read": web.Response(body=b" " * (LONGEST + 1) + completion("a").body),
 }
 
 
@@ -122,6 +124,19 @@ def test_garbage_is_no_answer(kind: str, tmp_path: Path) -> None:
         ):
             engine(server.url, tmp_path, retries=0).answer(base(), prompts(1), max_new_tokens=8)
         assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(("said", "kept"), [(10**30, MOST_TOKENS), (-1, 0)])
+def test_a_count_of_tokens_that_cannot_be_is_kept_within_bounds(said: int, kept: int, tmp_path: Path) -> None:
+    def wild(body: dict[str, Any], asked: int) -> web.Response:
+        choice = {"message": {"content": "yes"}}
+        return web.json_response({"choices": [choice], "usage": {"completion_tokens": said}})
+
+    with ChatServerThread(wild) as server:
+        models = cached(server.url, tmp_path)
+        first, again = (models.answer(base(), prompts(2), max_new_tokens=8) for _ in range(2))
+    assert first.tokens == again.tokens == (kept, kept)
+    assert again.remembered == {0, 1}
 
 
 def test_garbage_that_comes_once_is_asked_for_again(tmp_path: Path) -> None:
@@ -174,6 +189,31 @@ def test_what_it_refuses_ends_it_at_once_and_never_shows_the_key(
     monkeypatch.delenv("THERE_KEY")
     with pytest.raises(ModelError, match="THERE_KEY is not set"):
         models.answer(base(), prompts(1), max_new_tokens=8)
+
+
+@pytest.mark.parametrize("key", ["sk-secret\nsk-more", "sk-s\u00e9cret", "sk\x00secret"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {"THERE_KEY": key})
+    models = engine("http://127.0.0.1:1/v1", tmp_path, key_variable="THERE_KEY")
+    with pytest.raises(ModelError, match="THERE_KEY is no line of ASCII") as raised:
+        models.answer(base(), prompts(1), max_new_tokens=8)
+    assert "sk" not in str(raised.value)
+
+
+def test_an_adapter_is_loaded_without_a_proxy_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with refusing_port() as port:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        with ChatServerThread(echo) as server:
+            engine(server.url, tmp_path, adapters="loaded").answer(adapted(), prompts(1), max_new_tokens=8)
+            assert len(server.adapters) == 1
+            heard = len(server.bodies)
+            server.moved = f"http://127.0.0.1:{server.port}/v1/chat/completions"
+            with pytest.raises(ModelError, match="refused load_lora_adapter: 302"):
+                engine(server.url, tmp_path, adapters="loaded").answer(adapted(), prompts(1), max_new_tokens=8)
+            assert (len(server.adapters), len(server.bodies)) == (2, heard)
 
 
 def test_a_run_that_fails_half_way_asks_only_for_the_rest(tmp_path: Path) -> None:

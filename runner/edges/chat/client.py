@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.edges.chat.desk import Desk, Keeper
 from runner.edges.chat.limits import Limits
-from runner.edges.chat.reply import REFUSED, UNREADABLE, Reply, UnansweredError, problem_of, reply_of, seconds
+from runner.edges.chat.reply import REFUSED, UNREADABLE, Reply, UnansweredError, bytes_of, problem_of, reply_of, seconds
 from runner.errors import HallmarkError, ModelError
 from runner.ports import Progress, silent
 from runner.records.conversation import Conversation
@@ -44,8 +44,6 @@ REFUSALS = 8
 CHARACTERS = 4
 """Of a prompt, to a token: an estimate for the limit of tokens a minute."""
 FIRST_WAIT = 0.5
-
-
 CHAT, COMPLETIONS = "chat/completions", "completions"
 """What a server is asked for, below its address."""
 
@@ -243,7 +241,7 @@ class ChatClient:
         started = time.perf_counter()
         try:
             async with session.post(url, data=request.body, headers=named, allow_redirects=False) as response:
-                data = await response.read()
+                data = await bytes_of(response)
                 if response.status == 200:
                     return self._read(request, data, taken=time.perf_counter() - started)
                 return self._refusal(request, response, data)
@@ -268,7 +266,9 @@ class ChatClient:
     def _read(self, request: Request, data: bytes, *, taken: float) -> Reply:
         reply = reply_of(request.id, data)
         if self._every and reply.cause == UNREADABLE:
-            raise self._again(f"it answered what is no completion ({reply.detail}): {self._words(reply.text)}")
+            raise self._again(
+                f"it answered what is no completion ({self._words(reply.detail)}): {self._words(reply.text)}"
+            )
         self.usage.prompt_tokens += reply.prompt_tokens
         self.usage.completion_tokens += reply.completion_tokens
         self.usage.models.add(reply.model)

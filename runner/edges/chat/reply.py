@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import ModelError
 from runner.rules.shown import shorten
 from runner.rules.strict_json import strict_json
 
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
 UNREADABLE, REFUSED, TRUNCATED, FILTERED = "unreadable", "refused", "truncated", "filtered"
 """Why a reply holds no text, or not the whole of one."""
 KEPT = 2000
 """Bytes kept of what is no completion."""
+LONGEST = 2**24
+"""Bytes of a reply that are read; more are no completion."""
+MOST_TOKENS = 2**40
 
 
 class UnansweredError(ModelError):
@@ -37,6 +43,16 @@ class Reply(NamedTuple):
     completion_tokens: int = 0
 
 
+async def bytes_of(response: ClientResponse) -> bytes:
+    """What came; of a reply that is longer than is read its start, which is no JSON."""
+    data = bytearray()
+    async for part in response.content.iter_any():
+        data += part
+        if len(data) > LONGEST:
+            break
+    return bytes(data[:LONGEST])
+
+
 def reply_of(name: str, data: bytes) -> Reply:
     """What a 200 says, of a chat or of a prompt to complete; where it is no completion, its first words and why."""
     try:
@@ -49,7 +65,7 @@ def reply_of(name: str, data: bytes) -> Reply:
         text, end = message.get("content") or _called(message), choice.get("finish_reason") or "stop"
         cause = {"length": TRUNCATED, "content_filter": FILTERED}.get(end, "")
         model = "/".join(str(said[key]) for key in ("model", "system_fingerprint") if said.get(key))
-        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         if not isinstance(text, str):
             raise TypeError("its content is no text")
         refusal = message.get("refusal")
@@ -60,6 +76,11 @@ def reply_of(name: str, data: bytes) -> Reply:
     if refusal:
         return Reply(name, text, REFUSED, shorten(str(refusal), longest=200), model, *tokens)
     return Reply(name, text, cause, f"finish_reason is {end}" if cause else "", model, *tokens)
+
+
+def _count(said: Any) -> int:
+    """Tokens as a server counts them, kept within what a million long answers could add up to."""
+    return min(max(0, int(said or 0)), MOST_TOKENS)
 
 
 def _called(message: dict[str, Any]) -> str:

@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from runner.edges.chat.control import DIRECT
 from runner.edges.engines import guard
 from runner.edges.files import naming
 from runner.errors import ModelError
@@ -73,7 +73,7 @@ class ServerProcess:
         if not self.alive:
             return False
         try:
-            with urllib.request.urlopen(self._health, timeout=HEALTH_S) as response:
+            with DIRECT.open(self._health, timeout=HEALTH_S) as response:
                 return bool(response.status == 200)
         except (OSError, urllib.error.URLError, ValueError):
             return False

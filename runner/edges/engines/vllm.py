@@ -55,7 +55,7 @@ class VllmModelServer:
         self._environment, self._settings, self._folder = environment, settings, folder
         self._rank = enough(rank)
         self._key = secrets.token_urlsafe(24)
-        self._port = free_port()
+        self._port = 0
         self._process: ServerProcess | None = None
         self._base = ""
         self._adapters: set[str] = set()
@@ -127,6 +127,7 @@ class VllmModelServer:
 
     def _start(self, model: Model, *, progress: Progress) -> None:
         self.stop()
+        self._port = free_port()
         process = ServerProcess(
             self._command(model),
             environment=self._variables(model),
