@@ -307,6 +307,37 @@ def test_what_json_does_not_have_does_no_harm(desk: Path, tmp_path: Path) -> Non
     assert "\\u001b[2Jgone ?" in shown
 
 
+ODD: tuple[Any, ...] = (3, True, [1], [[]], {"a": [1]}, [{"role": ["user"], "content": "x"}], "../x")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_fields_of_another_shape_than_their_programs_write_do_no_harm(tmp_path: Path, odd: Any) -> None:
+    row = {"doc_id": 0, "doc": {}, "target": "x", "arguments": {"g": {"a": "Q"}}, "filtered_resps": ["x"],
+           "filter": "none", "metrics": ["exact_match"], "exact_match": 1.0}  # fmt: skip
+    configs = {"t": {"metric_list": odd}}
+    results = {"results": {"t": {"exact_match,none": 1.0}, "a/../b": {}}, "configs": configs, "model_name": odd}
+    (tmp_path / "results_1.json").write_text(json.dumps(results))
+    for name in row:
+        (tmp_path / "samples_t_1.jsonl").write_text(json.dumps(row | {name: odd}))
+        assert len(imported(read_lm_eval(tmp_path)[0]).samples) == 1
+    sample = {"id": "a", "target": "t", "output": {"choices": [{"message": {"content": "t"}}]},
+              "scores": {"match": {"value": 1}}, "messages": [{"role": "user", "content": "q"}]}  # fmt: skip
+    scores = [{"name": odd, "scorer": odd, "metrics": {"mean": {"value": 1.0}}}]
+    for name in (*sample, "input", "attachments", "metadata", "epoch"):
+        log = {"eval": {"task": "t", "model": "m"}, "samples": [{**sample, name: odd}], "results": {"scores": scores}}
+        (tmp_path / "log.json").write_text(json.dumps(log))
+        assert len(imported(read_inspect(tmp_path / "log.json")).samples) == 1
+
+
+def test_parts_within_parts_are_no_text(tmp_path: Path) -> None:
+    content: Any = "x"
+    for _ in range(400):
+        content = [{"type": "text", "text": content}]
+    sample = {"id": "a", "output": {"choices": [{"message": {"content": content}}]}}
+    (tmp_path / "log.json").write_text(json.dumps({"eval": {"task": "t", "model": "m"}, "samples": [sample]}))
+    assert imported(read_inspect(tmp_path / "log.json")).samples[0].grade.answer == ""
+
+
 def test_a_log_that_lm_eval_wrote_is_read_with_the_scores_that_it_records() -> None:
     """`tests/assets/lm-eval` is what lm_eval 0.4.13 wrote of its dummy model on two tasks of four documents."""
     logs = {log.task: log for log in read_lm_eval(ROOT / "tests" / "assets" / "lm-eval")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +31,13 @@ def finite(value: Any) -> float | None:
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
     except OverflowError:
         return None
+
+
+def listed(value: Any) -> Sequence[Any]:
+    """A list as it stands; nothing of anything else."""
+    return value if isinstance(value, list) else []
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """An object as it stands; nothing of anything else."""
+    return value if isinstance(value, dict) else {}

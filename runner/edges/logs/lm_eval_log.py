@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.edges.files import write_file
-from runner.edges.logs.foreign_json import finite, json_object
+from runner.edges.logs.foreign_json import finite, json_object, listed, mapping
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role
 from runner.records.evaluation import EvaluationRun, Sample
@@ -43,8 +43,9 @@ def read_lm_eval(path: Path) -> list[ForeignLog]:
     tasks = said.get("results")
     if not isinstance(tasks, dict):
         raise RecordError("is no file of lm-eval's results", path=str(path), field="results")
-    files = {name: path.with_name(f"samples_{name}_{match['when']}.jsonl") for name in tasks}
-    logs = [_log(name, said, file) for name, file in sorted(files.items()) if file.is_file()]
+    there = {one.name: one for one in path.parent.iterdir()}
+    files = {name: there.get(f"samples_{name}_{match['when']}.jsonl") for name in tasks}
+    logs = [_log(name, said, file) for name, file in sorted(files.items()) if file is not None]
     if not logs:
         hint = "run lm-eval with --log_samples: the means alone cannot be computed again"
         raise RecordError("has no samples beside it", path=str(path), hint=hint)
@@ -52,17 +53,17 @@ def read_lm_eval(path: Path) -> list[ForeignLog]:
 
 
 def _log(task: str, said: Mapping[str, Any], file: Path) -> ForeignLog:
-    config = _mapping(_mapping(said.get("configs")).get(task))
-    options = {str(one.get("metric")): one for one in map(_mapping, config.get("metric_list") or [])}
+    config = mapping(mapping(said.get("configs")).get(task))
+    options = {str(one.get("metric")): one for one in map(mapping, listed(config.get("metric_list")))}
     rows = list(_rows(file))
     kept = rows[0].get("filter", "none") if rows else "none"
     samples = [_sample(task, row) for row in rows if row.get("filter", "none") == kept]
-    means = _mapping(_mapping(said.get("results")).get(task))
+    means = mapping(mapping(said.get("results")).get(task))
     names = list(dict.fromkeys(name for one in samples for name in one.recorded))
     stated = {name: means.get(f"{name},{kept}") for name in names}
     return ForeignLog(
         task=task,
-        model=str(said.get("model_name") or _mapping(said.get("config")).get("model") or "a model that is not named"),
+        model=str(said.get("model_name") or mapping(said.get("config")).get("model") or "a model that is not named"),
         engine=f"lm-eval {said.get('lm_eval_version') or 'of an unknown version'}",
         scorers={name: options.get(name, {}) for name in names},
         samples=samples,
@@ -82,11 +83,11 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _sample(task: str, row: Mapping[str, Any]) -> ForeignSample:
-    doc, responses = _mapping(row.get("doc")), row.get("filtered_resps") or []
+    doc, responses = mapping(row.get("doc")), listed(row.get("filtered_resps"))
     choices = tuple(float(one[0]) for one in responses if isinstance(one, list) and _number(one[0] if one else ""))
-    prompt = next(iter(_mapping(next(iter(_mapping(row.get("arguments")).values()), {})).values()), "")
+    prompt = next(iter(mapping(next(iter(mapping(row.get("arguments")).values()), {})).values()), "")
     own = doc.get("id") if isinstance(doc.get("id"), str) else None
-    metrics = {str(name): row.get(str(name)) for name in row.get("metrics") or []}
+    metrics = {str(name): row.get(str(name)) for name in listed(row.get("metrics"))}
     return ForeignSample(
         id=own or f"{task} {row.get('doc_id')}",
         targets=_targets(row.get("target", "")),
@@ -186,7 +187,3 @@ def _number(value: Any) -> bool:
         return math.isfinite(float(value))
     except (TypeError, ValueError):
         return False
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
