@@ -147,6 +147,35 @@ def test_choices_and_seeds_reach_the_server(bench: Bench) -> None:
     assert bench.asked()[0]["structured_outputs"] == {"choice": ["yes", "no"]}
 
 
+def test_a_closed_set_is_said_whole_whatever_the_limit(bench: Bench) -> None:
+    bench.answer(base(), 1, choices=["yes", "twelve bytes"])
+    bench.answer(base(), 1, choices=["yes"])
+    assert [one["max_tokens"] for one in bench.asked()] == [13, 8]
+
+
+def test_the_gpus_that_it_computes_with_are_a_part_of_who_answers(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_cpu = bench.server.identity(base())
+    python, smi = tmp_path / "python", tmp_path / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    for path, said in ((python, '[["vllm", "0.0"], ["torch", "0.0"]]'), (smi, "NVIDIA H100, 580.1")):
+        path.write_text(f"#!/bin/sh\necho '{said}'\n")
+        path.chmod(0o755)
+    monkeypatch.setenv(VARIABLE, str(python))
+
+    def settings() -> str:
+        environment = VllmEnvironment(tmp_path)
+        return VllmModelServer(environment, VllmServer(), folder=tmp_path, rank=8).identity(base()).setting
+
+    unseen = settings()
+    monkeypatch.setenv("PATH", str(smi.parent), prepend=":")
+    one = settings()
+    assert "NVIDIA H100, 580.1, all" in one
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert len({on_cpu.setting, unseen, one, settings()}) == 4
+
+
 def test_one_that_dies_half_way_is_started_again_and_asked_for_the_rest(bench: Bench) -> None:
     bench.does("dies-after", 20)
     heard: list[int] = []

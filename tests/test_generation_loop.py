@@ -249,6 +249,17 @@ def test_the_engine_says_what_it_is_before_it_loads_anything(model: Model) -> No
         assert {name for name in said._fields if getattr(said, name) != getattr(found, name)} == parts
 
 
+@pytest.mark.parametrize("library", ["transformers", "torch", "tokenizers", "peft"])
+def test_another_version_of_what_computes_is_another_engine(
+    library: str, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, real = TransformersModels(threads=1).identity(model), importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0" if name == library else real(name))
+    after = TransformersModels(threads=1).identity(model)
+    assert before == after._replace(version=before.version)
+    assert before != after
+
+
 def test_answers_wait_for_no_library_of_training(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     real = importlib.import_module

@@ -26,6 +26,8 @@ from runner.rules.conversations import with_instruction
 
 MODELING, ADAPTERS, TRAINING = "transformers.modeling_utils", "peft", "trl.trainer.sft_trainer"
 """The libraries that take seconds to import, by what they are needed for."""
+COMPUTE = ("transformers", "torch", "tokenizers", "peft")
+"""The libraries between a conversation and its answer, by the names of their distributions."""
 DEV_NEW_TOKENS = 16
 """Tokens of an answer on dev while a base is pre-trained, unless a right answer is longer."""
 
@@ -78,6 +80,8 @@ class TransformersModels:
 
     def identity(self, model: Model) -> Identity:
         """Of a tiny base, which stays on the CPU, without importing torch."""
+        from importlib.metadata import version
+
         tokenizer, template = tokenizer_digests(model)
         return Identity(
             base=base_digest(model),
@@ -85,7 +89,7 @@ class TransformersModels:
             tokenizer=tokenizer,
             template=template,
             engine="transformers",
-            version=f"{self.version}, {generation_loop.VERSION}",
+            version=", ".join([*(f"{name} {version(name)}" for name in COMPUTE), generation_loop.VERSION]),
             setting=", ".join([f"{self.threads} threads", processor(), *accelerator(model)]),
         )
 

@@ -68,7 +68,8 @@ class ServedModels:
     ) -> Answers:
         if choices and not self._server.constrains:
             raise ModelError(f"{self._server.version} cannot hold answers to a closed set: use transformers or vllm")
-        sampling = Sampling(max_new_tokens, choices=tuple(choices))
+        whole = max((len(one.encode()) for one in choices), default=-1) + 1  # tokens at most: a byte each, and the end
+        sampling = Sampling(max(max_new_tokens, whole), choices=tuple(choices))
         return self._answers(model, prompts, [sampling] * len(prompts), progress=progress, keep=keep)
 
     def sample(

@@ -75,7 +75,8 @@ class VllmModelServer:
             template=template,
             engine="vllm",
             version=installed.version,
-            setting=f"{installed.number_type}, context {self.context(model)}, {processor()}",
+            setting=f"{installed.number_type}, context {self.context(model)}, "
+            f"{self._environment.devices or processor()}",
         )
 
     def context(self, model: Model) -> int:

