@@ -121,7 +121,8 @@ def import_log(path: Path, cluster: str, file: Path, *, format: str, keep: bool 
     space = wiring.workspace(top, cluster)
     logs = read_lm_eval(file) if format == "lm-eval" else [read_inspect(file)]
     scenarios = {one.id: (name, one) for name, those in space.scenarios.items() for one in those}
-    found = [imported(log, Known(scenarios, space.rubrics)) for log in logs]
+    names: dict[str, int] = {}
+    found = [imported(log, Known(scenarios, space.rubrics), names) for log in logs]
     samples = [one for each in found for one in each.samples]
     weights = dict.fromkeys((one.grade.capability for one in samples), 1.0) | capability_weights(space.cluster)
     question = Asked(

@@ -20,6 +20,7 @@ from runner.edges.logs.lm_eval_log import read_lm_eval
 from runner.errors import RecordError
 from runner.records.evaluation import StageName
 from runner.records.terms import SetName
+from runner.rules.evaluations import sample_id
 from runner.rules.foreign_logs import ForeignLog, ForeignSample, imported, rescored
 from tests.desk_repository import CLUSTER, make
 from tests.printed import ROOT
@@ -327,6 +328,33 @@ def test_fields_of_another_shape_than_their_programs_write_do_no_harm(tmp_path: 
         log = {"eval": {"task": "t", "model": "m"}, "samples": [{**sample, name: odd}], "results": {"scores": scores}}
         (tmp_path / "log.json").write_text(json.dumps(log))
         assert len(imported(read_inspect(tmp_path / "log.json")).samples) == 1
+
+
+def test_no_sample_stands_for_another(desk: Path, tmp_path: Path) -> None:
+    """Addresses as ids, and two tasks of one id."""
+    for task in ("one", "two"):
+        rows = [
+            {"doc_id": place, "doc": {"id": name}, "target": "refund", "filtered_resps": ["refund"],
+             "metrics": ["exact_match"], "exact_match": 1.0}
+            for place, name in enumerate(["x@post.example", "x@mail.example", "x", "x@typos", "core-refund-01"])
+        ]  # fmt: skip
+        (tmp_path / f"samples_{task}_1.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "results_1.json").write_text(json.dumps({"results": {"one": {}, "two": {}}}))
+    kept = wiring_logs.import_log(desk, CLUSTER, tmp_path, format="lm-eval").kept
+    samples = list(Log.open(kept.log).samples())
+    assert [one.grade.scenario for one in samples][:5] == ["x", "x-2", "x-3", "x", "core-refund-01"]
+    assert [one.perturbation for one in samples][:5] == ["none", "none", "none", "typos", "none"]
+    assert len({sample_id(one) for one in samples}) == len(samples) == 10
+    target = tmp_path / "again.eval"
+    wiring_logs.export(desk, kept.run.id, target, format="inspect")
+    assert len(read_inspect(target).samples) == 10
+
+
+def test_what_a_log_calls_held_out_is_withheld_though_no_scenario_is_called_so(tmp_path: Path) -> None:
+    one = ForeignSample("retired", ("secret",), "secret answer", {"match": 1.0}, metadata={"set": "heldout"})
+    (sample,) = imported(ForeignLog("t", "m", "e", {"match": {}}, [one], {})).samples
+    assert sample.withheld
+    assert "secret" not in sample.model_dump_json()
 
 
 def test_parts_within_parts_are_no_text(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from runner.records.terms import OutcomeType, SetName
 from runner.rules.evaluations import without_texts
 from runner.rules.grading import grade
 from runner.rules.naming import slug
+from runner.rules.scoring import AS_WRITTEN
 
 Options = Mapping[str, Any]
 CLOSE = 1e-9
@@ -179,14 +180,17 @@ def scenario_of(one: ForeignSample) -> str:
     return one.id.partition("@")[0]
 
 
-def imported(log: ForeignLog, known: Known = NOTHING) -> Imported:
+def imported(log: ForeignLog, known: Known = NOTHING, names: dict[str, int] | None = None) -> Imported:
     """The log's samples as ours. One that is a scenario of the cluster belongs to its set and capability, and of
-    held-out nothing but the score is kept. Others belong to a set named after the task."""
+    held-out nothing but the score is kept. Others belong to a set named after the task.
+
+    `names` are those of samples of other logs of the same evaluation, and get those of this one.
+    """
+    names = {} if names is None else names
     samples: list[Sample] = []
     recomputed, taken = dict.fromkeys(log.scorers, 0), dict.fromkeys(log.scorers, 0)
     differing: list[str] = []
     sums: dict[str, list[float]] = {}
-    names: dict[str, int] = {}
     for one in log.samples:
         scores = {}
         own = known.grade(one)
@@ -218,13 +222,15 @@ def _sample(
     here: tuple[SetName, Scenario] | None,
     names: dict[str, int],
 ) -> Sample:
-    where, _, kind = one.id.partition("@")
+    where, _, said = one.id.partition("@")
+    kind = _slug_of(said) or AS_WRITTEN
     found = own or _grade(task, one, scores, here)
     found = found.model_copy(update={"scenario": _distinct(where if here else slug(where) or "sample", kind, names)})
-    withheld = here is not None and here[0] is SetName.HELDOUT
+    belongs = here[0] if here else _slug_of(one.metadata.get("set")) or slug(task) or "task"
+    withheld = belongs == SetName.HELDOUT
     return Sample(
-        set=here[0] if here else _slug_of(one.metadata.get("set")) or slug(task) or "task",
-        perturbation=_slug_of(kind) or "none",
+        set=belongs,
+        perturbation=kind,
         grade=without_texts(found) if withheld else found,
         tokens=one.tokens,
         input=() if withheld else one.input,
@@ -253,7 +259,7 @@ def _grade(task: str, one: ForeignSample, scores: Mapping[str, float], here: tup
 
 def _distinct(name: str, kind: str, taken: dict[str, int]) -> str:
     """A name that no sample before has: what was asked several times is told apart by a number."""
-    number, found = taken.get(f"{name}@{kind}", 0) + 1, name
+    number, found = taken.get(f"{name}@{kind}", 0), name
     while f"{found}@{kind}" in taken:
         number += 1
         found = f"{name[:52].rstrip('-')}-{number}"
