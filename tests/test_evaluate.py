@@ -21,7 +21,7 @@ from runner.errors import DataError, ModelError, RecordError
 from runner.flywheel import iterate
 from runner.phases.logged import samples
 from runner.records.change import ChangeClass
-from runner.records.evaluation import StageName, StageOutcome
+from runner.records.evaluation import LogIndex, StageName, StageOutcome
 from runner.records.ledger import EntryKind
 from runner.records.scenario import SetName
 from runner.records.significance import Tier
@@ -310,6 +310,22 @@ def test_what_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -> None:
     write_frames(bomb, [b'{"hallmark_log": 2}', b"{}"])
     with pytest.raises(RecordError, match="hallmark_log"):
         Log.open(bomb)
+
+
+def test_a_header_that_says_any_number_of_samples_is_not_believed(desk: Path, tmp_path: Path) -> None:
+    header = Log.open(evaluate(desk).log).header.model_copy(update={"samples": 10**15, "block": 10**15})
+    index = LogIndex(**dict.fromkeys(LogIndex.model_fields, ()))
+    write_frames(tmp_path / "log", [part.model_dump_json().encode() for part in (header, index)] + [b"{}"])
+    with pytest.raises(RecordError, match="an index of other samples than its own"):
+        list(Log.open(tmp_path / "log").samples())
+
+
+def test_a_log_that_is_not_the_summarys_is_refused(tmp_path: Path) -> None:
+    desk = make(tmp_path)
+    one, other = evaluate(desk), evaluate(desk, stages=[StageName.CORE])
+    one.log.write_bytes(other.log.read_bytes())
+    with pytest.raises(RecordError, match="another log than that of the summary"):
+        wiring_logs.log_of(desk, one.run.id)
 
 
 def test_a_log_is_a_stream_for_every_zstd_reader(desk: Path) -> None:

@@ -35,8 +35,13 @@ def write_log(path: Path, run: EvaluationRun, samples: Sequence[Sample]) -> LogP
     header = LogHeader(samples=len(samples), block=BLOCK, run=said)
     blocks = [b"".join(map(sample_line, samples[at : at + BLOCK])) for at in range(0, len(samples), BLOCK)]
     write_frames(path, [canonical(header) + b"\n", _index(samples).model_dump_json().encode() + b"\n", *blocks])
-    data = path.read_bytes()
-    return LogPointer(sha256=hashlib.sha256(data).hexdigest(), size=len(data), samples=len(samples))
+    return LogPointer(sha256=log_digest(path), size=path.stat().st_size, samples=len(samples))
+
+
+def log_digest(path: Path) -> str:
+    """The sha256 of the log's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _index(samples: Sequence[Sample]) -> LogIndex:
@@ -93,10 +98,11 @@ class Log:
         )
 
     def samples(self, wanted: Callable[[int], bool] = lambda place: True) -> Iterator[Sample]:
-        """The samples whose place is wanted, in their order; blocks without one are not unpacked."""
+        """The samples whose place is wanted, in their order; blocks without one are not unpacked. How many there are is
+        what the index holds: the header may say any number."""
         size = self.header.block
         chosen: dict[int, list[int]] = {}
-        for place in filter(wanted, range(self.header.samples)):
+        for place in filter(wanted, range(len(self.index.passed))):
             chosen.setdefault(place // size, []).append(place % size)
         for block, data in zip(chosen, self.frames.read_all([_FIRST + one for one in chosen]), strict=True):
             lines = data.splitlines()

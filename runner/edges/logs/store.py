@@ -13,7 +13,8 @@ from typing import NamedTuple
 from runner.edges import dvc_data
 from runner.edges.artifacts import record_bytes
 from runner.edges.files import only_one, write_file
-from runner.edges.logs.kept import SUFFIX, Log, write_log
+from runner.edges.logs.frames import broken
+from runner.edges.logs.kept import SUFFIX, Log, log_digest, write_log
 from runner.edges.yaml_files import parse
 from runner.errors import DataError, RecordError
 from runner.records.evaluation import EvaluationRun, ModelKind, Sample
@@ -88,6 +89,8 @@ class Evaluations:
             dvc_data.fetch(self.top, log)
         if not log.is_file():
             raise DataError(f"{log} is missing: evaluate again, or fetch it")
+        if run.log is not None and log_digest(log) != run.log.sha256:
+            raise broken(log, "is another log than that of the summary beside it")
         return Kept(run, summary, log)
 
     @staticmethod
