@@ -5,6 +5,8 @@ In a language without a stop-word list here all words are content words, which a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from runner.rules.similarity import Shingles, normal_text, words
 
 _STOPS = """
@@ -28,6 +30,7 @@ def content_words(text: str) -> Shingles:
     return frozenset(stem(word) for word in words(text) if word not in STOP_WORDS)
 
 
+@lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """`word` without its ending, so that `charges`, `charged` and `charging` are one. Rough, and always the same."""
     ending = next((one for one in ENDINGS if word.endswith(one) and len(word) - len(one) >= SHORTEST_STEM), "")
@@ -43,4 +46,5 @@ def character_grams(text: str) -> Shingles:
     """The character 4-grams of the normalised text, a space at either end. Empty for a text without words."""
     plain = normal_text(text)
     padded = f" {plain} "
-    return frozenset(padded[start : start + GRAM] for start in range(len(padded) - GRAM + 1)) if plain else frozenset()
+    shifted = (padded[start:] for start in range(GRAM))
+    return frozenset(map("".join, zip(*shifted, strict=False))) if plain else frozenset()

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 Shingles = frozenset[str]
 ASCII = {code: chr(code).lower() if re.match(r"\w", chr(code)) else " " for code in range(128)} | {ord("'"): ""}
@@ -59,8 +60,9 @@ class ShingleIndex:
         if not 0 < threshold <= 1:
             raise ValueError("a similarity threshold lies above 0 and at most at 1")
         self.threshold = threshold
-        frequency = Counter(shingle for one in universe for shingle in one)
-        self._rank = {one: place for place, one in enumerate(sorted(frequency, key=lambda one: (frequency[one], one)))}
+        frequency = Counter(chain.from_iterable(universe))
+        ordered = sorted(sorted(frequency), key=frequency.__getitem__)
+        self._rank = {one: place for place, one in enumerate(ordered)}
         self._sets: dict[int, Shingles] = {}
         self._holders: dict[str, list[tuple[int, int]]] = defaultdict(list)
         """By shingle of a prefix: the texts that have it there, and how many of theirs come after it."""
@@ -97,6 +99,6 @@ class ShingleIndex:
         rarest."""
         size, rank = len(text), self._rank
         length = size - math.ceil(self.threshold * size - 1e-9) + 1 if text else 0
-        known = sorted((one for one in text if one in rank), key=rank.__getitem__)
-        strange = sorted(one for one in text if one not in rank) if len(known) < size else []
-        return [(one, size - place) for place, one in enumerate([*strange, *known][:length], start=1)]
+        strange = text.difference(rank)
+        known = sorted(text - strange, key=rank.__getitem__)
+        return [(one, size - place) for place, one in enumerate([*sorted(strange), *known][:length], start=1)]
