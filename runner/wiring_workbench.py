@@ -54,7 +54,7 @@ def benchmark_report(path: Path, cluster: str) -> WorkbenchReport:
         data=reading.data(artifacts),
         sittings=found.sittings,
         left_out=found.left_out,
-        graded=histories.graded(top, cluster, found.answered[-1:]),
+        graded=histories.graded(top, cluster, found),
         triage=_triage(reader, home),
         discordance=found.discordance,
     )

@@ -28,6 +28,7 @@ from runner.records.terms import SetName
 from runner.records.triage import Review, TriageFile
 from runner.records.workbench import DataLeak, Subject, Trait, WorkbenchReport
 from runner.rules.power import detectable
+from runner.rules.scoring import AS_WRITTEN
 from runner.rules.workbench.balance import balance, permutation_p
 from runner.rules.workbench.coverage import coverage, gaps
 from runner.rules.workbench.duplicates import SIZE, THRESHOLD, Row, duplicates
@@ -361,10 +362,13 @@ def test_the_history_of_a_desk_counts_while_it_is_about_the_present_items(finish
 
 def test_an_evaluation_counts_as_a_run_of_its_model_and_an_iterations_own_answers_once(finished, tmp_path):
     desk = finished.copy(tmp_path / "home")
-    before = wiring_workbench.benchmark_report(desk.desk, desk.cluster).items.subjects
+    report = wiring_workbench.benchmark_report(desk.desk, desk.cluster)
+    before, answers = report.items.subjects, [one.answers for one in report.rubrics]
     branch = git(desk.desk, "for-each-ref", "--format=%(refname:lstrip=-1)", f"refs/heads/runs/{desk.cluster}/")
     log = log_of(desk.desk, f"{branch.splitlines()[0]}/candidate")
-    assert wiring_workbench.benchmark_report(desk.desk, desk.cluster).items.subjects == before
+    again = wiring_workbench.benchmark_report(desk.desk, desk.cluster)
+    assert again.items.subjects == before
+    assert [one.answers for one in again.rubrics] == answers
     samples = [
         one.model_copy(update={"grade": one.grade.model_copy(update={"passed": False})}) for one in log.samples()
     ]
@@ -372,7 +376,13 @@ def test_an_evaluation_counts_as_a_run_of_its_model_and_an_iterations_own_answer
         update={"id": "another-run", "model": log.run.model.model_copy(update={"name": "another"})}
     )
     kept = Evaluations(desk.desk).keep(other, samples, in_git=False)
-    after = wiring_workbench.benchmark_report(desk.desk, desk.cluster).items
+    later = wiring_workbench.benchmark_report(desk.desk, desk.cluster)
+    asked = [one for one in samples if one.perturbation == AS_WRITTEN]
+    assert sum(one.answers for one in later.rubrics) == sum(answers) + len(asked)
+    stale = other.model_copy(update={"id": "stale-run", "rubrics": dict.fromkeys(other.rubrics, "0" * 64)})
+    Evaluations(desk.desk).keep(stale, samples, in_git=False)
+    assert wiring_workbench.benchmark_report(desk.desk, desk.cluster).rubrics == later.rubrics
+    after = later.items
     assert [one.name for one in after.subjects[len(before) :]] == ["another, evaluation another-run"]
     assert after.all_pass == ()
     kept.log.unlink()

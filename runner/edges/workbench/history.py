@@ -7,7 +7,7 @@ that intake, the record and the evaluation pinned say so. What does not count is
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +57,8 @@ class History:
     left_out: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     """Iterations whose graded answers may be asked for, the newest last."""
+    logs: dict[str, set[str]] = field(default_factory=dict)
+    """Evaluations whose log is here, with the sets that they count for."""
     discordance: float | None = None
     """Of the candidate and the base on held-out, in the last bundle."""
 
@@ -70,20 +72,21 @@ def history(top: Path, reader: Reader, cluster: str, present: Present) -> Histor
     return found
 
 
-def graded(top: Path, cluster: str, iterations: Iterable[str]) -> Iterator[Graded]:
-    """The graded answers of iterations whose rows are in the DVC cache or remote, and those of evaluations' logs here.
+def graded(top: Path, cluster: str, found: History) -> Iterator[Graded]:
+    """The graded answers of the last iteration that counts, whose rows are in the DVC cache or remote, and those of the
+    evaluations that count.
 
     What is not at hand is passed over: a report of grades need not bring anything.
     """
     with GitObjects(top) as objects:
-        for iteration in iterations:
+        for iteration in found.answered[-1:]:
             try:
                 yield from _answers(RunOutputs(objects, cluster, iteration), top)
-            except HallmarkError:
+            except (HallmarkError, ValidationError):
                 continue
-    for log in _logs(top, cluster):
+    for log in (log for log in _logs(top, cluster) if log.run.id in found.logs):
         for sample in log.samples():
-            if sample.perturbation == AS_WRITTEN:
+            if sample.set in found.logs[log.run.id] and sample.perturbation == AS_WRITTEN:
                 yield Graded(f"{sample.set}/{sample.grade.scenario}", sample.grade)
 
 
@@ -198,6 +201,7 @@ def _evaluations(top: Path, cluster: str, present: Present, found: History, done
         if not passed:
             found.left_out.append(f"evaluation {run.id}: none of its sets is a present one")
             continue
+        found.logs[run.id] = same
         model = run.model.adapter or run.model.base or run.model.name
         name = f"{run.model.name}, evaluation {run.id}"
         found.sittings.append(Sitting(run=run.id, name=name, model=model, passed=passed))
