@@ -67,6 +67,41 @@ def test_a_checker_grades_as_it_did(data: Path, rubric: str, scenario: str, answ
     assert {one.capability for one in found.scenarios} == {"auction-integrity", "deal-integrity"}
 
 
+def contains(name: str, wanted: str, **more: Any) -> dict[str, Any]:
+    said = {
+        "id": name,
+        "category": "refund",
+        "outcomeType": "tp",
+        "input": {"messages": [{"role": "user", "content": "q"}]},
+    }
+    return said | {"rubric": {"checker": "contains", "params": {"expected": [wanted]}}} | more
+
+
+def test_checkers_whose_names_come_to_the_same_stay_two() -> None:
+    found = from_assay(
+        {"scenarios": [contains("one", "C++"), contains("two", "C"), contains("three", "C")]},
+        Terms(Origin.HUMAN),
+        path="f",
+    )
+    rubrics = {one.id: one for one in found.rubrics}
+    assert len(rubrics) == 2
+    passed = [grade(one, rubrics[one.rubric], "It is C.").passed for one in found.scenarios]
+    assert passed == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("one", "field"),
+    [
+        (contains("!!!", "x"), r"scenarios\[0\].id"),
+        (contains("one", "x", category="?"), r"scenarios\[0\].capability"),
+        (contains("one", ""), r"scenarios\[0\].values.0"),
+    ],
+)
+def test_what_makes_no_record_is_told_by_its_place(one: dict[str, Any], field: str) -> None:
+    with pytest.raises(RecordError, match=field):
+        from_assay({"scenarios": [one]}, Terms(Origin.HUMAN), path="f")
+
+
 def test_what_cannot_be_taken_over_is_refused_whole(data: Path, desk: Path) -> None:
     prose, public = (data / "assay" / name for name in reversed(FILES))
     for file, terms, problem in (

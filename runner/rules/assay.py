@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role
 from runner.records.graders import Contains, Grader, Regex
 from runner.records.rubric import Criterion, Normalisation, Rubric, RubricStatus
 from runner.records.scenario import Scenario
 from runner.records.terms import Origin, OutcomeType, Severity
-from runner.rules.naming import slug
+from runner.rules.naming import content_id, slug
 
 ANYTHING = "any answer that says something"
 
@@ -58,11 +60,23 @@ def from_assay(value: Any, terms: Terms, *, path: str) -> FromAssay:
     rubrics: dict[str, Rubric] = {}
     for place, one in enumerate(listed if listed is not None else [value]):
         said = _Said(one, path, f"scenarios[{place}]" if listed is not None else "")
-        checked = _checked(said, terms)
-        if checked.draft is not None:
-            rubrics[checked.rubric] = checked.draft
-        scenarios.append(_scenario(said, checked, terms, title))
+        try:
+            checked = _named(_checked(said, terms), rubrics)
+            scenarios.append(_scenario(said, checked, terms, title))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise said.wrong(f"becomes no {error.title}: {first['msg']}", ".".join(map(str, first["loc"]))) from error
     return FromAssay(tuple(scenarios), tuple(rubrics[name] for name in sorted(rubrics)))
+
+
+def _named(checked: _Checked, rubrics: dict[str, Rubric]) -> _Checked:
+    """With its draft among `rubrics`: one that another draft has the name of gets a name by what it says."""
+    draft = checked.draft
+    if draft is not None and rubrics.setdefault(draft.id, draft) != draft:
+        draft = draft.model_copy(update={"id": content_id(draft.id[:51].rstrip("-"), draft.model_dump(mode="json"))})
+        rubrics[draft.id] = draft
+        checked = checked._replace(rubric=draft.id, draft=draft)
+    return checked
 
 
 class _Said:
