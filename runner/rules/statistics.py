@@ -22,8 +22,10 @@ def mcnemar(gained: int, lost: int) -> float:
     if gained < 0 or lost < 0:
         raise ValueError("counts of discordant pairs cannot be negative")
     pairs = gained + lost
+    if pairs >= 1000:
+        return _mcnemar_large(gained, lost)
     tail = sum(math.comb(pairs, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, float(2 * tail / 2**pairs)) if pairs < 1000 else _mcnemar_large(gained, lost)
+    return min(1.0, float(2 * tail / 2**pairs))
 
 
 def _mcnemar_large(gained: int, lost: int) -> float:
