@@ -146,6 +146,16 @@ def test_symbolic_links_are_refused(top, tmp_path):
         CommitReader(top, "HEAD").paths("scenarios/")
 
 
+@pytest.mark.parametrize("folder", ["scenarios", "scenarios/desk"])
+def test_a_folder_that_is_a_symbolic_link_is_refused(top, tmp_path, folder):
+    (top / folder).rename(tmp_path / "elsewhere")
+    (top / folder).symlink_to(tmp_path / "elsewhere")
+    commit(top)
+    for reader in (DirectoryReader(top), CommitReader(top, "HEAD")):
+        with pytest.raises(RecordError, match=rf"^{folder}: is a symbolic link"):
+            reader.paths("scenarios/desk/core/")
+
+
 LOST = "capabilities:\n  - id: lost\n    title: l\n    definition: d\n"
 BROKEN = {
     "unknown rubric": ((CORE, "rubric: desk-exact", "rubric: desk-exakt"), (CORE, 12, "rubric")),

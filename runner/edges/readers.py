@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ class DirectoryReader:
     def paths(self, prefix: str = "") -> Sequence[str]:
         """Every regular file whose path starts with `prefix`, sorted."""
         folder = prefix.rpartition("/")[0]
+        for above in accumulate(folder.split("/"), "{}/{}".format) if folder else ():
+            if (self.root / above).is_symlink():
+                raise _link(above)
         start = self.root / folder if folder else self.root
         if not start.is_dir():
             return ()
@@ -41,7 +45,7 @@ class DirectoryReader:
                 if not (path.startswith(prefix) or prefix.startswith(path + "/")) or entry.name in _NOT_GOVERNED:
                     continue
                 if entry.is_symlink():
-                    raise RecordError("is a symbolic link", path=path, hint="put the file itself here")
+                    raise _link(path)
                 if entry.is_dir():
                     yield from self._walk(entry.path, path + "/", prefix)
                 elif entry.is_file():
@@ -58,6 +62,10 @@ class DirectoryReader:
             raise RecordError("no such file", path=path, hint=f"looked in {self.name}") from None
         except OSError as error:
             raise RecordError(f"cannot be read: {error.strerror}", path=path) from None
+
+
+def _link(path: str) -> RecordError:
+    return RecordError("is a symbolic link", path=path, hint="put what it names itself here")
 
 
 class OverlaidReader:
@@ -98,8 +106,8 @@ class CommitReader:
     def paths(self, prefix: str = "") -> Sequence[str]:
         """Every regular file whose path starts with `prefix`, sorted."""
         for path in sorted(self._links):
-            if path.startswith(prefix):
-                raise RecordError("is a symbolic link", path=path, hint="put the file itself here")
+            if path.startswith(prefix) or prefix.startswith(f"{path}/"):
+                raise _link(path)
         return [path for path in self._ids if path.startswith(prefix)]
 
     def read(self, path: str) -> bytes:
