@@ -97,7 +97,8 @@ def _side(reader: Reader, clusters: Sequence[str]) -> Side:
         wanted += [path for file in files for path in reader.paths(home + file)]
         wanted += reader.paths(f"scenarios/{name}/")
     signers, revoked = (reader.read(path) if reader.paths(path) else b"" for path in workspaces.POLICY[:2])
-    return Side(Tray(reader, parse).these(wanted), partial(_line, reader), signers, revoked)
+    tray = Tray(reader, parse)
+    return Side(tray.these(wanted), partial(_line, reader), signers, revoked, tray.broken)
 
 
 def _line(reader: Reader, path: str, field: str) -> int:

@@ -249,6 +249,17 @@ def test_the_policy_s_own_changes(top: Path) -> None:
     assert "people who must sign: `2` → `1`" in markdown(review)
 
 
+def test_a_cluster_that_cannot_be_read_is_told_of_as_that(top: Path) -> None:
+    change(top, CLUSTER_FILE, human_floor="lots")
+    put_scenario(top, SetName.CORE, "core-refunds-9", text="Another one.")
+    review = reviewed(top)
+    (problem,) = review.refusals
+    assert (problem.at.path, problem.at.line) == (CLUSTER_FILE, 19)
+    assert problem.problem.startswith("human_floor: should be a number")
+    assert set(by_id(review)) == {"core-refunds-9"}
+    assert review.settings == ()
+
+
 def test_two_classes_of_change_do_not_merge(top: Path) -> None:
     put_scenario(top, SetName.CORE, "core-refunds-9", text="Another one.")
     review_fixture.put(top, "docs/page.md", b"Words.\n")

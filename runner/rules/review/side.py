@@ -38,6 +38,8 @@ class Side:
     locate: Locate
     signers: bytes = b""
     revoked: bytes = b""
+    broken: frozenset[str] = frozenset()
+    """Files that are there and cannot be read."""
     _scenarios: dict[str, dict[str, Placed]] = field(default_factory=dict)
 
     def at(self, path: str, field: str = "", *, gone: bool = False) -> Place:

@@ -66,6 +66,8 @@ def gate_refusals(changes: Sequence[PathChange], before: Side, after: Side) -> I
         problem = f"several classes of change in one merge: {', '.join(classes)}"
         yield Refusal(at=Place(path=changes[0].path), problem=problem, hint="one class a merge: split the change")
     for cluster in touched_clusters(changes):
+        if {f"clusters/{cluster}/{name}" for name in ("cluster.yaml", "benchmark.lock")} & after.broken:
+            continue  # that it cannot be read is told already
         for reason in version_problems(_step(cluster, changes, before, after), step="review"):
             at = after.at(f"clusters/{cluster}/benchmark.lock")
             yield Refusal(at=at, problem=reason.problem, hint=reason.hint)
