@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from runner.edges.report import render
 from runner.edges.simulated import MemoryArtifacts, Value, simulated_ports
@@ -405,3 +406,11 @@ def test_the_page_shows_what_holds_where_nothing_is_said() -> None:
     assert block["gate"]["max_robustness_drop"] == GateLimits.model_validate(gate).max_robustness_drop
     names = [one.task for one in EvaluationPolicy.model_validate(tasks["evaluation"]).general]
     assert names == ["hellaswag", "arc_easy"]
+
+
+@pytest.mark.parametrize("names", [("arc_easy", "arc_easy"), ("arc_easy", "ARC-easy"), ("general",)])
+def test_no_task_stands_for_another_or_for_the_general_set(names: tuple[str, ...]) -> None:
+    """Its limit would be that of the other, or none."""
+    with pytest.raises(ValidationError, match="two tasks have one name"):
+        EvaluationPolicy(general=tuple(GeneralTask(task=name) for name in names))
+    assert EvaluationPolicy(general=(GeneralTask(task="arc_easy"), GeneralTask(task="arc_hard")))

@@ -1,9 +1,10 @@
 """How a cluster's models are evaluated: where an evaluation stops early, what is reported, how held-out rotates."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from runner.records.base import Record, Share
 from runner.records.terms import Perturbation, SetName
@@ -67,3 +68,12 @@ class EvaluationPolicy(Record):
     """What models are run under on core. What the gate judges (`gate.perturbations`) is always run."""
     general: tuple[GeneralTask, ...] = ()
     rotation: Rotation = Rotation()
+
+    @field_validator("general")
+    @classmethod
+    def _told_apart(cls, tasks: tuple[GeneralTask, ...]) -> tuple[GeneralTask, ...]:
+        """Scores and limits are found by a task's name as a slug, beside those of the cluster's own set."""
+        names = [re.sub(r"[^a-z0-9]+", "-", one.task.lower()).strip("-") for one in tasks]
+        if len({*names, str(SetName.GENERAL)}) <= len(names):
+            raise ValueError("two tasks have one name, but for case and marks, or one is called as the general set is")
+        return tasks
