@@ -111,3 +111,11 @@ def test_on_real_messages_each_changes_as_many_as_the_page_says(data: Path) -> N
     }
     assert share["paraphrase"] == share["context"] == 1.0
     assert share["order"] == pytest.approx(0.22, abs=0.03)
+
+
+@pytest.mark.parametrize("answer", ["B", "(b)", "B) blue", '{"choice": "B"}', '{"choices": ["A", "B"]}'])
+def test_a_list_whose_mark_the_answer_names_stays_as_it_is(answer: str) -> None:
+    """`B` would be another item after it."""
+    text = "Which one?\nA) red\nB) blue\nC) green"
+    assert {perturb(text, "order", seed=seed, key="k", answer=answer) for seed in range(9)} == {text}
+    assert perturb(text, "order", seed=1, key="k", answer="blue") != text

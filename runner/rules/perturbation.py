@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from runner.records.terms import Perturbation
 from runner.rules.canonical import digest
 from runner.rules.paraphrase import ended, paraphrase
-from runner.rules.structured import still_says
+from runner.rules.structured import fields, still_says
 
 VERSION = "1"
 TRIES = 8
@@ -95,11 +95,20 @@ def _items(text: str, random_: random.Random, answer: str) -> str:
     """A list's marks stay where they are, and what they mark moves."""
     lines = text.split("\n")
     found = [(at, match[1], match[2]) for at, line in enumerate(lines) if (match := _ITEM.match(line))]
-    if len(found) < 2 or answer.strip(" .)(").casefold() in {mark.strip(" .)(").casefold() for _, mark, _ in found}:
+    if len(found) < 2 or _named(answer) & {_bare(said) for _, mark, item in found for said in (mark, mark + item)}:
         return text
     for (at, mark, _), said in zip(found, _moved([said for _, _, said in found], random_), strict=True):
         lines[at] = mark + said
     return "\n".join(lines)
+
+
+def _named(answer: str) -> set[str]:
+    """What an answer may name an item of a list by: itself, or a value of its own where it is structured."""
+    return {_bare(said) for said in (answer, *(value for _, value in fields(answer) or ()))}
+
+
+def _bare(mark: str) -> str:
+    return mark.strip(" \t.)(").casefold()
 
 
 def _sentences(text: str, random_: random.Random, _answer: str) -> str:
