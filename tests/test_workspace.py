@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from runner import survey_files, workspace
+from runner.edges.files import only_one, write_file
 from runner.edges.readers import CommitReader, DirectoryReader
 from runner.edges.yaml_files import dump, line_of, parse
-from runner.errors import RecordError, RecordErrors
+from runner.errors import DataError, RecordError, RecordErrors
 from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
 from runner.rules.benchmark import relocked
@@ -298,3 +299,21 @@ def test_a_frozen_set_is_locked_again_only_with_a_new_version(top):
     fresh = relocked(made.cluster, made.lock, made.scenarios)
     put(top, LOCK, dump(fresh.model_dump(mode="json")))
     assert survey(top).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        (".page.html.part", lambda top: write_file(top / "page.html", b"ours")),
+        ("one.lock", lambda top: only_one(top / "one.lock").__enter__()),
+    ],
+    ids=["file", "lock"],
+)
+def test_a_link_that_a_repository_brings_leads_no_write_out_of_it(tmp_path, name, write):
+    outside, top = tmp_path / "outside", tmp_path / "ws"
+    outside.write_bytes(b"theirs")
+    top.mkdir()
+    (top / name).symlink_to(outside)
+    with pytest.raises(DataError, match="cannot be written"):
+        write(top)
+    assert outside.read_bytes() == b"theirs"

@@ -30,7 +30,7 @@ def write_blocks(path: Path, blocks: Iterable[bytes], *, mode: int = 0o644) -> N
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
             reach(WritePoint.FILE_WRITTEN, path)
-            os.replace(file.name, path)
+            os.replace(_part(path), path)
         reach(WritePoint.FILE_REPLACED, path)
 
 
@@ -83,7 +83,7 @@ def _beside(path: Path) -> Iterator[IO[bytes]]:
 def _locked(part: Path) -> IO[bytes]:
     """Waits for a process that writes the same file; what that one has put in its place meanwhile is not ours."""
     while True:
-        file = part.open("ab")
+        file = _opened(part)
         fcntl.flock(file, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(part.stat(), os.fstat(file.fileno())):
@@ -91,12 +91,18 @@ def _locked(part: Path) -> IO[bytes]:
         file.close()
 
 
+def _opened(path: Path) -> IO[bytes]:
+    """To be written at its end. A repository may bring a link under a name that is only ever this program's own, which
+    would lead the write elsewhere."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "ab")
+
+
 @contextlib.contextmanager
 def only_one(lock: Path) -> Iterator[None]:
     """One process at a time in the block: the second waits. The kernel lets go where the holder is killed."""
     with naming(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("wb")
+        file = _opened(lock)
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
