@@ -148,7 +148,7 @@ def choose(top: Path, space: Workspace, ports: Ports, name: str) -> Chosen:
         if not sequence:
             return _chosen(ModelKind.INCUMBENT, "base: nothing is promoted", _base(top, space, ports), sequence=0)
         return _promoted(top, space, sequence, kind=ModelKind.INCUMBENT)
-    if name.isdigit():
+    if name.isdecimal():
         return _promoted(top, space, int(name), kind=ModelKind.ADAPTER)
     return _chosen(ModelKind.ADAPTER, name, replace(_base(top, space, ports), adapter=read_adapter(Path(name))))
 
