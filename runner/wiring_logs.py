@@ -154,6 +154,8 @@ def _of_iteration(top: Path, iteration: str, model: str) -> Kept:
         step = outputs.step(PHASES[model])
         found = []
         for name in ANSWERS[PHASES[model]]:
+            if name not in step.outputs:
+                raise RecordError(f"the phase {PHASES[model]} of {iteration} kept no {name}", path=outputs.branch)
             data = outputs.bytes_of(name, DvcObjects.of_work_tree(top), step.outputs[name])
             found += [row for row in _rows(data, f"{outputs.branch}: {name}") if row.model == model]
         space = wiring.workspace(top, cluster, outputs.tip)

@@ -244,6 +244,15 @@ def test_the_logged_answers_of_an_iteration_are_those_of_its_phase(desk: Path, i
         assert (score.composite, score.passed) == (stated["composite"], stated["passed"])
 
 
+def test_a_phase_that_was_refused_before_it_asked_is_told(
+    desk: Path, iteration: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one is where no look at held-out is left: its step is there, and has no answers."""
+    monkeypatch.setitem(wiring_logs.ANSWERS, "assess", ("unasked",))
+    with pytest.raises(RecordError, match=r"the phase assess of desk-[0-9a-f]+ kept no unasked"):
+        wiring_logs.log_of(desk, f"{iteration}/candidate")
+
+
 def test_names_that_mean_nothing_or_several(desk: Path) -> None:
     evaluate(desk, stages=[StageName.CORE])
     newest = evaluate(desk)
