@@ -94,7 +94,7 @@ def _answers(outputs: RunOutputs, top: Path) -> Iterator[Graded]:
     objects = DvcObjects.of_work_tree(top)
     for phase, names in ANSWERS.items():
         step = outputs.step(phase)
-        for name in names:
+        for name in (one for one in names if one in step.outputs):
             for line in outputs.bytes_of(name, objects, step.outputs[name]).splitlines():
                 row = GradedAnswer.model_validate_json(line)
                 if row.perturbation == AS_WRITTEN and not is_repeat(row.model):
