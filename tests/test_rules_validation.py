@@ -11,6 +11,7 @@ from runner.records.dataset import Channel
 from runner.records.scenario import Origin, SetName
 from runner.records.score import Comparison, Interval, ModelScores, Regressions, Scorecard, SetScore
 from runner.records.triage import Choice, Decision
+from runner.rules.assessment import PERTURBED
 from runner.rules.expansion import candidate
 from runner.rules.fidelity import fidelity, jensen_shannon
 from runner.rules.limits import limits, summary
@@ -92,7 +93,9 @@ def test_a_decision_keeps_or_changes_the_origin(
         assert (example.answer, example.input[-1].content) == ("login", "the words")
 
 
-def scores(value: float, **robustness: float) -> ModelScores:
+def scores(value: float, **perturbed: float) -> ModelScores:
+    """Under the perturbations that are not named, as without one; under none at all where none is named."""
+    robustness = dict.fromkeys(PERTURBED, value) | perturbed if perturbed else {}
     one = SetScore(scenarios=100, passed=round(100 * value), composite=value, capabilities={"login": value})
     return ModelScores(adapter=None, sets={SetName.CORE: one, SetName.HELDOUT: one}, robustness=robustness)
 
