@@ -92,7 +92,14 @@ def assessed(
         for capability in sorted({one.capability for one in after})
         for found in paired(_of(after, capability), _of(before, capability), INCUMBENT)
     }
-    models = {name: _scores(judged, marks[name], name, cluster, adapters[name]) for name in adapters}
+    weights = capability_weights(cluster)
+    sets = {name: _sets(found, weights) for name, found in read.items()}
+    models = {
+        name: ModelScores(
+            adapter=adapters[name], sets=sets[graded_as.get(name, name)], robustness=_robustness(judged, name, weights)
+        )
+        for name in adapters
+    }
     return Scorecard(
         cluster=cluster.id,
         **subject._asdict(),
@@ -200,21 +207,21 @@ def _of(marks: Iterable[Mark], capability: str) -> list[Mark]:
     return [one for one in marks if one.capability == capability]
 
 
-def _scores(
-    judged: Mapping[SetName, Sequence[ScoredScenario]], marks: Marks, model: str, cluster: Gated, adapter: str | None
-) -> ModelScores:
-    """The model on each set, and on core under each perturbation that it was run under."""
-    weights = capability_weights(cluster)
+def _sets(marks: Marks, weights: Mapping[str, float]) -> dict[SetName, SetScore]:
+    """A model on each set that it was asked."""
+    return {name: _set(marks[name], weights_of(name, marks[name], weights)) for name in JUDGED if name in marks}
+
+
+def _robustness(
+    judged: Mapping[SetName, Sequence[ScoredScenario]], model: str, weights: Mapping[str, float]
+) -> dict[str, float]:
+    """The model's composite on core under each perturbation that it was run under."""
     under: dict[str, list[tuple[str, float]]] = {}
     for row in judged[SetName.CORE]:
         for kind, scores in row.perturbed.items():
             if model in scores:
                 under.setdefault(kind, []).append((row.capability, scores[model]))
-    return ModelScores(
-        adapter=adapter,
-        sets={name: _set(marks[name], weights_of(name, marks[name], weights)) for name in JUDGED if name in marks},
-        robustness={kind: composite(pairs, weights)[0] for kind, pairs in sorted(under.items())},
-    )
+    return {kind: composite(pairs, weights)[0] for kind, pairs in sorted(under.items())}
 
 
 def _set(marks: Sequence[Mark], weights: Mapping[str, float]) -> SetScore:
