@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data,train,report,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data,train,report,forge,dev]'
 	touch $@
 
 install: $(READY)

@@ -101,6 +101,14 @@ class ModelError(EdgeError):
     """A model could not be loaded, trained or run."""
 
 
+class ForgeError(EdgeError):
+    """The forge (GitHub and its like) did not answer, or not with what was asked for."""
+
+
+class ForgeForbidden(ForgeError):
+    """The token may not do it."""
+
+
 class SigningError(EdgeError):
     """A key or ssh-keygen could not be used."""
 
