@@ -29,13 +29,12 @@ from runner.phases import (
 from runner.ports import Artifacts, Output, Ports, Tree
 from runner.records.base import Record
 from runner.records.scenario import Scenario, SetName
+from runner.records.terms import ASKED
 from runner.records.verdict import Outcome
 from runner.workspace import Inputs, Workspace
 
 R = TypeVar("R", bound=Record)
 EVERY_SET = tuple(SetName)
-ASKED = tuple(name for name in SetName if name is not SetName.RESERVE)
-"""What models are asked. The reserve is looked at for leaks, and never answered."""
 
 
 class Stage(NamedTuple):

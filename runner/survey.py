@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from runner.errors import RecordError, RecordErrors
 from runner.rules.canonical import digest
 from runner.rules.crossref_scenarios import Finding, Frame, Frames, Frozen, RubricUse, findings
+from runner.rules.governed import GOVERNED, RUBRICS
 from runner.rules.outline import Outline
 from runner.rules.scenario_place import ScenarioPlace, scenario_place
 
@@ -22,11 +23,9 @@ if TYPE_CHECKING:
     from runner.ports import FieldLocator, Reader, RecordParser
 
 CORE = "core"
-RUBRICS = "rubrics/"
 LABELLED = ("core", "dev")
 """The sets whose scenarios people may read, and so label."""
 Uses = Sequence[tuple[str, str]]
-GOVERNED = ("clusters/", "params.yaml", "policy/", RUBRICS, "scenarios/")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.rules import crossref
 from runner.rules.crossref_judges import judge_findings
+from runner.rules.governed import RUBRICS
 from runner.rules.layout import PLACES, misplaced, place
-from runner.survey import RUBRICS, Memory, Others, Row, Survey, Tree, Uses, row, sorted_
+from runner.survey import Memory, Others, Row, Survey, Tree, Uses, row, sorted_
 from runner.survey import survey as surveyed
 from runner.workspace import Tray
 

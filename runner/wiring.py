@@ -190,6 +190,12 @@ def bring_data(path: Path, cluster: str) -> list[Path]:
     return dvc_data.fetch_all(top, [pointer.with_suffix("") for pointer in pointers])
 
 
+def data_of(top: Path, cluster: str) -> DirectoryArtifacts:
+    """What lies in the cluster's folder of the work tree `top`, held against what its pointers record."""
+    home = top / "clusters" / cluster
+    return DirectoryArtifacts(home, dvc_data.recorded(home))
+
+
 def publish_data(path: Path, cluster: str) -> None:
     """Bring the cluster's data and push it to the default DVC remote."""
     dvc_data.publish(root(path), bring_data(path, cluster))
@@ -233,12 +239,11 @@ def flow(
     tree = CommitReader(top, head)
     space = workspaces.load(tree, cluster, parse=parse)
     bring_data(top, cluster)
-    home = top / "clusters" / cluster
     return Flow(
         reader=tree,
         workspace=space,
         load=lambda reader: workspaces.load(reader, cluster, parse=parse),
-        source=DirectoryArtifacts(home, dvc_data.recorded(home)),
+        source=data_of(top, cluster),
         ledger=ledger_store(top),
         runs=BranchRuns(top, head),
         pulls=BranchPullRequests(top, head),
@@ -278,8 +283,7 @@ def collapse(
     }
     if data is None:
         bring_data(top, cluster)
-        home = top / "clusters" / cluster
-        artifacts = DirectoryArtifacts(home, dvc_data.recorded(home))
+        artifacts = data_of(top, cluster)
         human = [
             row for name in ("base-data", "gold") if artifacts.exists(name) for row in artifacts.rows(name, Example)
         ]

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 from runner import survey_files, wiring
 from runner import workspace as workspaces
-from runner.edges import dvc_data
-from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.files import write_file
-from runner.edges.readers import CommitReader, DirectoryReader, OverlaidReader
+from runner.edges.readers import CommitReader, OverlaidReader
 from runner.edges.run_branch import BranchPullRequests
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import line_of, parse
@@ -29,7 +27,7 @@ def write_lock(path: Path, cluster: str, *, also: Sequence[SetName] = ()) -> tup
     """Freeze the cluster's sets as they stand in the work tree: those that are frozen, and `also` these. Raises
     `RecordError` where a set that this version has frozen would change, or one of `also` is empty."""
     top = wiring.root(path)
-    found = workspaces.load(DirectoryReader(top), cluster, parse=parse)
+    found = wiring.workspace(top, cluster)
     lock = relocked(found.cluster, found.lock, found.scenarios, judges=found.benchmark_judges, also=also)
     target = top / "clusters" / cluster / "benchmark.lock"
     write_file(target, dump(lock.model_dump(mode="json")))
@@ -57,8 +55,7 @@ def rotate(path: Path, cluster: str) -> Proposed:
     reader = CommitReader(top, head)
     space = workspaces.load(reader, cluster, parse=parse)
     wiring.bring_data(top, cluster)
-    home = top / "clusters" / cluster
-    artifacts = DirectoryArtifacts(home, dvc_data.recorded(home))
+    artifacts = wiring.data_of(top, cluster)
     found = rotation.planned(Inputs(space, artifacts), has=artifacts.exists)
     looked = candidates(wiring.ledger_store(top).read(cluster), space.digests[HELDOUT])
     told = Proposed(found, len(looked), space.cluster.heldout_looks)

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.edges.standing import StandingReader
+from runner.rules.governed import GOVERNED
 
 if TYPE_CHECKING:
     from runner.survey import Records, Survey
-
-GOVERNED = ("clusters/", "params.yaml", "policy/", "rubrics/", "scenarios/")
 
 
 def survey(top: Path, paths: Sequence[str] = ()) -> Survey:

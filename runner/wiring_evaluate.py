@@ -11,10 +11,8 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from runner import wiring, workspace
-from runner.edges import dvc_data
+from runner import wiring
 from runner.edges import import_assay as assay_files
-from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.base_store import LocalBases
 from runner.edges.bases import base_digest
 from runner.edges.dvc_objects import DvcObjects
@@ -22,7 +20,6 @@ from runner.edges.git import GitObjects
 from runner.edges.git_command import git
 from runner.edges.import_assay import Written
 from runner.edges.logs.store import Evaluations, Kept
-from runner.edges.readers import DirectoryReader
 from runner.edges.run_outputs import RunOutputs
 from runner.edges.simulated import MemoryArtifacts
 from runner.edges.yaml_files import parse
@@ -78,7 +75,7 @@ def evaluate(
     from runner.phases.logged import BY_DEFAULT, IN_ORDER, evaluated
 
     top = wiring.root(path)
-    space = _with_engine(workspace.load(DirectoryReader(top), cluster, parse=parse), engine)
+    space = _with_engine(wiring.workspace(top, cluster), engine)
     ports = wiring.ports(top, space, cached=cached, progress=progress)
     ports = replace(ports, models=models) if models is not None else ports
     wanted = tuple(stages) or (IN_ORDER[: IN_ORDER.index(until) + 1] if until else BY_DEFAULT)
@@ -242,8 +239,7 @@ def _made(top: Path, space: Workspace, ports: Ports) -> Tree:
     if (found := kept.find(key)) is not None:
         return found
     wiring.bring_data(top, cluster.id)
-    home = top / "clusters" / cluster.id
-    data = DirectoryArtifacts(home, dvc_data.recorded(home))
+    data = wiring.data_of(top, cluster.id)
     rows = data.rows("base-data", Example)
     output = stage.run(Inputs(space, MemoryArtifacts({"base-data": rows, "leaks": leaks(Inputs(space, data))})), ports)
     weights, record = output.artifacts["base"], output.artifacts["base-training"]

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from runner import survey_files, wiring, wiring_evaluate, wiring_logs
 from runner import workspace as workspaces
-from runner.edges import dvc_data
-from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.git import GitObjects
 from runner.edges.git_command import git
 from runner.edges.logs.kept import Log
@@ -166,9 +164,8 @@ def _answers(top: Path, name: str) -> Stored | None:
 
 def _gold(top: Path, cluster: str) -> tuple[Example, ...] | None:
     """The cluster's human training data; None where they are not in the work tree as they were recorded."""
-    home = top / "clusters" / cluster
     try:
-        data = DirectoryArtifacts(home, dvc_data.recorded(home))
+        data = wiring.data_of(top, cluster)
         return data.rows("gold", Example) if data.exists("gold") else None
     except HallmarkError:
         return None

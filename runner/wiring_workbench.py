@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from runner import wiring
-from runner.edges import dvc_data
-from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.files import write_file
 from runner.edges.minhash import MinHashSuspects
 from runner.edges.readers import DirectoryReader
@@ -15,7 +14,6 @@ from runner.edges.workbench import history as histories
 from runner.edges.workbench import reading
 from runner.edges.workbench.page import page
 from runner.edges.yaml_files import read
-from runner.errors import RecordError
 from runner.records.cluster import BenchmarkLock, Cluster
 from runner.records.rubric import Rubric
 from runner.records.terms import SetName
@@ -27,7 +25,7 @@ from runner.rules.layout import place
 from runner.rules.workbench.duplicates import SIZE, THRESHOLD
 from runner.rules.workbench.item import Item
 from runner.rules.workbench.report import Bench, report
-from runner.workspace import clusters
+from runner.workspace import relevant_rubrics, unknown
 
 SEED = 20261121
 """Of the permutations: the same benchmark gives the same report."""
@@ -39,19 +37,17 @@ def benchmark_report(path: Path, cluster: str) -> WorkbenchReport:
     reader = DirectoryReader(top)
     home = f"clusters/{cluster}/"
     if f"{home}cluster.yaml" not in reader.paths(home):
-        known = ", ".join(clusters(reader)) or "none yet"
-        raise RecordError(f"there is no cluster {cluster}", path=str(top), hint=f"clusters: {known}")
+        raise unknown(reader, cluster)
     record = read(reader.read(f"{home}cluster.yaml"), Cluster, path=f"{home}cluster.yaml")
     items = reading.items(reader, cluster)
-    rubrics = _relevant(record, items, reading.rubrics(reader))
+    rubrics = relevant_rubrics(record, {one.rubric for one in items}, reading.rubrics(reader))
     found = histories.history(top, reader, cluster, _present(reader, cluster, items, rubrics))
     suspects = MinHashSuspects()
-    artifacts = DirectoryArtifacts(top / "clusters" / cluster, dvc_data.recorded(top / "clusters" / cluster))
     bench = Bench(
         cluster=record,
         rubrics=rubrics,
         items=items,
-        data=reading.data(artifacts),
+        data=reading.data(wiring.data_of(top, cluster)),
         sittings=found.sittings,
         left_out=found.left_out,
         graded=histories.graded(top, cluster, found),
@@ -66,14 +62,9 @@ def write_page(target: Path, found: WorkbenchReport) -> None:
     write_file(target, page(found))
 
 
-def _relevant(cluster: Cluster, items: list[Item], rubrics: list[Rubric]) -> dict[str, Rubric]:
-    """As `workspace.relevant_rubrics`."""
-    named, own = {one.rubric for one in items}, {one.id for one in cluster.capabilities}
-    kept = [one for one in rubrics if one.id in named or own & set(one.capabilities)]
-    return {one.id: one for one in sorted(kept, key=lambda one: one.id)}
-
-
-def _present(reader: DirectoryReader, cluster: str, items: list[Item], rubrics: dict[str, Rubric]) -> histories.Present:
+def _present(
+    reader: DirectoryReader, cluster: str, items: list[Item], rubrics: Mapping[str, Rubric]
+) -> histories.Present:
     rows: dict[SetName, list[list[str]]] = defaultdict(list)
     for one in items:
         rows[one.set].append([one.id, one.sha256])

@@ -6,7 +6,7 @@ file. A problem anywhere is a `RecordErrors` that lists every problem of the clu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from runner.ports_promotion import Keys
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
 from runner.records.evidence import EvidenceFile
+from runner.records.fired import Begun, Fired
 from runner.records.intake import Incumbent
 from runner.records.judging import Calibration, JudgeFile
 from runner.records.params import ClusterParams, Params
@@ -36,6 +37,8 @@ R = TypeVar("R", bound=Record)
 POLICY = ("policy/allowed_signers", "policy/revoked", "policy/trust.yaml")
 
 BASE_ALONE = Incumbent(sequence=0)
+BEGUN = "clusters/{}/run/triggers.yaml"
+"""Where a run branch says what began its iteration."""
 NO_KEYS = Keys(b"", b"")
 
 
@@ -72,6 +75,8 @@ class Workspace:
     """Those that `rubrics` name and that there are, by id."""
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     """Of these judges, on this cluster's labels."""
+    triggers: tuple[Fired, ...] = ()
+    """Of a run branch: what its iteration was queued for, where it was no change of main."""
 
     @property
     def graded_by(self) -> Mapping[SetName, frozenset[str]]:
@@ -103,11 +108,6 @@ def clusters(reader: Reader) -> tuple[str, ...]:
     return tuple(sorted(f.cluster for f in found if f is not None and f.kind is Cluster))
 
 
-def load_all(reader: Reader, *, parse: RecordParser) -> Mapping[str, Workspace]:
-    """Every cluster's workspace, by name."""
-    return {cluster: load(reader, cluster, parse=parse) for cluster in clusters(reader)}
-
-
 def unknown(reader: Reader, cluster: str) -> RecordError:
     """That there is no such cluster, and which there are."""
     known = ", ".join(clusters(reader)) or "none yet; see `hallmark import labelled --help`"
@@ -130,13 +130,15 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
     pointers = {_stem(path): pointer for path, pointer in tray.all(home + "data/", DataPointer).items()}
     promotions = tray.all(home + "promotions/", PromotionRecord)
     promoted = _sweeps(reader, home)
+    begun = tray.there(BEGUN.format(cluster), Begun)
     params = tray.one(PARAMS, Params)
     if params is not None and cluster not in params.clusters:
         hint = f"add `{cluster}: {{}}` below `clusters:` for the defaults"
         tray.errors.append(RecordError("is missing", path=PARAMS, field=f"clusters.{cluster}", hint=hint))
     if record is None or problem is None or params is None or tray.errors:
         raise RecordErrors(tray.errors)
-    rubrics = relevant_rubrics(record, scenarios, every_rubric.values())
+    named = {scenario.rubric for found in scenarios.values() for scenario in found}
+    rubrics = relevant_rubrics(record, named, every_rubric.values())
     judges, calibrations = _judges(tray, cluster, rubrics.values())
     policy = {path: reader.read(path) for path in POLICY if reader.paths(path)}
     digests = {
@@ -167,6 +169,7 @@ def load(reader: Reader, cluster: str, *, parse: RecordParser) -> Workspace:
         keys=Keys(policy.get(POLICY[0], b""), policy.get(POLICY[1], b"")),
         judges=judges,
         calibrations=calibrations,
+        triggers=begun.triggers if begun is not None else (),
     )
 
 
@@ -186,11 +189,8 @@ def _judges(
     )
 
 
-def relevant_rubrics(
-    cluster: Cluster, scenarios: Mapping[SetName, Sequence[Scenario]], rubrics: Iterable[Rubric]
-) -> Mapping[str, Rubric]:
-    """The rubrics that the scenarios name and those written for one of the cluster's capabilities, by id, sorted."""
-    named = {scenario.rubric for found in scenarios.values() for scenario in found}
+def relevant_rubrics(cluster: Cluster, named: Container[str], rubrics: Iterable[Rubric]) -> Mapping[str, Rubric]:
+    """The rubrics that scenarios name and those written for one of the cluster's capabilities, by id, sorted."""
     own = {capability.id for capability in cluster.capabilities}
     return {r.id: r for r in sorted(rubrics, key=lambda r: r.id) if r.id in named or own & set(r.capabilities)}
 

@@ -21,8 +21,8 @@ from runner.edges.readers import DirectoryReader
 from runner.edges.standing import StandingReader
 from runner.edges.yaml_files import dump, line_of, read
 from runner.errors import RecordError
+from runner.rules.governed import GOVERNED
 from runner.survey import Survey
-from runner.wiring_check import GOVERNED
 from tests.reviewed_fixture import edit, put, scenario, write
 from tests.test_domain_rules import RULE
 from tests.test_workspace import BROKEN, CLUSTER, CORE, HELDOUT

@@ -97,11 +97,11 @@ def test_redaction_leaves_no_placeholder() -> None:
 
 
 def test_a_hostile_pattern_and_text_take_no_longer() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     holds(check("must-match", pattern=r"(a+)+$"), "a" * 5_000 + "!")
     for text in ("[" * 50_000, "{{" + "a" * 50_000, "[AA" + " A" * 50_000, "<your" * 20_000, "lorem" + " " * 50_000):
         assert holds(check("no-placeholders"), text)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @given(st.text(max_size=60), st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=3))

@@ -102,9 +102,7 @@ def test_a_killed_run_that_is_taken_up_repeats_and_loses_no_row(tmp_path: Path) 
 
 def test_requests_go_side_by_side_and_no_more_than_allowed(tmp_path: Path) -> None:
     with ChatServerThread(delay=0.02) as server:
-        started = time.monotonic()
         write(server.url, tmp_path, 40, concurrency=8)
-        assert time.monotonic() - started < 40 * 0.02
         assert 4 < server.most_at_once <= 8
 
 

@@ -36,9 +36,9 @@ def test_a_pattern_that_takes_backtracking_is_refused_by_field(pattern: str) -> 
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(a?){40}a{40}b", "(.*a){12}b", "a*a*a*a*a*b"])
 def test_what_explodes_elsewhere_takes_its_time_and_no_more(pattern: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert not found(program(pattern), "a" * 400 + "!")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 PIECES = st.sampled_from(["a", "b", ".", r"\d", r"\W", "[a-c]", "[^b1]", "^", "$", r"\b", r"\B", " ", "1"])

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -446,9 +445,7 @@ def test_two_processes_do_not_work_on_one_run(fresh, tmp_path):
         runs.open(CLUSTER, "it-1")
     done.set()
     child.join()
-    started = time.monotonic()
     runs.open(CLUSTER, "it-1")
-    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("relative", [True, False])

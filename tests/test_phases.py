@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -59,11 +58,9 @@ def test_all_thirteen_phases_pass_and_the_weak_capabilities_improve(done: Any) -
     assert max(against.values()) < 0.01
 
 
-def test_it_takes_about_a_second_and_the_same_again() -> None:
+def test_the_same_again_gives_the_same_artifacts() -> None:
     first_space, first = fixture()
-    start = time.perf_counter()
     run_all(first_space, first)
-    assert time.perf_counter() - start < 5
     second_space, second = fixture()
     run_all(second_space, second)
     left, right = MemoryArtifacts(first), MemoryArtifacts(second)

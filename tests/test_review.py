@@ -137,6 +137,16 @@ def test_a_default_that_is_written_out_is_no_change(top: Path) -> None:
     assert "No scenario, rubric or limit changes; 1 file in all." in plain(review)
 
 
+def test_a_block_where_there_was_none_is_told_of_by_what_it_holds(top: Path) -> None:
+    server = {"id": "elsewhere", "url": "https://models.example/v1", "model": "m", "sends": ["gold"]}
+    change(top, CLUSTER_FILE, generation={"servers": [server]})
+    (one,) = reviewed(top).settings
+    assert (one.field, one.direction) == ("generation.servers[elsewhere]", Direction.LOOSENED)
+    change(top, CLUSTER_FILE, generation=None)
+    (one,) = reviewed(top).settings
+    assert (one.field, one.direction) == ("generation.servers[elsewhere]", Direction.TIGHTENED)
+
+
 def test_criteria_that_go_or_need_not_be_met_loosen(top: Path) -> None:
     criteria = [
         {"id": "label", "description": "It is the label", "grader": {"kind": "exact"}},

@@ -69,10 +69,10 @@ def test_what_would_take_too_long_is_not_said_to_be_the_same():
 def test_many_wide_classes_are_told_apart_in_time():
     """Every character against every class would be 10^10 steps here."""
     wide = "".join(f"[{chr(0x1000 + 990 * n)}-{chr(0x1000 + 990 * n + 989)}]" for n in range(40))
-    started = time.monotonic()
+    started = time.process_time()
     assert not same_language(wide, "a")
     assert same_language(wide, f"({wide})")
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def _expression(rng: random.Random, depth: int) -> str:

@@ -10,7 +10,7 @@ import click
 
 from runner import wiring_check
 from runner.errors import ExitCode, RecordError
-from runner.wiring_check import GOVERNED
+from runner.rules.governed import GOVERNED
 
 _MARKS = ("params.yaml", "clusters", "scenarios")
 

@@ -15,6 +15,7 @@ from runner.errors import ModelError
 from runner.ports import Model, Tree
 from runner.records.cluster import HubBase, PathBase
 from runner.records.conversation import Conversation
+from runner.rules.answer_key import Identity
 from runner.rules.canonical import digest, tree_digest
 from runner.rules.conversations import chat_form
 
@@ -125,6 +126,17 @@ def tokenizer_digests(model: Model) -> tuple[str, str]:
         return "", ""
     spelling, templates = ({name: files[name] for name in names if name in files} for names in (SPELLING, TEMPLATES))
     return tree_digest(spelling), tree_digest(templates)
+
+
+def identity_of(model: Model, *, engine: str, version: str, setting: str) -> Identity:
+    """`model` answered by an engine that is given its base and tokenizer, with nothing loaded for it."""
+    tokenizer, template = tokenizer_digests(model)
+    return Identity(base_digest(model), adapter_digest(model), tokenizer, template, engine, version, setting)
+
+
+def adapter_digest(model: Model) -> str:
+    """Of the adapter's files; empty for the base alone."""
+    return model.adapter.digest if model.adapter is not None else ""
 
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[Conversation], *, longest: int) -> list[list[int]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.edges import generation_loop, lora, tiny_base
-from runner.edges.bases import accelerator, base_digest, network_of, tokenizer_digests, tokenizer_of
+from runner.edges.bases import accelerator, base_digest, identity_of, network_of, tokenizer_of
 from runner.edges.generation_loop import Setting
 from runner.edges.latency import latency
 from runner.edges.machine import processor
@@ -82,12 +82,8 @@ class TransformersModels:
         """Of a tiny base, which stays on the CPU, without importing torch."""
         from importlib.metadata import version
 
-        tokenizer, template = tokenizer_digests(model)
-        return Identity(
-            base=base_digest(model),
-            adapter=model.adapter.digest if model.adapter is not None else "",
-            tokenizer=tokenizer,
-            template=template,
+        return identity_of(
+            model,
             engine="transformers",
             version=", ".join([*(f"{name} {version(name)}" for name in COMPUTE), generation_loop.VERSION]),
             setting=", ".join([f"{self.threads} threads", processor(), *accelerator(model)]),

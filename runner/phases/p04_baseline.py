@@ -10,11 +10,11 @@ from runner.ports import Output, Ports, Tree
 from runner.records.base import Record
 from runner.records.scenario import SetName
 from runner.records.score import Baseline
+from runner.records.terms import ASKED
 from runner.workspace import Inputs
 
 Made = dict[str, Record | Sequence[Record] | Tree]
 BASE, INCUMBENT = "base", "incumbent"
-ASKED = tuple(name for name in SetName if name is not SetName.RESERVE)
 
 
 def run(inputs: Inputs, ports: Ports) -> Output:

@@ -20,6 +20,10 @@ class SetName(StrEnum):
     """Enum's own is written in Python, and sets are the key of every grade."""
 
 
+ASKED = tuple(name for name in SetName if name is not SetName.RESERVE)
+"""The sets that models are asked. The reserve is looked at for leaks, and never answered."""
+
+
 class Perturbation(StrEnum):
     """What is done to core to see whether a model is robust (`rules.perturbation` does it)."""
 

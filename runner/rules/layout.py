@@ -19,7 +19,7 @@ from runner.records.triage import Review, TriageFile
 from runner.rules import scenario_place
 
 PARAMS = "params.yaml"
-_SLUG = scenario_place.SLUG
+_SLUG, _ANY = scenario_place.SLUG, "[^/]+"
 
 
 class Place(NamedTuple):
@@ -30,59 +30,31 @@ class Place(NamedTuple):
     shape: str
 
 
+def _place(kind: type[Record], shape: str, *, stem: str = "", pattern: str = _SLUG) -> Place:
+    """Where `shape` says: `<stem>` is the stem and looks like `pattern`, any other part in angles is a slug."""
+    parts = re.split(r"<(\w+)>", shape)  # text and names in turns
+    named = {name: f"(?P<{name}>{_SLUG})" for name in parts[1::2]} | {stem: f"(?P<stem>{pattern})"}
+    texts = [named[part] if at % 2 else re.escape(part) for at, part in enumerate(parts)]
+    return Place(re.compile("".join(texts) + r"\Z"), kind, shape)
+
+
 PLACES = (
     Place(scenario_place.PATTERN, Scenario, scenario_place.SHAPE),
-    Place(re.compile(r"rubrics/(?P<stem>[^/]+)\.yaml\Z"), Rubric, "rubrics/<id>.yaml"),
-    Place(re.compile(rf"rubrics/judges/(?P<stem>{_SLUG})\.yaml\Z"), JudgeFile, "rubrics/judges/<id>.yaml"),
-    Place(
-        re.compile(rf"rubrics/judges/(?P<stem>{_SLUG})/(?P<cluster>{_SLUG})\.labels\.yaml\Z"),
-        JudgeLabels,
-        "rubrics/judges/<judge>/<cluster>.labels.yaml",
-    ),
-    Place(
-        re.compile(rf"rubrics/judges/(?P<stem>{_SLUG})/(?P<cluster>{_SLUG})\.calibration\.yaml\Z"),
-        Calibration,
-        "rubrics/judges/<judge>/<cluster>.calibration.yaml",
-    ),
-    Place(re.compile(rf"clusters/(?P<cluster>{_SLUG})/cluster\.yaml\Z"), Cluster, "clusters/<cluster>/cluster.yaml"),
-    Place(re.compile(rf"clusters/(?P<cluster>{_SLUG})/problem\.md\Z"), Problem, "clusters/<cluster>/problem.md"),
-    Place(
-        re.compile(rf"clusters/(?P<cluster>{_SLUG})/benchmark\.lock\Z"),
-        BenchmarkLock,
-        "clusters/<cluster>/benchmark.lock",
-    ),
-    Place(
-        re.compile(rf"clusters/(?P<cluster>{_SLUG})/triage/(?P<stem>[^/]+)\.yaml\Z"),
-        TriageFile,
-        "clusters/<cluster>/triage/<iteration>.yaml",
-    ),
-    Place(
-        re.compile(rf"clusters/(?P<cluster>{_SLUG})/triage/(?P<iteration>{_SLUG})/(?P<stem>{_SLUG})\.yaml\Z"),
-        Review,
-        "clusters/<cluster>/triage/<iteration>/<reviewer>.yaml",
-    ),
-    Place(
-        re.compile(rf"clusters/(?P<cluster>{_SLUG})/data/(?P<stem>[^/]+)\.jsonl\.dvc\Z"),
-        DataPointer,
-        "clusters/<cluster>/data/<name>.jsonl.dvc",
-    ),
-    Place(
-        re.compile(rf"clusters/(?P<cluster>{_SLUG})/evaluations/(?P<stem>[^/]+)\.json\Z"),
-        EvaluationRun,
-        "clusters/<cluster>/evaluations/<run>.json",
-    ),
-    Place(
-        re.compile(rf"clusters/(?P<cluster>{_SLUG})/evaluations/(?P<stem>[^/]+)\.jsonl\.zst\.dvc\Z"),
-        DataPointer,
-        "clusters/<cluster>/evaluations/<run>.jsonl.zst.dvc",
-    ),
-    Place(
-        re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<stem>[0-9]+)/record\.yaml\Z"),
-        PromotionRecord,
-        "clusters/<cluster>/promotions/<seq>/record.yaml",
-    ),
+    _place(Rubric, "rubrics/<id>.yaml", stem="id", pattern=_ANY),
+    _place(JudgeFile, "rubrics/judges/<id>.yaml", stem="id"),
+    _place(JudgeLabels, "rubrics/judges/<judge>/<cluster>.labels.yaml", stem="judge"),
+    _place(Calibration, "rubrics/judges/<judge>/<cluster>.calibration.yaml", stem="judge"),
+    _place(Cluster, "clusters/<cluster>/cluster.yaml"),
+    _place(Problem, "clusters/<cluster>/problem.md"),
+    _place(BenchmarkLock, "clusters/<cluster>/benchmark.lock"),
+    _place(TriageFile, "clusters/<cluster>/triage/<iteration>.yaml", stem="iteration", pattern=_ANY),
+    _place(Review, "clusters/<cluster>/triage/<iteration>/<reviewer>.yaml", stem="reviewer"),
+    _place(DataPointer, "clusters/<cluster>/data/<name>.jsonl.dvc", stem="name", pattern=_ANY),
+    _place(EvaluationRun, "clusters/<cluster>/evaluations/<run>.json", stem="run", pattern=_ANY),
+    _place(DataPointer, "clusters/<cluster>/evaluations/<run>.jsonl.zst.dvc", stem="run", pattern=_ANY),
+    _place(PromotionRecord, "clusters/<cluster>/promotions/<seq>/record.yaml", stem="seq", pattern="[0-9]+"),
     Place(re.compile(r"policy/(?P<stem>trust)\.yaml\Z"), Trust, "policy/trust.yaml"),
-    Place(re.compile(r"params\.yaml\Z"), Params, PARAMS),
+    _place(Params, PARAMS),
 )
 
 FORMATTED: tuple[type[Record], ...] = (Scenario, Rubric, JudgeFile, Cluster, Problem, BenchmarkLock, Params)

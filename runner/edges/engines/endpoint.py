@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.edges.bases import base_digest, context_of
+from runner.edges.bases import adapter_digest, base_digest, context_of
 from runner.edges.chat.client import ChatClient
 from runner.edges.chat.control import post
 from runner.edges.chat.key import key_of
@@ -37,7 +37,7 @@ class EndpointModelServer:
     def identity(self, model: Model) -> Identity:
         return Identity(
             base=base_digest(model),
-            adapter=model.adapter.digest if model.adapter is not None else "",
+            adapter=adapter_digest(model),
             tokenizer="",
             template="",
             engine="openai",

@@ -11,23 +11,8 @@ from runner.edges.engines.model_server import ModelServer, Opened
 from runner.edges.engines.prompts import Prompts, draws
 from runner.edges.latency import latency
 from runner.errors import ModelError
-from runner.ports import (
-    Answers,
-    Fitted,
-    Keep,
-    LanguageModels,
-    Latency,
-    Model,
-    Pretrained,
-    Progress,
-    Tree,
-    forget,
-    silent,
-)
+from runner.ports import Answers, Keep, LanguageModels, Latency, Model, Progress, forget, silent
 from runner.records.conversation import Conversation
-from runner.records.dataset import Example
-from runner.records.params import BaseRecipe, TrainRecipe
-from runner.records.training import TrainingRow
 from runner.rules.answer_key import Identity, Sampling
 
 
@@ -37,6 +22,7 @@ class ServedModels:
 
     def __init__(self, models: LanguageModels, server: ModelServer) -> None:
         self._models, self._server = models, server
+        self.pretrain, self.fit, self.strengthen = models.pretrain, models.fit, models.strengthen
         self._prompts = Prompts(server.form)
         self._usage: Counter[str] = Counter()
 
@@ -92,39 +78,6 @@ class ServedModels:
         opened.client.answer(handed.missing, handed, what="measuring latency")
         self._usage.update(opened.client.usage.counts)
         return latency(opened.client.usage.seconds, peak_memory_mib=self._server.peak_memory_mib())
-
-    def pretrain(
-        self,
-        examples: Sequence[Example],
-        dev: Sequence[Example],
-        *,
-        instruction: str,
-        recipe: BaseRecipe,
-        seed: int,
-        threads: int,
-        progress: Progress = silent,
-    ) -> Pretrained:
-        return self._models.pretrain(
-            examples, dev, instruction=instruction, recipe=recipe, seed=seed, threads=threads, progress=progress
-        )
-
-    def fit(
-        self,
-        model: Model,
-        rows: Sequence[TrainingRow],
-        *,
-        instruction: str,
-        recipe: TrainRecipe,
-        seed: int,
-        threads: int,
-        progress: Progress = silent,
-    ) -> Fitted:
-        return self._models.fit(
-            model, rows, instruction=instruction, recipe=recipe, seed=seed, threads=threads, progress=progress
-        )
-
-    def strengthen(self, adapter: Tree, factor: float) -> Tree:
-        return self._models.strengthen(adapter, factor)
 
     def _answers(
         self,

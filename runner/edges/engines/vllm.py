@@ -17,7 +17,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from runner.edges.bases import base_digest, context_of, place_of, tokenizer_digests
+from runner.edges.bases import base_digest, context_of, identity_of, place_of
 from runner.edges.chat.client import ChatClient
 from runner.edges.chat.control import post
 from runner.edges.engines import shelf
@@ -67,12 +67,8 @@ class VllmModelServer:
 
     def identity(self, model: Model) -> Identity:
         installed = self._environment.installed
-        tokenizer, template = tokenizer_digests(model)
-        return Identity(
-            base=base_digest(model),
-            adapter=model.adapter.digest if model.adapter is not None else "",
-            tokenizer=tokenizer,
-            template=template,
+        return identity_of(
+            model,
             engine="vllm",
             version=installed.version,
             setting=f"{installed.number_type}, context {self.context(model)}, "

@@ -27,8 +27,11 @@ LONGEST_QUOTE = 300
 
 def markdown(review: ChangeReview) -> str:
     """The comment. The same review gives the same text; what does not fit is left out and counted."""
-    made = [_comment(review, most) for most in LIMITS]
-    return next((text for text in made if len(text.encode()) <= LONGEST), made[-1])
+    for most in LIMITS:
+        text = _comment(review, most)
+        if len(text.encode()) <= LONGEST:
+            break
+    return text
 
 
 def code(text: str) -> str:

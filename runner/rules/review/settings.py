@@ -70,7 +70,6 @@ def setting_changes(
     *,
     path: str,
     sides: tuple[Side, Side],
-    skip: tuple[str, ...] = (),
 ) -> Iterator[SettingChange]:
     """Each field that says something else, in its order; of an item that comes or goes, the item alone."""
     old, new = flat(before), flat(after)
@@ -78,14 +77,14 @@ def setting_changes(
     for field in dict.fromkeys([*old, *new]):
         there = (field in old, field in new)
         same = all(there) and old[field] == new[field]
-        if same or field.startswith(skip) or any(field.startswith((f"{one}.", f"{one}<")) for one in gone):
+        if same or any(field.startswith((f"{one}.", f"{one}<")) for one in gone):
             continue
         if field.endswith(".kind"):
             gone.append(field.removesuffix(".kind"))
         if not all(there):
-            gone.append(field)
             if not field.endswith("]") and _empty(old.get(field, new.get(field))):
-                continue
+                continue  # what a block or a list, which is told of by what it holds, is where there is none
+            gone.append(field)
         rule = rule_for(field, table)
         at = sides[1] if there[1] or path in sides[1].records else sides[0]
         yield SettingChange(
