@@ -164,6 +164,8 @@ class MachineFacts:
     cpus: int
     memory_gib: float
     gpu: bool
+    boundaries: tuple[str, ...] = ()
+    """Those that the machine declares itself inside of."""
 
 
 class Machine(Protocol):

@@ -13,6 +13,10 @@ from pathlib import Path
 from runner.edges import clock
 from runner.ports import MachineFacts
 
+BOUNDARY = Path("/etc/hallmark/boundary")
+"""What whoever runs the machine declares. Where it is, it is the last word: a job can set a variable, and not this."""
+BOUNDARY_VARIABLE = "HALLMARK_BOUNDARY"
+
 
 def processor() -> str:
     """What the processor calls itself, as far as the system says: machines that say the same compute the same."""
@@ -40,4 +44,14 @@ class ThisMachine:
             cpus=len(os.sched_getaffinity(0)),
             memory_gib=round(memory, 1),
             gpu=shutil.which("nvidia-smi") is not None,
+            boundaries=declared_boundaries(),
         )
+
+
+def declared_boundaries() -> tuple[str, ...]:
+    """The boundaries that this machine declares itself inside of, by name, with spaces or commas between."""
+    try:
+        said = BOUNDARY.read_text(errors="replace")
+    except FileNotFoundError:
+        said = os.environ.get(BOUNDARY_VARIABLE, "")
+    return tuple(dict.fromkeys(said.replace(",", " ").split()))

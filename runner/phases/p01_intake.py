@@ -16,6 +16,7 @@ from runner.records.intake import Intake
 from runner.records.trace import Trace
 from runner.records.validation import Leak
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules import boundary
 from runner.rules.benchmark import benchmark_digest, mismatches
 from runner.rules.canonical import canonical, digest
 from runner.rules.conversations import user_texts
@@ -33,9 +34,11 @@ def run(inputs: Inputs, ports: Ports) -> Output:
     Raises `ModelError` where the cluster names tasks of a harness that is not here: phase 12 could not ask them.
     """
     space = inputs.workspace
+    facts = ports.machine.facts()
     found = (
         *_problem(space.problem, space.cluster),
-        *_machine(space.cluster, ports.machine.facts()),
+        *_machine(space.cluster, facts),
+        *boundary.reasons(space.cluster, facts.boundaries),
         *mismatches(space.cluster, space.lock, space.scenarios, judges=space.benchmark_judges),
         *reasons(space.bench),
     )

@@ -9,6 +9,7 @@ from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.diversity import DiversityLimits
 from runner.records.domain_rules import DomainRule
 from runner.records.evaluation_policy import EvaluationPolicy
+from runner.records.fleet import Fleet
 from runner.records.gated import BenchmarkLock as BenchmarkLock
 from runner.records.gated import Capability as Capability
 from runner.records.gated import FrozenSet as FrozenSet
@@ -98,7 +99,8 @@ class Cluster(Sparse):
     """`clusters/<cluster>/cluster.yaml`."""
 
     SPARSE = frozenset(
-        {"answer_field", "diversity", "domain_rules", "evaluation", "generation", "mixture", "plateau", "signals"}
+        {"answer_field", "diversity", "domain_rules", "evaluation", "fleet", "generation", "mixture", "plateau"}
+        | {"signals"}
     )
 
     id: Slug
@@ -110,6 +112,8 @@ class Cluster(Sparse):
     base: Base
     serving: Serving
     hardware: Hardware = Hardware()
+    fleet: Fleet | None = None
+    """The boundary that it belongs to, and what may leave it; none where it is left out, and nothing leaves."""
     benchmark_version: Positive
     capabilities: tuple[Capability, ...] = Field(min_length=1)
     gate: GateLimits
@@ -131,6 +135,10 @@ class Cluster(Sparse):
     """Which production signals may steer the set; the defaults where it is left out."""
     generation: Generation | None = None
     """The servers that may write candidates; none where it is left out."""
+
+    @property
+    def place(self) -> Fleet:
+        return self.fleet or Fleet()
 
     @property
     def evaluation_policy(self) -> EvaluationPolicy:

@@ -23,7 +23,7 @@ from runner.records.policy import Trust
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Review, TriageFile
-from runner.rules import crossref_scenarios
+from runner.rules import boundary, crossref_scenarios
 from runner.rules.crossref_judges import judged, misnamed
 from runner.rules.crossref_scenarios import (
     Finding,
@@ -160,6 +160,7 @@ def _cluster(tree: Records, name: str, cluster: Cluster) -> Iterator[Finding]:
             yield Finding(path, f"capabilities[{number}].id", text, "remove one of the two")
         seen.add(capability.id)
     yield from (Finding(path, *misfit) for misfit in misfits(cluster))
+    yield from (Finding(*fault) for fault in boundary.strangers(cluster))
     yield from _problem(tree.of(Problem, name).get(f"{home}/problem.md"), cluster, home, tree)
     lock = tree.of(BenchmarkLock, name).get(f"{home}/benchmark.lock")
     if lock is not None:

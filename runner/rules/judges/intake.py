@@ -8,23 +8,16 @@ from typing import NamedTuple
 
 from runner.records.cluster import Cluster
 from runner.records.judge import Judge
-from runner.records.judging import Calibration, JudgeFile
+from runner.records.judging import Calibration, JudgeFile, ServedModel
 from runner.records.rubric import Rubric
 from runner.records.terms import SetName
 from runner.records.verdict import Reason
+from runner.rules.boundary import stranger
+from runner.rules.fault import Fault
 from runner.rules.judges.calibration import refused
 from runner.rules.judges.identity import conflicts, judges_of, unsent
 
 STEP = "judges"
-
-
-class Fault(NamedTuple):
-    """One thing that does not hold: in which file, at which field, what, and the fix."""
-
-    path: str
-    field: str
-    problem: str
-    hint: str
 
 
 class Bench(NamedTuple):
@@ -54,7 +47,7 @@ class Bench(NamedTuple):
 
 def faults(bench: Bench) -> Iterator[Fault]:
     """Every fault of a cluster's judges: a rubric names none that there is, or requires what may not count; one would
-    judge itself or what it wrote; one would be shown what may not leave for it."""
+    judge itself or what it wrote; one would be shown what may not leave for it, or stands outside the boundary."""
     yield from _unknown(bench)
     for rubric, field, problem in refused(bench.named, bench.judges, bench.calibrations):
         hint = f"`hallmark calibrate {bench.cluster.id}`, or write `required: false` beside a criterion that counts"
@@ -83,6 +76,8 @@ def _unknown(bench: Bench) -> Iterator[Fault]:
 
 def _partial(judge: JudgeFile, cluster: Cluster, sets: Iterable[SetName]) -> Iterator[Fault]:
     path = f"rubrics/judges/{judge.id}.yaml"
+    if isinstance(judge.model, ServedModel):
+        yield from stranger(cluster, judge.model, path=path, field="model.url")
     for problem in conflicts(judge, cluster):
         yield Fault(path, "model", f"{problem}, of {cluster.id}", "name another model as the judge")
     for shown in sets:

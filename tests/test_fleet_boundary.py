@@ -1,0 +1,145 @@
+"""The boundary that a cluster declares: which machines may work on it, and which servers may be asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.edges import machine
+from runner.edges.simulated import simulated_ports
+from runner.edges.yaml_files import parse
+from runner.ports import MachineFacts
+from runner.records.cluster import Cluster
+from runner.records.endpoint import Endpoint
+from runner.records.fleet import Fleet
+from runner.records.rubric import Rubric
+from runner.records.terms import SetName
+from runner.records.verdict import Outcome
+from runner.rules.boundary import host_of, outside, stranger, strangers, unservable
+from runner.rules.canonical import digest
+from runner.rules.crossref import check
+from runner.rules.judges.intake import Bench, faults
+from tests.evidence_fixture import cluster
+from tests.flywheel_fixture import fixture
+from tests.judged_fixture import POLITE, SERVED, judge
+from tests.test_phases import run_all
+
+PLANT = {"boundary": "plant-7", "hosts": ["llm.plant-7.example"]}
+EMBEDDED = Path(__file__).parent.parent / "clusters/support-desk/cluster.yaml"
+
+
+def test_a_cluster_without_the_block_has_the_bytes_and_the_digest_that_it_had() -> None:
+    path = "clusters/support-desk/cluster.yaml"
+    record = parse(EMBEDDED.read_bytes(), Cluster, path=path)
+    assert "fleet" not in record.model_dump(mode="json")
+    assert digest(record.model_copy(update={"fleet": Fleet()})) == digest(record)
+    assert digest(record.model_copy(update={"fleet": Fleet(boundary="plant-7")})) != digest(record)
+    assert record.place == Fleet()
+    said = Fleet(boundary="plant-7").model_dump(mode="json")
+    assert said == {"boundary": "plant-7"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "passes"),
+    [((), False), (("plant-8",), False), (("plant-7",), True), (("eu", "plant-7"), True), (("PLANT-7",), False)],
+)
+def test_a_machine_works_only_inside(declared: tuple[str, ...], passes: bool) -> None:
+    assert (outside(Fleet(boundary="plant-7"), declared) == ()) is passes
+    assert outside(Fleet(), declared) == ()
+
+
+def test_an_adapter_is_fetched_into_its_own_boundary_and_those_that_are_named() -> None:
+    place = Fleet(boundary="plant-7", serves_in=("shop",))
+    assert unservable(place, ("shop",)) == ()
+    assert unservable(place, ("plant-7",)) == ()
+    (reason,) = unservable(place, ("office",))
+    assert "declared inside office, and only one inside plant-7 or shop may serve" in reason.problem
+    assert outside(place, ("shop",)) != ()
+
+
+@pytest.mark.parametrize("declared", [(), ("office",)])
+def test_intake_refuses_a_machine_of_another_boundary(declared: tuple[str, ...]) -> None:
+    space, values = fixture(fleet=PLANT)
+    ports = simulated_ports(facts=MachineFacts("here", 8, 64.0, gpu=False, boundaries=declared))
+    verdict = run_all(space, values, ports, upto="intake")["intake"].verdict
+    assert (verdict.outcome, [reason.step for reason in verdict.reasons]) == (Outcome.REFUSE, ["boundary"])
+
+
+def test_what_runs_the_machine_says_its_boundaries_and_no_job_overrules_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "BOUNDARY", tmp_path / "boundary")
+    monkeypatch.delenv("HALLMARK_BOUNDARY", raising=False)
+    assert machine.declared_boundaries() == ()
+    monkeypatch.setenv("HALLMARK_BOUNDARY", "eu, plant-7 eu")
+    assert machine.declared_boundaries() == ("eu", "plant-7")
+    (tmp_path / "boundary").write_text("office\n")
+    assert machine.ThisMachine().facts().boundaries == ("office",)
+    (tmp_path / "boundary").write_text("")
+    assert machine.declared_boundaries() == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "inside"),
+    [
+        ("http://127.0.0.1:8000/v1", True),
+        ("http://localhost/v1", True),
+        ("http://[::1]:8000/v1", True),
+        ("https://LLM.plant-7.example:8443/v1", True),
+        ("https://llm.plant-7.example.attacker.example/v1", False),
+        ("https://127.attacker.example/v1", False),
+        ("https://127.0.0.1.attacker.example/v1", False),
+        ("https://localhost.attacker.example/v1", False),
+        ("https://api.example.com/v1", False),
+        ("http://10.0.0.7/v1", False),
+    ],
+)
+def test_a_server_is_inside_on_the_machine_itself_or_where_it_is_named(url: str, inside: bool) -> None:
+    server = Endpoint(id="big", url=url, model="m")
+    where: dict[str, Any] = {"path": "f", "field": "url"}
+    assert (list(stranger(made(), server, **where)) == []) is inside
+    assert list(stranger(cluster(), server, **where)) == []
+
+
+def made(**more: Any) -> Cluster:
+    return Cluster.model_validate({**cluster().model_dump(), "fleet": PLANT, **more})
+
+
+SERVING = {
+    "engine": "openai",
+    "target": "the desk",
+    "endpoint": {"id": "far", "url": "https://api.example.com/v1", "model": "m"},
+}
+GENERATION = {"servers": [{"id": "writer", "url": "https://writer.example/v1", "model": "m", "sends": ["gold"]}]}
+
+
+def test_check_and_intake_refuse_servers_outside() -> None:
+    record = made(serving=SERVING, generation=GENERATION)
+    found = {(one.field, one.problem) for one in check({"clusters/support-desk/cluster.yaml": record})}
+    said = "on {} is outside the boundary plant-7 of support-desk"
+    assert ("serving.endpoint.url", "the server far " + said.format("api.example.com")) in found
+    assert ("generation.servers[0].url", "the server writer " + said.format("writer.example")) in found
+    assert list(strangers(cluster())) == []
+    space, values = fixture(fleet=PLANT, generation=GENERATION)
+    ports = simulated_ports(facts=MachineFacts("here", 8, 64.0, gpu=False, boundaries=("plant-7",)))
+    verdict = run_all(space, values, ports, upto="intake")["intake"].verdict
+    assert [reason.step for reason in verdict.reasons] == ["boundary"]
+    assert "generation.servers[0].url" in verdict.reasons[0].problem
+
+
+def test_a_judge_outside_is_refused() -> None:
+    rubric = Rubric.model_validate({"id": "tone", "title": "The tone", "status": "approved", "criteria": [POLITE]})
+    found = [
+        faults(Bench(made(), {SetName.CORE: frozenset({"tone"})}, {"tone": rubric}, {"tone": judge(model=model)}, {}))
+        for model in (SERVED, {**SERVED, "url": "https://judge.example/v1"})
+    ]
+    outside = [[one for one in each if one.field == "model.url"] for each in found]
+    assert [len(each) for each in outside] == [0, 1]
+    assert outside[1][0].path == "rubrics/judges/tone.yaml"
+
+
+def test_hosts_are_read_as_clients_read_them() -> None:
+    assert host_of("https://Judge.Example:443/v1") == "judge.example"
+    assert host_of("http://[fe80::1]:80/v1") == "fe80::1"
