@@ -51,6 +51,6 @@ def test_every_job_of_a_workspace_installs_the_package_at_its_pin() -> None:
 
 
 def test_a_forge_that_is_not_known_is_refused() -> None:
-    with pytest.raises(RecordError, match="forges: .*github"):
+    with pytest.raises(RecordError, match=r"forges: .*github"):
         forge_files("sourcehut", install=PACKAGE)
     assert "github" in forges()

@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     # the flywheel
     "ingest": ("ingest:ingest", "Bring production traces in, redacted at the door."),
     "iterate": ("iterate:iterate", "Run an iteration to the next human gate, or to its bundle."),
+    "triggers": ("triggers:triggers", "Whether data, age or a falling score asks for another iteration."),
     "evaluate": ("evaluate:evaluate", "Ask a model a cluster's scenarios; read and compare the logs."),
     "phase": ("phase:phase", "Run one phase in this work tree (what a DVC stage calls)."),
     "triage": ("triage:triage", "Decide on the candidates that wait for people."),
@@ -41,6 +42,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "hook": ("hook:hook", "Install the gate as a hook of a bare repository."),
     # understanding
     "review": ("review:review", "What a change means, in words: scenarios, grading, limits, leaks, coverage."),
+    "ci": ("ci:ci", "What workflows ask: which clusters to run, and what people see of it."),
     "why": ("why:why", "Walk from an adapter to the traces it comes from, and back."),
     "export": ("export:export", "Write JSON Schemas, or what people decided as rows that train."),
     "demo": ("demo:demo", "The whole loop in a scratch directory, through to a verified promotion."),

@@ -1,0 +1,42 @@
+"""Which clusters CI iterates after main has moved, why, and on what runner each of them."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from runner.records.base import Record, Slug, Text
+
+MOST_JOBS = 256
+"""Jobs of a matrix, GitHub's limit."""
+
+
+class PlannedCluster(Record):
+    """One cluster that is iterated."""
+
+    cluster: Slug
+    runner: tuple[Text, ...]
+    """The labels that a runner must have."""
+    reasons: tuple[Text, ...] = Field(min_length=1)
+
+
+class CiPlan(Record):
+    """What `hallmark ci plan` finds."""
+
+    base: str
+    """The commit that main was at; empty where that is not known."""
+    head: Text
+    clusters: tuple[PlannedCluster, ...] = ()
+    """Sorted by cluster."""
+    untouched: Annotated[int, Field(ge=0)] = 0
+    """Clusters of which nothing changed."""
+
+    @property
+    def matrix(self) -> dict[str, Any]:
+        """What `strategy.matrix` reads: an entry a job, as many as a matrix may have."""
+        found = self.clusters[:MOST_JOBS]
+        return {"include": [{"cluster": one.cluster, "runner": list(one.runner)} for one in found]}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The clusters that no matrix has room for."""
+        return tuple(one.cluster for one in self.clusters[MOST_JOBS:])
