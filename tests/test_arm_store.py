@@ -108,7 +108,7 @@ def test_damaged_bytes_and_records_are_not_taken(tmp_path: Path) -> None:
     store.keep(arm)
     home.rename(tmp_path / "moved")
     other = kept(2)
-    (tmp_path / "moved").rename(store._home(TrainingKey.of(other.record)))
+    (tmp_path / "moved").rename(tmp_path / arm_store._name(TrainingKey.of(other.record)))
     assert store.find(TrainingKey.of(other.record)) is None, "it stands where another is looked for"
 
 

@@ -1,19 +1,17 @@
 """Adapters that sweeps trained on this machine, below `.hallmark/arms/<cluster>/`: an arm is not trained twice.
 
 A killed sweep goes on with the arms that it has, and an iteration that differs in nothing an arm depends on takes the
-earlier one's. What is kept is found by everything that decides its bytes, and its sha256 is asked for again at each
-use. It is a cache: nothing is lost with it, and none of it comes from elsewhere.
+earlier one's.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from runner.edges.files import write_directory
+from runner.edges.kept_trees import KeptTrees
 from runner.ports import KeptArm, Tree
 from runner.records.training import TrainingRecord
 from runner.rules.canonical import canonical, digest
@@ -28,30 +26,27 @@ class LocalArms:
     """`ports.ArmStore` in a directory."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self._kept = KeptTrees(root, record=RECORD, most=KEPT)
 
     def find(self, key: TrainingKey) -> KeptArm | None:
-        home = self._home(key)
+        if (found := self._kept.read(_name(key))) is None:
+            return None
         try:
-            said = json.loads((home / RECORD).read_bytes())
+            said = json.loads(found[0])
             record = TrainingRecord.model_validate(said["record"])
             seconds = float(said["seconds"])
-            files = {path.name: path.read_bytes() for path in home.iterdir() if path.name != RECORD}
-        except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        except (ValueError, KeyError, TypeError, ValidationError):
             return None
-        adapter = Tree(files)
+        adapter = Tree(found[1])
         if TrainingKey.of(record) != key or adapter.digest != record.adapter:
             return None
-        home.touch()
+        self._kept.used(_name(key))
         return KeptArm(adapter, record, seconds)
 
     def keep(self, arm: KeptArm) -> None:
         said = {"record": arm.record.model_dump(mode="json"), "seconds": arm.seconds}
-        self.root.mkdir(parents=True, exist_ok=True)
-        write_directory(self._home(TrainingKey.of(arm.record)), {**arm.adapter.files, RECORD: canonical(said)})
-        used = sorted(self.root.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        for old in used[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+        self._kept.keep(_name(TrainingKey.of(arm.record)), arm.adapter.files, record=canonical(said))
 
-    def _home(self, key: TrainingKey) -> Path:
-        return self.root / digest(list(key))
+
+def _name(key: TrainingKey) -> str:
+    return digest(list(key))

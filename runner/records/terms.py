@@ -22,6 +22,8 @@ class SetName(StrEnum):
 
 ASKED = tuple(name for name in SetName if name is not SetName.RESERVE)
 """The sets that models are asked. The reserve is looked at for leaks, and never answered."""
+JUDGING = (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.RESERVE)
+"""The sets that nothing may have seen before it is judged by them."""
 
 
 class Perturbation(StrEnum):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from runner.records.change_review import Overlap
 from runner.records.conversation import last_user_text
 from runner.records.dataset import Example
-from runner.records.terms import SetName
+from runner.records.terms import JUDGING, SetName
 from runner.records.validation import LeakHow
 from runner.rules.leakage import NEAR, FrozenTexts, Match
 from runner.rules.near_duplicates import leaders
@@ -17,8 +17,6 @@ from runner.rules.review.scenarios import reworded
 from runner.rules.review.side import WITHHELD, Placed, Side
 from runner.rules.similarity import jaccard, normal_text, shingles
 
-JUDGING = frozenset({SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.RESERVE})
-"""Sets that nothing may have seen."""
 SIZE = 2
 
 

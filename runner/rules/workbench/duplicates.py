@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import partial
 from typing import NamedTuple
 
-from runner.records.terms import SetName
+from runner.records.terms import JUDGING, SetName
 from runner.records.validation import LeakHow
 from runner.records.workbench import DataLeak, Duplicates, Pair
 from runner.rules.leakage import FrozenTexts
@@ -16,8 +16,6 @@ from runner.rules.workbench.item import Item
 
 THRESHOLD, SIZE = 0.7, 2
 """Jaccard similarity of word pairs from which two scenarios are near-duplicates: three words of twenty changed."""
-JUDGING = (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.RESERVE)
-"""The sets that nothing may have seen. Core steers diagnosis, so rows near it are told of as pairs alone."""
 SHOWN = 200
 AT_ONCE = 1_000_000
 """Characters of the texts that judge whose exact index is held in memory at a time: some 250 MB."""
