@@ -4,17 +4,18 @@
   and a phase that the ledger has passed is never run again.
 - A step that was committed but not recorded (killed in between) is recorded as it was committed, not made again.
 - A gate that waits or refuses ends the turn; the next turn takes up at the same phase.
-- Another iteration of the cluster that has not reached its bundle is superseded by a new one.
+- Another iteration of the cluster that has not reached its bundle is superseded by a new one, which takes on what
+  triggers that one was queued for.
 - Where as many iterations as the cluster's policy allows brought nothing, none begins before people change something.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from runner.errors import LedgerRace, PhaseOrderError
+from runner.begin import begin, next_entry, taking_up
+from runner.errors import PhaseOrderError
 from runner.ledger import History, extend
 from runner.phases.escalate import stopped
 from runner.pipeline import INTAKE, PHASES, Phase, perform
@@ -22,13 +23,14 @@ from runner.ports import Artifacts, LedgerStore, Ports, PullRequests, Reader, Ru
 from runner.records.base import Record
 from runner.records.dataset import Candidate
 from runner.records.failure import RubricDrafts
+from runner.records.fired import Begun
 from runner.records.intake import Intake
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.step import Step
-from runner.records.verdict import Outcome, Reason, Verdict
+from runner.records.verdict import Outcome, Verdict
 from runner.rules.looks import HELDOUT, exhausted
 from runner.rules.triage.lists import prefilled
-from runner.workspace import Workspace
+from runner.workspace import BEGUN, Workspace
 
 
 class Standing(Record):
@@ -71,6 +73,7 @@ class Flow:
 
 def iterate(flow: Flow) -> Standing:
     """Turn to the next human gate, or to the bundle. Everything before a kill is taken up, nothing is done twice."""
+    flow = replace(flow, workspace=taking_up(flow.history(), flow.workspace))
     intake = perform(INTAKE, flow.workspace, flow.source, flow.ports).artifacts["intake"]
     if not isinstance(intake, Intake):
         raise PhaseOrderError("intake did not write an intake")
@@ -78,7 +81,7 @@ def iterate(flow: Flow) -> Standing:
     stopped = _stopped(flow, intake)
     if stopped is not None:
         return stopped
-    _begin(flow, intake)
+    begin(flow.ledger, intake, at=flow.ports.clock.now())
     run = flow.runs.open(flow.cluster, iteration)
     opened: tuple[str, ...] = ()
     for phase in PHASES:
@@ -130,41 +133,13 @@ def _stopped(flow: Flow, intake: Intake) -> Standing | None:
     return Standing.model_validate({"cluster": cluster.id, "iteration": intake.iteration, **waits})
 
 
-def _begin(flow: Flow, intake: Intake) -> None:
-    """Supersede the iteration in flight that this one overtakes, and queue this one if it is new.
-
-    Raises `LedgerRace` where another process queues one of its own meanwhile: the two would supersede each other.
-    """
-
-    iteration = intake.iteration
-
-    def flying(history: History) -> str | None:
-        return next((name for name, run in history.runs.items() if run.in_flight and name != iteration), None)
-
-    def supersede(history: History) -> Entry | None:
-        other = flying(history)
-        if other is None:
-            return None
-        reason = Reason(step="supersede", problem=f"main moved on: {iteration} is pinned to the newer tree")
-        verdict = Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
-        return _next(history, EntryKind.SUPERSEDED, other, verdict=verdict)
-
-    def queue(history: History) -> Entry | None:
-        if flying(history):
-            raise LedgerRace(f"another process has queued {flying(history)} just now; let it end, and run this again")
-        if iteration in history.runs and not history.runs[iteration].superseded:
-            return None
-        return _next(history, EntryKind.QUEUED, iteration, inputs=intake.pins)
-
-    extend(flow.ledger, flow.cluster, supersede)
-    extend(flow.ledger, flow.cluster, queue)
-
-
 def _run_phase(flow: Flow, run: Run, phase: Phase, iteration: str, recorded: Mapping[str, Entry]) -> Step:
     known = {name: digest for entry in recorded.values() for name, digest in entry.outputs.items()}
     refusal = _looks_exhausted(flow, phase, recorded)
     reads = [name for stage in phase.stages for name in stage.reads]
     run.restore({name: known[name] for name in reads if name in known})
+    if phase is PHASES[0] and flow.workspace.triggers:
+        run.bring(BEGUN.format(flow.cluster), flow.dump_yaml(Begun(triggers=flow.workspace.triggers)))
     if phase.name == "triage":
         for path in _decisions(flow, iteration):
             run.bring(path, flow.reader.read(path))
@@ -224,7 +199,7 @@ def _record(flow: Flow, step: Step) -> None:
         last = history.last(step.iteration)
         if last is not None and last.kind is EntryKind.PHASE and _same(_step_of(last), step):
             return None
-        return _next(
+        return next_entry(
             history,
             EntryKind.PHASE,
             step.iteration,
@@ -236,17 +211,6 @@ def _record(flow: Flow, step: Step) -> None:
         )
 
     extend(flow.ledger, flow.cluster, draft)
-
-
-def _next(history: History, kind: EntryKind, iteration: str, **content: Any) -> Entry:
-    return Entry(
-        cluster=history.cluster,
-        sequence=history.size + 1,
-        previous=history.head,
-        kind=kind,
-        iteration=iteration,
-        **content,
-    )
 
 
 def _same(one: Step | None, other: Step) -> bool:

@@ -7,6 +7,7 @@
   (neither superseded, nor refused, nor through its bundle);
 - the thirteen phases of an iteration pass in order, each once; a phase that waited or refused may be tried again;
 - nothing follows `superseded` in an iteration but being queued again, which goes on where it was;
+- only being queued names triggers;
 - a receipt follows a passed bundle, and names the promotion after the last;
 - a look at held-out belongs to no iteration, may come at any time, and names the set and the candidate.
 
@@ -114,6 +115,8 @@ class History:
             raise VerificationError(f"{where}: the next sequence is {self.size + 1}")
         if entry.previous != self.head:
             raise VerificationError(f"{where}: `previous` is not the digest of entry {self.size}")
+        if entry.triggers and entry.kind is not EntryKind.QUEUED:
+            raise PhaseOrderError("triggers begin an iteration: only a queued entry names them")
         if entry.kind is EntryKind.LOOK:
             _check_look(entry)
             return History(self.cluster, (*self.entries, entry), self.runs)
@@ -144,7 +147,7 @@ class History:
     def _queued(self, entry: Entry, run: Run | None) -> Run:
         if not entry.iteration:
             raise PhaseOrderError("a queued entry names its iteration")
-        flying = next((name for name, other in self.runs.items() if other.in_flight), None)
+        flying = self.flying
         if flying is not None:
             raise PhaseOrderError(f"iteration {flying} is in flight; supersede it before queueing {entry.iteration}")
         if run is not None and not run.superseded:
@@ -164,7 +167,17 @@ class History:
     @cached_property
     def current(self) -> str | None:
         """The iteration queued last; none where nothing was queued."""
-        return next((e.iteration for e in reversed(self.entries) if e.kind is EntryKind.QUEUED), None)
+        return self.queued.iteration if self.queued else None
+
+    @cached_property
+    def flying(self) -> str | None:
+        """The iteration in flight; none where the last one is over."""
+        return next((name for name, run in self.runs.items() if run.in_flight), None)
+
+    @cached_property
+    def queued(self) -> Entry | None:
+        """The entry that queued an iteration last."""
+        return next((entry for entry in reversed(self.entries) if entry.kind is EntryKind.QUEUED), None)
 
     def last(self, iteration: str) -> Entry | None:
         """The last queued, phase or superseded entry of `iteration`."""

@@ -54,9 +54,11 @@ def run(inputs: Inputs, ports: Ports) -> Output:
 
 
 def pin(space: Workspace) -> Intake:
-    """The pinned iteration. Triage is people's answer to an iteration, so it is no part of what makes one."""
+    """The pinned iteration. Triage is people's answer to an iteration, so it is no part of what makes one. The triggers
+    that it was queued for are: it may be pinned to the very files that the last one was pinned to."""
     pins = {name: value for name, value in sorted(space.digests.items()) if not name.startswith("triage")}
-    name = digest({"pins": pins, "incumbent": space.incumbent.model_dump(mode="json")})[:10]
+    begun = {"triggers": [one.model_dump(mode="json") for one in space.triggers]} if space.triggers else {}
+    name = digest({"pins": pins, "incumbent": space.incumbent.model_dump(mode="json"), **begun})[:10]
     iteration = f"{space.cluster.id[:53].rstrip('-')}-{name}"
     return Intake(
         cluster=space.cluster.id,
@@ -66,6 +68,7 @@ def pin(space: Workspace) -> Intake:
         pins=pins,
         incumbent=space.incumbent,
         earlier_triage=tuple(sorted(name for name in space.triage if name != iteration)),
+        triggers=space.triggers,
     )
 
 

@@ -65,6 +65,7 @@ def run(inputs: Inputs, ports: Ports) -> Output:
             mixture=mixture,
             training=training,
             checked=_checked(inputs, triage),
+            begun=artifacts.record("intake", Intake).triggers,
         ),
         EvidenceFile.SWEEP: sweep,
         EvidenceFile.VALIDATION: validation,

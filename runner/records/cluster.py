@@ -22,6 +22,7 @@ from runner.records.serving import Serving as Serving
 from runner.records.signal_policy import SignalPolicy
 from runner.records.stages import Stages
 from runner.records.triage_policy import Triage
+from runner.records.triggers import Trigger
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -100,7 +101,7 @@ class Cluster(Sparse):
 
     SPARSE = frozenset(
         {"answer_field", "diversity", "domain_rules", "evaluation", "fleet", "generation", "mixture", "plateau"}
-        | {"signals"}
+        | {"signals", "triggers"}
     )
 
     id: Slug
@@ -135,6 +136,8 @@ class Cluster(Sparse):
     """Which production signals may steer the set; the defaults where it is left out."""
     generation: Generation | None = None
     """The servers that may write candidates; none where it is left out."""
+    triggers: tuple[Trigger, ...] = ()
+    """What starts another iteration though nobody merged anything."""
 
     @property
     def place(self) -> Fleet:

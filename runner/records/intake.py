@@ -1,11 +1,14 @@
 """What phase 1 pins: every digest that later phases may use."""
 
-from runner.records.base import Record, Sha256, Slug, Text
+from runner.records.base import Record, Sha256, Slug, Sparse, Text
+from runner.records.fired import Fired
 from runner.records.promotion import Incumbent as Incumbent
 
 
-class Intake(Record):
-    """The pinned iteration. Its id derives from `pins` and `incumbent`, and from nothing else."""
+class Intake(Sparse):
+    """The pinned iteration. Its id derives from `pins`, `incumbent` and `triggers`, and from nothing else."""
+
+    SPARSE = frozenset({"triggers"})
 
     cluster: Slug
     iteration: Slug
@@ -16,6 +19,8 @@ class Intake(Record):
     incumbent: Incumbent
     earlier_triage: tuple[Slug, ...] = ()
     """Iterations whose accepted examples are in the pool."""
+    triggers: tuple[Fired, ...] = ()
+    """What began it, where it was no change of main."""
 
 
 class IngestReport(Record):

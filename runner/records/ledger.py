@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr
 
 from runner.records.base import Record, Sha256, Slug
+from runner.records.fired import Fired
 from runner.records.verdict import Verdict
 
 
@@ -47,6 +48,8 @@ class Entry(Record):
     inputs: dict[str, Sha256] = {}
     outputs: dict[str, Sha256] = {}
     verdict: Verdict = Verdict()
+    triggers: tuple[Fired, ...] = ()
+    """With `queued`: what began the iteration, where it was no change of main. Left out where there is none."""
     promotion: Annotated[int, Field(ge=1)] | None = None
     """With `receipt`: the sequence of the promotion."""
     receipt: dict[str, Any] | None = None
@@ -64,4 +67,5 @@ class Entry(Record):
 
     def content(self) -> dict[str, Any]:
         """What the entry's file says: every field, but for those that the file it was read from leaves out."""
-        return self.model_dump(mode="json", exclude_unset=self._as_read)
+        nothing = None if self.triggers else {"triggers"}
+        return self.model_dump(mode="json", exclude_unset=self._as_read, exclude=nothing)

@@ -10,6 +10,7 @@ from runner.records.dataset import Batch, Candidate
 from runner.records.evidence import RollbackContract
 from runner.records.failure import Diagnosis, FailureCluster
 from runner.records.fields import FieldScore, FieldTally
+from runner.records.fired import Fired
 from runner.records.intake import Incumbent
 from runner.records.lineage import Lineage, LineageNode
 from runner.records.risks import Risk, Risks
@@ -40,13 +41,14 @@ def lineage(
     mixture: Sequence[TrainingRow],
     training: Training,
     checked: Mapping[str, Sequence[str]] = NOBODY,
+    begun: Sequence[Fired] = (),
 ) -> Lineage:
     """From signal to adapter; every node names its parents, and every parent is a node. `checked` has the people who
-    decided an example at triage, by its id.
+    decided an example at triage, by its id; `begun` the triggers that the iteration was queued for.
 
     signal -> failure -> batch -> example -> mixture -> adapter. A new row of the mixture that came from no batch of
     this iteration (gold, base data, an earlier iteration) is an example without parents. Replay is counted in the
-    mixture's label and not listed.
+    mixture's label and not listed. A trigger is a parent of the adapter.
     """
     by_id = {one.example.id: one for one in accepted}
     new = {row.example.id: row.example for row in mixture if row.use is Use.NEW}
@@ -72,8 +74,14 @@ def lineage(
     label = f"{len(new)} new examples, {replay} replayed"
     nodes.append(LineageNode(id=trained, kind="mixture", parents=tuple(sorted(new)), label=label))
     label = f"arm {training.arm}, strength {training.strength:g}"
-    nodes.append(LineageNode(id=training.adapter, kind="adapter", parents=(trained,), label=label))
+    causes = [LineageNode(id=_cause(one), kind="trigger", parents=(), label=one.because) for one in begun]
+    parents = (trained, *(one.id for one in causes))
+    nodes += [*causes, LineageNode(id=training.adapter, kind="adapter", parents=parents, label=label)]
     return Lineage(nodes=tuple(_closed(nodes)))
+
+
+def _cause(one: Fired) -> str:
+    return f"trigger-{one.trigger.replace(' ', '-')}-{one.on}"
 
 
 def _aim(failure: FailureCluster) -> str:

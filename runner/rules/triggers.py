@@ -1,0 +1,300 @@
+"""Which of a cluster's triggers fired: the present files against those that an iteration was pinned to.
+
+- Each is held against the iteration whose model serves (where the base alone does, against the last one).
+- One that fired is due where it fires against the last iteration too; else that one was of the same already.
+- What cannot be compared is unknown, with the reason; no trigger is quiet for want of evidence.
+- The same values give the same findings: the time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import NamedTuple
+
+from runner.records.cluster import Base, Cluster, HubBase, PathBase
+from runner.records.dataset import Batch
+from runner.records.fired import Answer, Evidence, Finding, Fired
+from runner.records.generation import DEFAULT, ClassConditional, FewShot, GeneratorChoice, Served, suffix
+from runner.records.params import ClusterParams
+from runner.records.triggers import (
+    AgeTrigger,
+    BaseTrigger,
+    GeneratorTrigger,
+    RealData,
+    RealDataTrigger,
+    ScoreDropTrigger,
+    TaskTrigger,
+    Trigger,
+    trigger_name,
+)
+from runner.rules import perturbation
+from runner.rules.canonical import digest
+from runner.rules.production import Production, fallen
+from runner.rules.prompts import template_digest
+from runner.rules.times import moment
+
+DAY = 86_400
+
+
+class Unknown(NamedTuple):
+    """Something that is not to be had, and why."""
+
+    why: str
+
+
+class Said(NamedTuple):
+    """A value in words, and what tells it from another."""
+
+    words: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of reviewed files, what triggers compare."""
+
+    base: Said
+    task: Mapping[str, str]
+    """Each part of the task's definition to its digest."""
+    generators: Mapping[str, str | Unknown]
+    """Each generator to its version."""
+    data: Mapping[RealData, str]
+    """Digests; no row where there is no such data."""
+
+
+@dataclass(frozen=True)
+class Since:
+    """An iteration that the present is held against."""
+
+    iteration: str
+    began: str | Unknown
+    facts: Facts | Unknown
+    fresh: Mapping[RealData, int | Unknown] = field(default_factory=dict)
+    """Rows of the present data that were not in the data it was pinned to."""
+
+
+class Present(NamedTuple):
+    """What is now."""
+
+    facts: Facts
+    production: Production | Unknown
+    at: str
+
+
+def facts(cluster: Cluster, params: ClusterParams, digests: Mapping[str, str], *, library: str | Unknown) -> Facts:
+    """Of a cluster's files and their digests. `library` is the version of what runs the base."""
+    task = {
+        "problem.md": digests["problem"],
+        "instruction": digest([cluster.instruction, cluster.answer_field]),
+        "capabilities": digest([one.model_dump(mode="json") for one in cluster.capabilities]),
+        "domain rules": digest([one.model_dump(mode="json") for one in cluster.domain_rules]),
+        "rubrics": digests["rubrics"],
+        "judges": digests.get("judges", digest(None)),
+    }
+    named = {RealData.GOLD: "data/gold", RealData.SIGNALS: "data/signals"}
+    return Facts(
+        base=_base(cluster.base, params, digests.get("data/base", "")),
+        task=task,
+        generators=dict(_generators(cluster, params.expand.generators or DEFAULT, library)),
+        data={kind: digests[name] for kind, name in named.items() if name in digests},
+    )
+
+
+def made_with(batches: Sequence[Batch], found: Facts) -> Facts:
+    """The facts of an iteration with the versions that its batches name: what was used, and not what was asked for."""
+    names = {"runner.rules.perturbation": "perturbation", "base-few-shot": "llm-few-shot"}
+    names |= dict.fromkeys(("base", "base-with-target-adapter"), "llm")
+    used: dict[str, str | Unknown] = {}
+    for batch in batches:
+        made = batch.provenance.generator
+        name = names.get(made.name, made.name.replace("server-", "llm-", 1))
+        if name in found.generators:
+            used[name] = _version(made.version, str(batch.provenance.parameters.get("template", "")))
+    return Facts(found.base, found.task, {**found.generators, **used}, found.data)
+
+
+def _base(base: Base, params: ClusterParams, data: str) -> Said:
+    if isinstance(base, HubBase):
+        return Said(f"{base.id}@{base.revision[:12]}", digest(base))
+    if isinstance(base, PathBase):
+        return Said(f"{base.path}, {base.sha256[:12]}", digest(base))
+    made = digest([base.model_dump(mode="json"), params.base.model_dump(mode="json"), params.seed, data])
+    return Said(f"tiny base {made[:12]} (of data/base, seed and params.yaml's `base`)", made)
+
+
+def _generators(
+    cluster: Cluster, choices: Sequence[GeneratorChoice], library: str | Unknown
+) -> Iterator[tuple[str, str | Unknown]]:
+    models = {server.id: server.model for server in cluster.generation.servers} if cluster.generation else {}
+    for choice in choices:
+        match choice:
+            case Served():
+                yield suffix(choice), _version(models.get(choice.server, "no such server"), template_digest())
+            case FewShot():
+                prompted = library if isinstance(library, Unknown) else _version(library, template_digest())
+                yield suffix(choice), prompted
+            case ClassConditional():
+                yield suffix(choice), library
+            case _:
+                yield suffix(choice), perturbation.VERSION
+
+
+def _versions(found: Mapping[str, str | Unknown]) -> str:
+    return "; ".join(f"{name}: {version}" for name, version in found.items() if isinstance(version, str)) or "none"
+
+
+def _version(model: str, template: str) -> str:
+    return f"{model}, prompts {template[:12]}" if template else model
+
+
+def findings(
+    triggers: Sequence[Trigger], present: Present, *, incumbent: Since | None, last: Since | None
+) -> tuple[Finding, ...]:
+    """One for each trigger, in their order."""
+    return tuple(_finding(one, present, incumbent or last, last) for one in triggers)
+
+
+def _finding(trigger: Trigger, present: Present, against: Since | None, last: Since | None) -> Finding:
+    name = trigger_name(trigger)
+    if against is None or last is None:
+        because = "no iteration has begun yet that the present could be held against"
+        return Finding(trigger=name, answer=Answer.QUIET, because=because)
+    found = _judged(name, trigger, present, against)
+    if found.answer is not Answer.FIRED or last.iteration == against.iteration:
+        return found.model_copy(update={"due": found.answer is Answer.FIRED})
+    later = _judged(name, trigger, present, last)
+    if later.answer is Answer.QUIET:
+        return found.model_copy(update={"since": last.iteration})
+    if later.answer is Answer.UNKNOWN:
+        return later
+    return found.model_copy(update={"due": True})
+
+
+def fired(found: Sequence[Finding], *, at: str) -> tuple[Fired, ...]:
+    """Of those that are due, what an iteration is queued for."""
+    return tuple(Fired(trigger=one.trigger, on=at[:10], because=one.because) for one in found if one.due)
+
+
+class _Held(NamedTuple):
+    """Whether a trigger fires against an iteration; None where that is unknown."""
+
+    fires: bool | None
+    because: str
+    evidence: Evidence = Evidence()
+
+
+def _judged(name: str, trigger: Trigger, present: Present, since: Since) -> Finding:
+    held = _hold(trigger, present, since)
+    answer = Answer.UNKNOWN if held.fires is None else Answer.FIRED if held.fires else Answer.QUIET
+    evidence = held.evidence.model_copy(update={"against": since.iteration})
+    return Finding(trigger=name, answer=answer, because=held.because, evidence=evidence)
+
+
+@singledispatch
+def _hold(trigger: Trigger, present: Present, since: Since) -> _Held:
+    raise NotImplementedError(f"no rule for {trigger_name(trigger)}")
+
+
+@_hold.register
+def _age(trigger: AgeTrigger, present: Present, since: Since) -> _Held:
+    if isinstance(since.began, Unknown):
+        return _Held(None, since.began.why)
+    days = (moment(present.at) - moment(since.began)).total_seconds() / DAY
+    shown = Evidence(
+        was=since.began,
+        now=present.at,
+        dates={"began": since.began, "at": present.at},
+        counts={"days": int(days), "asked": trigger.days},
+    )
+    return _Held(days >= trigger.days, f"{since.iteration} began {int(days)} days ago, {trigger.days} are asked", shown)
+
+
+@_hold.register
+def _base_changed(trigger: BaseTrigger, present: Present, since: Since) -> _Held:
+    if isinstance(since.facts, Unknown):
+        return _Held(None, since.facts.why)
+    was, now = since.facts.base, present.facts.base
+    shown = Evidence(was=was.words, now=now.words, digests={"was": was.sha256, "now": now.sha256})
+    if was.sha256 == now.sha256:
+        return _Held(False, f"the base is still {now.words}", shown)
+    return _Held(True, f"the base was {was.words}, and is {now.words}", shown)
+
+
+@_hold.register
+def _task_changed(trigger: TaskTrigger, present: Present, since: Since) -> _Held:
+    if isinstance(since.facts, Unknown):
+        return _Held(None, since.facts.why)
+    was, now = since.facts.task, present.facts.task
+    other = [part for part in now if was.get(part) != now[part]]
+    digests = {f"{when}/{part}": of[part] for part in other for when, of in (("was", was), ("now", now)) if part in of}
+    if not other:
+        return _Held(False, "the task is defined and graded as it was", Evidence(was=digest(was), now=digest(now)))
+    changed = ", ".join(other)
+    return _Held(True, f"other than then: {changed}", Evidence(was=digest(was), now=digest(now), digests=digests))
+
+
+@_hold.register
+def _generator_changed(trigger: GeneratorTrigger, present: Present, since: Since) -> _Held:
+    if isinstance(since.facts, Unknown):
+        return _Held(None, since.facts.why)
+    was, now = since.facts.generators, present.facts.generators
+    other, unknown = [], []
+    for name, version in now.items():
+        before = was.get(name, "not used")
+        if isinstance(before, Unknown):
+            continue  # it made nothing then, so nothing of then is out of date
+        if isinstance(version, Unknown):
+            unknown.append(f"{name}: {version.why}")
+        elif version != before:
+            other.append(f"{name}: {before}, now {version}")
+    shown = Evidence(was=_versions(was), now=_versions(now))
+    if other:
+        return _Held(True, "; ".join(other), shown)
+    return _Held(None, "; ".join(unknown), shown) if unknown else _Held(False, "each generator is as it was", shown)
+
+
+@_hold.register
+def _more_real_data(trigger: RealDataTrigger, present: Present, since: Since) -> _Held:
+    if isinstance(since.facts, Unknown):
+        return _Held(None, since.facts.why)
+    was, now = since.facts.data.get(trigger.of, ""), present.facts.data.get(trigger.of, "")
+    if not now:
+        return _Held(None, f"there is no data/{trigger.of}")
+    fresh = since.fresh.get(trigger.of, Unknown(f"the rows of data/{trigger.of} were not counted"))
+    if isinstance(fresh, Unknown):
+        return _Held(None, fresh.why)
+    digests = {when: one for when, one in (("was", was), ("now", now)) if one}
+    shown = Evidence(
+        was=was[:12] or "none", now=now[:12], digests=digests, counts={"rows": fresh, "asked": trigger.rows}
+    )
+    return _Held(fresh >= trigger.rows, f"{fresh:,} new rows of {trigger.of}, {trigger.rows:,} are asked", shown)
+
+
+@_hold.register
+def _score_dropped(trigger: ScoreDropTrigger, present: Present, since: Since) -> _Held:
+    found = present.production
+    if isinstance(found, Unknown):
+        return _Held(None, found.why)
+    if isinstance(since.began, Unknown):
+        return _Held(None, since.began.why)
+    if since.began[:10] >= found.turn:
+        dates = {"began": since.began, "turn": found.turn, "end": found.end}
+        return _Held(False, f"{since.iteration} began within the last {trigger.days} days", Evidence(dates=dates))
+    before, lately = found.before, found.lately
+    wanted, bound = trigger.min_signals, fallen(found, confidence=trigger.confidence)
+    shown = Evidence(
+        was=f"{before.passed} of {before.judged} right",
+        now=f"{lately.passed} of {lately.judged} right",
+        counts={"before": before.judged, "lately": lately.judged, "undated": found.undated, "asked": wanted},
+        shares={"before": before.share, "lately": lately.share, "fell at least": bound, "drop": trigger.drop},
+        dates={"start": found.start, "turn": found.turn, "end": found.end},
+    )
+    words = f"{lately.share:.3f} right in the last {trigger.days} days ({lately.judged}), {before.share:.3f} before"
+    words += f" ({before.judged})"
+    if min(before.judged, lately.judged) < wanted:
+        return _Held(False, f"{words}; each must have {wanted} judged signals", shown)
+    if bound <= trigger.drop:
+        return _Held(False, f"{words}; fell by {bound:.3f} at least, {trigger.drop:g} is asked", shown)
+    return _Held(True, f"{words}; fell by {bound:.3f} at least at {trigger.confidence:.0%} confidence", shown)
