@@ -31,7 +31,7 @@ from runner.ports import Reader
 from runner.records.artifact import ARTIFACTS
 from runner.records.dataset import Batch, Example
 from runner.records.fired import Findings
-from runner.records.ledger import Entry
+from runner.records.ledger import Entry, EntryKind
 from runner.records.pointer import DataPointer
 from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
@@ -55,7 +55,7 @@ def judged(path: Path, cluster: str, *, at: str | None = None, queue: bool = Fal
     """What the cluster's triggers say at the time `at` (now, where none is given) of HEAD of the repository at `path`.
     With `queue`, an iteration is queued for those that are due."""
     desk = _Desk(wiring.root(path), cluster, at or SystemClock().now())
-    incumbent, last = desk.incumbent, desk.history.current or ""
+    incumbent, last = desk.incumbent, desk.last
     present = Present(desk.present, desk.production, desk.at)
     against = {name: desk.since(name) for name in (incumbent, last) if name}
     found = findings(desk.triggers, present, incumbent=against.get(incumbent), last=against.get(last))
@@ -63,7 +63,8 @@ def judged(path: Path, cluster: str, *, at: str | None = None, queue: bool = Fal
     due = fired(found, at=desk.at)
     if not queue or not due:
         return told
-    queued = queue_for(wiring.ledger_store(desk.top), desk.space, due, last=last, at=desk.at)
+    current = desk.history.current or ""
+    queued = queue_for(wiring.ledger_store(desk.top), desk.space, due, last=current, at=desk.at)
     return told.model_copy(update={"queued": queued.iteration, "held": queued.held, "waits": queued.waits})
 
 
@@ -101,6 +102,12 @@ class _Desk:
             return ""
         path = f"clusters/{self.cluster}/promotions/{self.space.incumbent.sequence}/record.yaml"
         return parse(self.reader.read(path), PromotionRecord, path=path).run.iteration
+
+    @cached_property
+    def last(self) -> str:
+        """The iteration begun last: one that is no more than queued has no branch yet, and has looked at nothing."""
+        begun = [entry.iteration for entry in self.history.entries if entry.kind is EntryKind.PHASE]
+        return begun[-1] if begun else ""
 
     @cached_property
     def present(self) -> Facts:

@@ -64,7 +64,7 @@ class Findings(Record):
     incumbent: str = ""
     """The iteration whose model serves; empty for the base alone."""
     last: str = ""
-    """The iteration queued last; empty where none was."""
+    """The iteration begun last; empty where none was."""
     findings: tuple[Finding, ...]
     queued: str = ""
     """The iteration that was queued; empty where none was."""

@@ -19,6 +19,7 @@ from runner.rules.adapter_status import AdapterStatus, adapter_line
 from runner.rules.benchmark import OPTIONAL
 from runner.rules.escalation_page import escalation_branch, escalation_path
 from runner.rules.funnel import sentence
+from runner.rules.trigger_words import begun_by
 
 NOTHING = "not measured yet"
 
@@ -65,6 +66,8 @@ class ClusterStatus(Record):
     """What the figures come to, a sentence each."""
     plateau: Plateau | None = None
     """Why the loop begins no further iteration of the reviewed files as they are."""
+    begun_by: tuple[str, ...] = ()
+    """The triggers that the iteration was queued for; empty where main moved on."""
 
 
 def cluster_status(
@@ -111,6 +114,7 @@ def cluster_status(
         or _waiting(cluster.id, iteration=iteration, state=state, verdict=verdict, next_phase=next_phase),
         verdicts=tuple(verdicts) if figures else (),
         plateau=plateau,
+        begun_by=begun_by(one for entry in entries for one in entry.triggers),
     )
 
 
@@ -135,6 +139,7 @@ def block(status: ClusterStatus) -> tuple[tuple[str, str], ...]:
     rows += [("verdict", line) for line in status.verdicts]
     if status.funnel:
         rows.append(("rows", sentence(status.funnel)))
+    rows += [("begun by", line) for line in status.begun_by]
     if status.iteration:
         rows.append(("duration", duration(status.seconds)))
     rows += [(one.stage.value, adapter_line(one)) for one in status.adapters]

@@ -1,0 +1,411 @@
+"""Re-run triggers as rules: each fires at its boundary and not before it, on evidence of what was and what is."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from runner.errors import ExitCode
+from runner.records.dataset import Batch
+from runner.records.fired import Answer, Finding, Findings
+from runner.records.generation import Generation
+from runner.records.params import ClusterParams
+from runner.records.signal_policy import SignalPolicy
+from runner.records.trace import Feedback, Flag, Rating, Trace
+from runner.records.triggers import RealData, Trigger, trigger_name
+from runner.rules import perturbation
+from runner.rules.production import Period, Production, dated, fallen, judged, production
+from runner.rules.statistics import wilson
+from runner.rules.times import moment, written
+from runner.rules.trigger_words import outcome, told
+from runner.rules.triggers import Facts, Present, Since, Unknown, facts, findings, fired, made_with
+from tests.flywheel_fixture import cluster, fixture, user
+
+AT = "2026-03-01T02:00:00Z"
+QUIET = Production("", "2026-02-15", "2026-03-01", Period(0, 0), Period(0, 0), 0)
+SPACE, _ = fixture()
+DIGESTS = {**SPACE.digests, "data/gold": "1" * 64, "data/signals": "2" * 64, "data/base": "3" * 64}
+LIBRARY = "transformers 5.23.0, torch 2.13.0"
+
+
+def trigger(**said: Any) -> Trigger:
+    return TypeAdapter(Trigger).validate_python(said)
+
+
+def known(params: ClusterParams = SPACE.params, *, library: str | Unknown = LIBRARY, **changes: Any) -> Facts:
+    """The fixture's facts; `changes` go into cluster.yaml."""
+    return facts(cluster(**changes), params, DIGESTS, library=library)
+
+
+def since(iteration: str = "desk-one", *, began: str = "2026-01-01T02:00:00Z", **changes: Any) -> Since:
+    return Since(iteration, **{"began": began, "facts": known(), "fresh": {}, **changes})
+
+
+def present(production: Production | Unknown = QUIET, *, at: str = AT, **changes: Any) -> Present:
+    return Present(changes.get("facts", known()), production, at)
+
+
+def one(asked: Trigger, now: Present, against: Since | None = None, *, incumbent: Since | None = None) -> Finding:
+    """What becomes of one trigger against the last iteration, and the incumbent's where it is another."""
+    (found,) = findings([asked], now, incumbent=incumbent, last=against or since())
+    return found
+
+
+def days_later(text: str, days: float) -> str:
+    return written(moment(text) + timedelta(days=days))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"kind": "age"},
+        {"kind": "age", "days": 0},
+        {"kind": "age", "days": 3651},
+        {"kind": "real-data", "rows": 10},
+        {"kind": "real-data", "of": "synthetic", "rows": 10},
+        {"kind": "real-data", "of": "gold", "rows": 0},
+        {"kind": "score-drop", "drop": 0},
+        {"kind": "score-drop", "drop": 1},
+        {"kind": "score-drop", "drop": 0.1, "confidence": 0.5},
+        {"kind": "score-drop", "drop": 0.1, "confidence": 1},
+        {"kind": "score-drop", "drop": 0.1, "min_signals": 5},
+        {"kind": "base", "days": 3},
+        {"kind": "moon"},
+    ],
+)
+def test_a_trigger_out_of_bounds_is_no_trigger(said: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        trigger(**said)
+
+
+def test_what_names_no_triggers_has_the_bytes_it_had() -> None:
+    assert "triggers" not in cluster().model_dump()
+    with_one = cluster(triggers=[{"kind": "age", "days": 90}])
+    assert with_one.model_dump(mode="json")["triggers"] == [{"kind": "age", "days": 90}]
+    assert [trigger_name(one) for one in with_one.triggers] == ["age"]
+
+
+@pytest.mark.parametrize(("days", "fires"), [(89.99, False), (90, True), (200, True)])
+def test_age(days: float, fires: bool) -> None:
+    began = "2026-01-01T02:00:00Z"
+    found = one(trigger(kind="age", days=90), present(at=days_later(began, days)), since(began=began))
+    assert (found.answer is Answer.FIRED) is fires
+    assert found.evidence.dates["began"] == began
+    assert found.evidence.counts == {"days": math.floor(days), "asked": 90}
+    assert found.due is fires
+
+
+def test_an_age_that_the_ledger_does_not_tell_is_unknown() -> None:
+    found = one(trigger(kind="age", days=1), present(), since(began=Unknown("no times")))
+    assert (found.answer, found.because, found.due) == (Answer.UNKNOWN, "no times", False)
+
+
+@pytest.mark.parametrize(("rows", "fires"), [(0, False), (199, False), (200, True), (900, True)])
+def test_so_many_new_rows(rows: int, fires: bool) -> None:
+    found = one(trigger(kind="real-data", of="gold", rows=200), present(), since(fresh={RealData.GOLD: rows}))
+    assert (found.answer is Answer.FIRED, found.due) == (fires, fires)
+    assert found.evidence.counts == {"rows": rows, "asked": 200}
+    assert found.trigger == "real-data gold"
+    assert found.evidence.digests == {"was": DIGESTS["data/gold"], "now": DIGESTS["data/gold"]}
+
+
+def test_rows_that_cannot_be_counted_and_data_that_is_not_there_are_unknown() -> None:
+    asked = trigger(kind="real-data", of="signals", rows=5)
+    gone = one(asked, present(), since(fresh={RealData.SIGNALS: Unknown("object abc is not in the cache")}))
+    assert (gone.answer, gone.because) == (Answer.UNKNOWN, "object abc is not in the cache")
+    without = replace(known(), data={})
+    assert one(asked, present(facts=without), since()).because == "there is no data/signals"
+    assert one(asked, present(), since()).because == "the rows of data/signals were not counted"
+
+
+CHANGES: dict[str, Any] = {
+    "instruction": {"instruction": "Answer with the queue."},
+    "capabilities": {"capabilities": [{"id": "refund", "title": "Refund", "definition": "another"}]},
+    "domain rules": {"domain_rules": [{"kind": "length", "id": "short", "max_words": 5}]},
+}
+
+
+@pytest.mark.parametrize("part", ["problem.md", "rubrics", "judges", "instruction", "capabilities"])
+def test_each_part_of_the_task(part: str) -> None:
+    key = {"problem.md": "problem"}.get(part, part)
+    if part in CHANGES:
+        now = known(**CHANGES[part])
+    else:
+        now = facts(cluster(), SPACE.params, {**DIGESTS, key: "f" * 64}, library=LIBRARY)
+    found = one(trigger(kind="task"), present(facts=now))
+    assert (found.answer, found.because) == (Answer.FIRED, f"other than then: {part}")
+    assert found.evidence.digests[f"now/{part}"] == now.task[part]
+    assert found.evidence.digests[f"was/{part}"] == known().task[part] != now.task[part]
+
+
+def test_what_is_no_part_of_the_task_changes_nothing() -> None:
+    now = facts(
+        cluster(heldout_looks=3, title="Another"), SPACE.params, {**DIGESTS, "policy": "f" * 64}, library=LIBRARY
+    )
+    assert one(trigger(kind="task"), present(facts=now)).answer is Answer.QUIET
+
+
+def test_another_base() -> None:
+    asked = trigger(kind="base")
+    hub = {"kind": "hub", "id": "org/base", "revision": "a" * 40}
+    assert one(asked, present()).answer is Answer.QUIET
+    moved = present(facts=known(base={**hub, "revision": "b" * 40}))
+    found = one(asked, moved, since(facts=known(base=hub)))
+    assert found.because == "the base was org/base@aaaaaaaaaaaa, and is org/base@bbbbbbbbbbbb"
+    assert found.evidence.digests["was"] != found.evidence.digests["now"]
+    longer = SPACE.params.model_copy(update={"base": SPACE.params.base.model_copy(update={"steps": (300,)})})
+    assert one(asked, present(facts=known(longer))).answer is Answer.FIRED
+    other = SPACE.params.model_copy(update={"train": SPACE.params.train.model_copy(update={"epochs": 9})})
+    assert one(asked, present(facts=known(other))).answer is Answer.QUIET
+
+
+def batch(name: str, version: str, **parameters: str) -> Batch:
+    made = {"name": name, "version": version, "sha256": "a" * 64}
+    provenance = {"channel": "llm", "generator": made, "parameters": parameters, "seed": 7, "target": "login"}
+    return Batch.model_validate({"id": f"login-{version[:3]}", "provenance": {**provenance, "parents": [], "count": 0}})
+
+
+def test_another_version_of_a_generator() -> None:
+    asked = trigger(kind="generator")
+    then = made_with([batch("runner.rules.perturbation", "0")], known(library=Unknown("not used")))
+    found = one(asked, present(), since(facts=then))
+    assert found.because == f"perturbation: 0, now {perturbation.VERSION}"
+    same = made_with(
+        [batch("base-with-target-adapter", LIBRARY), batch("runner.rules.perturbation", perturbation.VERSION)],
+        known(library=Unknown("not used")),
+    )
+    assert one(asked, present(), since(facts=same)).answer is Answer.QUIET
+    newer = present(facts=known(library="transformers 6.0.0, torch 2.13.0"))
+    assert one(asked, newer, since(facts=same)).because.startswith(f"llm: {LIBRARY}, now transformers 6")
+
+
+def test_a_generator_that_made_nothing_then_is_not_out_of_date_and_one_that_is_not_here_is_unknown() -> None:
+    asked = trigger(kind="generator")
+    nothing = known(library=Unknown("not used"))
+    assert one(asked, present(), since(facts=nothing)).answer is Answer.QUIET
+    used = made_with([batch("base", LIBRARY)], nothing)
+    light = present(facts=known(library=Unknown("transformers is not installed here")))
+    found = one(asked, light, since(facts=used))
+    assert (found.answer, found.because) == (Answer.UNKNOWN, "llm: transformers is not installed here")
+
+
+def test_a_server_with_another_model_and_a_new_one() -> None:
+    asked = trigger(kind="generator")
+
+    def served(model: str) -> Facts:
+        server = {"id": "big", "url": "https://models.example/v1", "model": model, "sends": ["gold"]}
+        choices = [{"kind": "perturbation"}, {"kind": "server", "server": "big"}]
+        params = ClusterParams.model_validate({"expand": {"generators": choices}})
+        return known(params, generation=Generation.model_validate({"servers": [server]}))
+
+    found = one(asked, present(facts=served("writer-2")), since(facts=served("writer-1")))
+    assert found.because.startswith("llm-big: writer-1, prompts ")
+    assert "now writer-2" in found.because
+    assert "llm-big: not used, now writer-2" in one(asked, present(facts=served("writer-2"))).because
+
+
+def drop(**said: Any) -> Trigger:
+    return trigger(kind="score-drop", **{"drop": 0.05, "days": 14, "min_signals": 100, **said})
+
+
+def periods(before: tuple[int, int], lately: tuple[int, int]) -> Production:
+    return replace_periods(QUIET, Period(*before), Period(*lately))
+
+
+def replace_periods(found: Production, before: Period, lately: Period) -> Production:
+    return found._replace(before=before, lately=lately)
+
+
+def test_a_score_drop_fires_by_its_bound_and_not_by_the_bare_difference() -> None:
+    certain = one(drop(), present(periods((1000, 900), (1000, 700))))
+    assert (certain.answer, certain.due) == (Answer.FIRED, True)
+    assert certain.evidence.shares["fell at least"] > 0.05
+    few = one(drop(), present(periods((100, 90), (100, 80))))
+    assert few.answer is Answer.QUIET  # fell by .1, and might have by less than .05
+    assert few.evidence.shares["before"] - few.evidence.shares["lately"] == pytest.approx(0.1)
+    assert one(drop(), present(periods((1000, 700), (1000, 900)))).answer is Answer.QUIET
+
+
+def test_the_boundary_of_a_score_drop_is_its_bound() -> None:
+    found = periods((400, 360), (400, 300))
+    bound = fallen(found, confidence=0.99)
+    assert one(drop(drop=bound - 1e-9), present(found)).answer is Answer.FIRED
+    assert one(drop(drop=bound), present(found)).answer is Answer.QUIET
+
+
+@pytest.mark.parametrize(("before", "lately", "fires"), [(100, 100, True), (99, 100, False), (100, 99, False)])
+def test_too_few_judged_signals_say_nothing(before: int, lately: int, fires: bool) -> None:
+    found = one(drop(), present(periods((before, before), (lately, 20))))
+    assert (found.answer is Answer.FIRED) is fires
+    assert fires or "each must have 100 judged signals" in found.because
+
+
+def test_a_score_drop_after_the_iteration_began_is_that_iterations_matter() -> None:
+    fell = periods((1000, 900), (1000, 700))
+    assert one(drop(), present(fell), since(began="2026-02-14T23:59:59Z")).answer is Answer.FIRED
+    within = one(drop(), present(fell), since(began="2026-02-15T00:00:00Z"))
+    assert (within.answer, within.because) == (Answer.QUIET, "desk-one began within the last 14 days")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    before=st.tuples(st.integers(20, 5000), st.floats(0, 1)),
+    lately=st.tuples(st.integers(20, 5000), st.floats(0, 1)),
+    confidence=st.floats(0.8, 0.999),
+)
+def test_the_bound_is_below_the_difference_and_falls_with_confidence(
+    before: tuple[int, float], lately: tuple[int, float], confidence: float
+) -> None:
+    found = periods(*((size, round(size * share)) for size, share in (before, lately)))
+    bound = fallen(found, confidence=confidence)
+    assert -1 - 1e-6 <= bound <= found.before.share - found.lately.share + 1e-6
+    assert fallen(found, confidence=min(0.9999, confidence + 0.0005)) <= bound + 1e-6
+
+
+def test_the_bound_is_newcombes() -> None:
+    """Method 10 of Newcombe 1998 for 56 of 70 against 48 of 80, his table II: .0524 to .3339 at 95 %, two-sided."""
+    found = periods((70, 56), (80, 48))
+    assert fallen(found, confidence=0.975) == pytest.approx(0.0524, abs=5e-5)
+    assert wilson(56, 70)[0] < 0.8
+
+
+def test_a_fall_of_exactly_the_drop_fires_no_more_often_than_stated() -> None:
+    chance = random.Random(3)
+
+    def drawn(share: float) -> int:
+        return sum(chance.random() < share for _ in range(200))
+
+    for start in (0.9, 0.6):
+        alarms = sum(
+            fallen(periods((200, drawn(start)), (200, drawn(start - 0.1))), confidence=0.9) > 0.1 for _ in range(400)
+        )
+        assert alarms <= 400 * 0.1 + 3 * math.sqrt(400 * 0.1 * 0.9)
+
+
+def said(right: bool | None, day: str, *, source: str = "unknown", **changes: Any) -> Trace:
+    """A trace of a day that somebody judged right or wrong, or nobody judged."""
+    rating = Rating.NONE if right is None else Rating.GOOD if right else Rating.BAD
+    stamp = f"{day}T12:00:00Z" if day else ""
+    return Trace.model_validate(
+        {
+            "input": user(f"{day} {right} {source}"),
+            "response": "refund",
+            "feedback": Feedback(rating=rating),
+            "timestamp": stamp,
+            "source": source,
+            **changes,
+        }
+    )
+
+
+def test_what_counts_as_judged() -> None:
+    assert judged(said(None, "2026-01-01"), ()) is None
+    assert judged(said(True, "2026-01-01"), ()) is True
+    assert judged(said(False, "2026-01-01"), ()) is False
+    assert judged(said(None, "2026-01-01", feedback=Feedback(correct_answer="refund")), ()) is True
+    assert judged(said(None, "2026-01-01", feedback=Feedback(correct_answer="login")), ()) is False
+    assert judged(said(None, "2026-01-01", response=""), ()) is False
+
+
+def test_the_two_times_and_what_is_of_neither() -> None:
+    days = {
+        "2025-12-31": "before the model served",
+        "2026-01-01": "its first day",
+        "2026-02-14": "the last day of before",
+        "2026-02-15": "the first of the last fourteen",
+        "2026-02-28": "the last",
+        "2026-03-01": "today",
+        "2026-04-01": "a clock that is wrong",
+        "": "no date",
+    }
+    traces = [said(False, day) for day in days] + [said(None, "2026-02-20")]
+    found = production(traces, (), SignalPolicy(), days=14, since="2026-01-01T00:00:00Z", at=AT)
+    assert (found.start, found.turn, found.end) == ("2026-01-01T00:00:00Z", "2026-02-15", "2026-03-01")
+    assert (found.before, found.lately, found.undated) == (Period(2, 0), Period(2, 0), 1)
+    whole = production(traces, (), SignalPolicy(), days=14, since="", at=AT)
+    assert whole.before == Period(3, 0)
+    assert dated("2026-02-20") is None  # a day without a time zone is no moment
+
+
+def test_one_sender_makes_no_drop_and_flagged_text_counts_for_nothing() -> None:
+    calm = [said(True, "2026-02-20", source=f"user-{number}/desk") for number in range(60)]
+    flood = [said(False, "2026-02-20", source="angry/desk") for _ in range(3000)]
+    found = production([*calm, *flood], (), SignalPolicy(), days=14, since="", at=AT)
+    assert found.lately.passed == 60
+    assert found.lately.judged - 60 <= 0.34 * found.lately.judged + 1
+    unbound = production([*calm, *flood], (), SignalPolicy(max_source_share=1.0), days=14, since="", at=AT)
+    assert unbound.lately == Period(3060, 60)
+    spoken = [said(False, "2026-02-20", flags=[Flag.INSTRUCTION])]
+    assert production(spoken, (), SignalPolicy(), days=14, since="", at=AT).lately == Period(0, 0)
+    assert production(spoken, (), SignalPolicy(flagged="use"), days=14, since="", at=AT).lately == Period(1, 0)
+
+
+def test_a_trigger_that_the_last_iteration_was_of_already_is_not_due() -> None:
+    old, recent = since("desk-one"), since("desk-two", began="2026-02-20T00:00:00Z")
+    found = one(trigger(kind="age", days=30), present(), recent, incumbent=old)
+    assert (found.answer, found.due, found.since) == (Answer.FIRED, False, "desk-two")
+    assert found.evidence.against == "desk-one"
+    again = one(trigger(kind="age", days=9), present(), recent, incumbent=old)
+    assert (again.answer, again.due) == (Answer.FIRED, True)
+
+
+def test_what_is_unknown_of_the_last_iteration_makes_the_trigger_unknown() -> None:
+    last = since("desk-two", began=Unknown("no times"))
+    found = one(trigger(kind="age", days=9), present(), last, incumbent=since("desk-one"))
+    assert (found.answer, found.due, found.evidence.against) == (Answer.UNKNOWN, False, "desk-two")
+
+
+def test_nothing_fires_before_the_first_iteration() -> None:
+    (found,) = findings([trigger(kind="age", days=1)], present(), incumbent=None, last=None)
+    assert (found.answer, found.due) == (Answer.QUIET, False)
+
+
+EVERY = (
+    trigger(kind="age", days=1),
+    trigger(kind="base"),
+    trigger(kind="task"),
+    trigger(kind="generator"),
+    trigger(kind="real-data", of="gold", rows=1),
+    drop(),
+)
+
+
+def test_files_that_cannot_be_read_make_every_trigger_that_asks_for_them_unknown() -> None:
+    lost = since(facts=Unknown("its branch is gone"))
+    found = findings(EVERY, present(Unknown("no signals")), incumbent=None, last=lost)
+    assert [one.answer for one in found] == [Answer.FIRED, *[Answer.UNKNOWN] * 5]
+
+
+def test_what_fired_is_told_with_its_day_and_the_lines_say_so() -> None:
+    found = findings(EVERY, present(), incumbent=None, last=since(fresh={RealData.GOLD: 0}))
+    (begun,) = fired(found, at=AT)
+    assert (begun.trigger, begun.on, begun.because) == ("age", "2026-03-01", "desk-one began 59 days ago, 1 are asked")
+    said = Findings(cluster="desk", at=AT, last="desk-one", findings=found, queued="desk-two")
+    lines = list(told(said))
+    assert lines[0] == "desk: against desk-one, at 2026-03-01T02:00:00Z"
+    assert lines[1] == "  fired    age             desk-one began 59 days ago, 1 are asked"
+    assert lines[-1] == "  queued desk-two: hallmark iterate desk takes it up"
+
+
+@pytest.mark.parametrize(
+    ("answer", "waits", "alone", "code"),
+    [
+        (Answer.FIRED, False, True, ExitCode.DONE),
+        (Answer.QUIET, False, True, ExitCode.DONE),
+        (Answer.FIRED, True, True, ExitCode.WAITING),
+        (Answer.FIRED, True, False, ExitCode.DONE),
+        (Answer.UNKNOWN, True, True, ExitCode.COULD_NOT),
+        (Answer.UNKNOWN, False, False, ExitCode.COULD_NOT),
+    ],
+)
+def test_how_the_command_ends(answer: Answer, waits: bool, alone: bool, code: ExitCode) -> None:
+    finding = Finding(trigger="age", answer=answer, because="so")
+    assert outcome(Findings(cluster="desk", at=AT, findings=(finding,), waits=waits), alone=alone) is code
