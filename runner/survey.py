@@ -119,12 +119,22 @@ def row(error: RecordError, path: str = "") -> Row:
     return Row(error.problem, error.line, error.field, error.hint, "" if error.path == path else error.path)
 
 
+class Naming(NamedTuple):
+    """A hand-off that names a scenario of its cluster, by the line where it does."""
+
+    path: str
+    line: int
+    cluster: str
+    scenario: str
+
+
 class Others(NamedTuple):
     """The governed files that are no scenarios: how many are records, their problems, what they ask of scenarios."""
 
     files: int
     problems: tuple[Row, ...]
     frames: Frames
+    named: tuple[Naming, ...] = ()
 
 
 class Records(Protocol):
@@ -200,6 +210,8 @@ def _everything(
         problems += [Row(*one).error("") for one in found]
     if frames.judged:
         problems += _of_judges(outlines, places, rest, frames, records, memory)
+    if others.named:
+        problems += _unnamed(others.named, places.values())
     return others.files + len(places), problems
 
 
@@ -221,6 +233,19 @@ def _of_judges(
         yield from (Row(*one).error("") for one in memory.recall(f"judges/{cluster}/{of}", rest, asked))
 
 
+def _unnamed(named: Sequence[Naming], places: Iterable[ScenarioPlace]) -> Iterator[RecordError]:
+    """What hand-offs name, and is no scenario any more."""
+    from runner.rules.handoff.references import Named, Reference, gone
+
+    there: dict[str, set[str]] = {}
+    for where in places:
+        there.setdefault(where.cluster, set()).add(where.stem)
+    for one in named:
+        problem, hint = gone(Reference(one.line, Named.SCENARIO, one.scenario), there.get(one.cluster, set()))
+        if problem:
+            yield RecordError(problem, path=one.path, line=one.line, hint=hint)
+
+
 def _judges_say(
     records: Callable[[], Records], rest: Sequence[str], cluster: str, graded_by: Uses, labelled: Uses
 ) -> list[Row]:
@@ -238,12 +263,12 @@ def sorted_(problems: Iterable[RecordError]) -> tuple[RecordError, ...]:
 
 def _as_json(found: Others) -> Any:
     frames = found.frames
-    return [found.files, found.problems, [*frames[:-1], sorted(frames.broken)]]
+    return [found.files, found.problems, [*frames[:-1], sorted(frames.broken)], found.named]
 
 
 def _from_json(found: Any) -> Others:
     """What `_as_json` made, written as JSON and read again or not."""
-    files, problems, (clusters, rubrics, strays, judged, broken) = found
+    files, problems, (clusters, rubrics, strays, judged, broken), named = found
     frames = Frames(
         {
             name: Frame(known, field, {one: Frozen(*frozen) for one, frozen in sets.items()}, ruled)
@@ -254,4 +279,4 @@ def _from_json(found: Any) -> Others:
         judged,
         frozenset(broken),
     )
-    return Others(files, tuple(Row(*one) for one in problems), frames)
+    return Others(files, tuple(Row(*one) for one in problems), frames, tuple(Naming(*one) for one in named))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from runner.errors import RecordError
 from runner.ports import FieldLocator, Reader, RecordParser
+from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster
+from runner.records.evidence import EvidenceFile
+from runner.records.handoff import Handoff
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
+from runner.records.triage import TriageFile
+from runner.records.triggers import trigger_name
 from runner.rules import crossref
 from runner.rules.crossref_judges import judge_findings
+from runner.rules.evidence_files import batches
 from runner.rules.governed import RUBRICS
+from runner.rules.handoff.references import Named, dangling, references
 from runner.rules.layout import PLACES, misplaced, place
-from runner.survey import Memory, Others, Row, Survey, Tree, Uses, row, sorted_
+from runner.survey import Memory, Naming, Others, Row, Survey, Tree, Uses, row, sorted_
 from runner.survey import survey as surveyed
 from runner.workspace import Tray
 
@@ -30,9 +38,41 @@ class ReviewedFiles:
         tray = self._tray()
         records = tray.these(paths)
         found = sorted(crossref.beside(records, broken=tray.broken))
+        handoffs = [path for path, one in records.items() if isinstance(one, Handoff)]
+        texts = {path: self._tree.reader.read(path).decode(errors="replace") for path in handoffs}
         problems = [*tray.errors, *map(self._tree.located, found), *_misplaced(paths)]
+        problems += [one for path, text in texts.items() for one in self._dangling(path, text, records, paths)]
         frames = crossref.frames(records, broken=tray.broken)
-        return Others(sum(place(path) is not None for path in paths), tuple(map(row, problems)), frames)
+        named = tuple(one for path, text in texts.items() for one in _named(path, text))
+        return Others(sum(place(path) is not None for path in paths), tuple(map(row, problems)), frames, named)
+
+    def _dangling(
+        self, path: str, text: str, records: Mapping[str, Record], paths: Sequence[str]
+    ) -> Iterator[RecordError]:
+        """What a hand-off names, scenarios apart, and is gone. Of a file that cannot be read nothing is said."""
+        home = path.removesuffix("handoff.md")
+        cluster = records.get(f"{home}cluster.yaml")
+        known: dict[Named, Collection[str]] = {
+            Named.RUBRIC: {one.id for one in records.values() if isinstance(one, Rubric)},
+            Named.PROMOTION: {one.split("/")[3] for one in paths if one.startswith(f"{home}promotions/")},
+        }
+        if isinstance(cluster, Cluster):
+            known[Named.CAPABILITY] = {one.id for one in cluster.capabilities}
+            known[Named.TRIGGER] = {trigger_name(one) for one in cluster.triggers}
+        if any(one.kind is Named.BATCH for one in references(text)):
+            known[Named.BATCH] = self._batches(home, records, paths)
+        for found, problem, hint in dangling(text, known):
+            yield RecordError(problem, path=path, line=found.line, hint=hint)
+
+    def _batches(self, home: str, records: Mapping[str, Record], paths: Sequence[str]) -> set[str]:
+        """The batches that a promotion of the cluster, or a list of candidates, came from."""
+        lists = [one for path, one in records.items() if path.startswith(home) and isinstance(one, TriageFile)]
+        found = {decision.batch for one in lists for decision in one.decisions}
+        for path in paths:
+            if path.startswith(f"{home}promotions/") and path.endswith(f"/{EvidenceFile.PROVENANCE}"):
+                with suppress(RecordError):  # the gate reads evidence; here it only says what there is
+                    found |= {one.id for one in batches({EvidenceFile.PROVENANCE: self._tree.reader.read(path)})}
+        return found
 
     def against_rules(self, cluster: str, core: Sequence[str]) -> list[Row]:
         tray = self._tray()
@@ -103,6 +143,12 @@ def _about_judge(problem: RecordError, wanted: set[str]) -> bool:
     """Whether a problem is about one of the given judges, as a lock has it."""
     what, _, judge = problem.field.partition(".")
     return what == "judges" and f"rubrics/judges/{judge}.yaml" in wanted
+
+
+def _named(path: str, text: str) -> Iterator[Naming]:
+    """The scenarios that a hand-off names."""
+    cluster = path.split("/")[1]
+    return (Naming(path, one.line, cluster, one.name) for one in references(text) if one.kind is Named.SCENARIO)
 
 
 def _unknown(governed: Sequence[str], wanted: set[str]) -> list[RecordError]:

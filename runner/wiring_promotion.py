@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from runner.edges import adapter_store, hook_files
@@ -19,6 +20,7 @@ from runner.errors import RecordError
 from runner.ports_promotion import Signer
 from runner.promotion.drill import Scratch, with_drill
 from runner.promotion.gather import read_before
+from runner.promotion.handoff import with_generated
 from runner.promotion.later import WHEN
 from runner.promotion.propose import Staging, adapter_record, bundle_point
 from runner.promotion.receipt import Registry
@@ -98,11 +100,9 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
         EvidenceFile.OPERATIONS.value: canonical(_operations(outputs, sweep.chosen)) + b"\n",
         EvidenceFile.ROLLBACK.value: canonical(contract) + b"\n",
     }
-    sequence = before.last + 1
-    evidence[EvidenceFile.REPORT.value] = render(evidence, cluster=whole, sequence=sequence)
-    return Staging(
+    staging = Staging(
         cluster=cluster,
-        sequence=sequence,
+        sequence=before.last + 1,
         iteration=iteration,
         benchmark=BenchmarkId(id=cluster, version=intake.benchmark_version, sha256=intake.benchmark_sha256),
         base=_base(whole, outputs),
@@ -113,6 +113,9 @@ def staging(room: Room, cluster: str, iteration: str = "") -> Staging:
         evidence=evidence,
         stage=ServingStage(before.cluster.stages.enter),
     )
+    staging = with_generated(sources, staging, main=main)
+    report = render(staging.evidence, cluster=whole, sequence=staging.sequence)
+    return replace(staging, evidence={**staging.evidence, EvidenceFile.REPORT.value: report})
 
 
 def drilled(room: Room, staging: Staging) -> Staging:

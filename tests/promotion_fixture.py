@@ -23,6 +23,7 @@ from runner.ledger import PHASES, History
 from runner.promotion import approve, decide
 from runner.promotion.drill import Scratch, with_drill
 from runner.promotion.gather import Step, read_before
+from runner.promotion.handoff import with_generated
 from runner.promotion.judge import judge
 from runner.promotion.propose import Staging, adapter_record, propose, stage
 from runner.promotion.receipt import Registry, reconcile
@@ -38,9 +39,10 @@ from runner.records.statement import Choice
 from runner.records.verdict import Verdict
 from runner.rules.assessment import Subject, assessed
 from runner.rules.benchmark import benchmark_digest
-from runner.rules.canonical import sha256, tree_digest
+from runner.rules.canonical import canonical, sha256, tree_digest
 from runner.rules.perturbation import ROBUSTNESS
 from runner.rules.trust.facts import Before
+from tests import evidence_fixture
 from tests.adapter_fixture import adapter_files
 
 MAIN = "refs/heads/main"
@@ -122,6 +124,24 @@ CLUSTER: dict[str, Any] = {
     "stages": {"enter": "production"},
 }
 
+PROBLEM = b"""---
+gap: Refunds are misrouted.
+why_not_real_data: There are few of them.
+metric: composite
+threshold: 0.7
+real_only_baseline:
+  value: 0.6
+  how: Measured once.
+---
+Prose.
+"""
+HANDOFF = b"""---
+license: Apache-2.0
+intended_use: Routing messages.
+---
+The desk owns `capability:refund`.
+"""
+
 
 @dataclass
 class DirectoryAdapters:
@@ -181,7 +201,8 @@ class World:
     def tree(self) -> dict[str, bytes]:
         files = {f"scenarios/desk/{s}/{name}.yaml": scenario_file(name, c) for (s, name), c in scenarios().items()}
         files["clusters/desk/cluster.yaml"] = dump(CLUSTER)
-        files["clusters/desk/problem.md"] = b"---\ngap: none\n---\n"
+        files["clusters/desk/problem.md"] = PROBLEM
+        files["clusters/desk/handoff.md"] = HANDOFF
         files["clusters/desk/benchmark.lock"] = dump(LOCK)
         files["rubrics/label.yaml"] = b"id: label\n"
         files["README.md"] = b"# desk\n"
@@ -236,7 +257,7 @@ class World:
             EvidenceFile.GRADES: b"".join(json.dumps(row).encode() + b"\n" for row in rows),
             EvidenceFile.SCORECARD: json.dumps(card).encode(),
             EvidenceFile.LINEAGE: b'{"nodes":[]}',
-            EvidenceFile.SWEEP: json.dumps({"human_share": human}).encode(),
+            EvidenceFile.SWEEP: canonical(evidence_fixture.sweep().model_copy(update={"human_share": human})),
             EvidenceFile.RISKS: b'{"risks":[{"title":"Small","detail":"Twelve scenarios."}]}',
         }
         now = self.incumbent()
@@ -309,7 +330,10 @@ class World:
             evidence=evidence,
             stage=ServingStage(self.before().cluster.stages.enter),
         )
-        return self.drilled(staging)
+        return self.drilled(self.handed(staging))
+
+    def handed(self, staging: Staging) -> Staging:
+        return with_generated(self.sources(), staging, main=self.main)
 
     def drilled(self, staging: Staging) -> Staging:
         with scratch_repository(self.origin) as (repository, keys):

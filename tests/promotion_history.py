@@ -120,6 +120,10 @@ class LongWorld(World):
             kind = EntryKind.PHASE if at else EntryKind.QUEUED
             self._append(kind=kind, iteration=iteration, phase=phase, outputs=outputs.get(phase, {}))
 
+    def handed(self, staging: Staging) -> Staging:
+        """Without hand-offs, which name the promotions before: fast-import has not written those yet."""
+        return staging
+
     def drilled(self, staging: Staging) -> Staging:
         """With the evidence that a drill leaves. The drill itself reads what fast-import has not written yet."""
         earlier: AdapterRecord | None = self.records.get("adapter")

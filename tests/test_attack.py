@@ -39,7 +39,7 @@ def test_a_case_of_each_step(name: str, begun: dict[str, Desk], tmp_path: Path) 
 
 
 def test_a_bit_of_each_member(begun: dict[str, Desk], tmp_path: Path) -> None:
-    rows = flips(begun["promoted"].copy(tmp_path / "desk"), count=26, seed=7)
+    rows = flips(begun["promoted"].copy(tmp_path / "desk"), count=32, seed=7)
     assert [row for row in rows if row.wrong] == []
     assert {"record", "envelope", "tag", "receipt", "adapter bytes"} <= {row.case.split(": ")[0] for row in rows}
 

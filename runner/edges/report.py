@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files as resources
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from runner.edges import report_batches
 from runner.edges import report_figures as figures
 from runner.edges import report_statistics as statistics
 from runner.edges import report_view as view
 from runner.errors import RecordError
-from runner.records.base import Record
 from runner.records.cluster import Cluster
-from runner.records.dataset import Batch
 from runner.records.evaluation import CandidateStages
 from runner.records.evidence import CandidateSummary, EvidenceFile, Operations, RollbackContract
 from runner.records.failure import Diagnosis
@@ -33,11 +28,12 @@ from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
 from runner.rules.canonical import sha256
 from runner.rules.comparison_words import verdicts
+from runner.rules.evidence_files import batches as batches_of
+from runner.rules.evidence_files import parsed, record
 from runner.rules.limits import limits
 from runner.rules.limits import summary as summarise
 from runner.rules.lineage import plural, short
 
-R = TypeVar("R", bound=Record)
 UNDIGESTED = (EvidenceFile.REPORT, EvidenceFile.ATTESTATION)
 """Left out of the table of digests: the report itself, and the signature made over it."""
 SHOWN = (
@@ -72,7 +68,7 @@ def render(
     """
     if EvidenceFile.SCORECARD not in files:
         raise RecordError("the evidence has no scorecard", path=EvidenceFile.SCORECARD)
-    scorecard = _parse(files[EvidenceFile.SCORECARD], EvidenceFile.SCORECARD, Scorecard)
+    scorecard = parsed(files[EvidenceFile.SCORECARD], EvidenceFile.SCORECARD, Scorecard)
     try:
         head = summary or summarise(scorecard, cluster)
     except KeyError as error:
@@ -95,13 +91,13 @@ def _evidence(
     files: Mapping[str, bytes], scorecard: Scorecard, cluster: Cluster, head: CandidateSummary
 ) -> dict[str, Any]:
     """Everything that comes from the other files; what is missing is None or empty, and the report says so."""
-    sweep = _record(files, EvidenceFile.SWEEP, Sweep)
-    operations = _record(files, EvidenceFile.OPERATIONS, Operations)
-    diagnosis = _record(files, EvidenceFile.DIAGNOSIS, Diagnosis)
-    validation = _record(files, EvidenceFile.VALIDATION, ValidationReport)
-    batches = _batches(files)
-    risks = _record(files, EvidenceFile.RISKS, Risks)
-    lineage = _record(files, EvidenceFile.LINEAGE, Lineage)
+    sweep = record(files, EvidenceFile.SWEEP, Sweep)
+    operations = record(files, EvidenceFile.OPERATIONS, Operations)
+    diagnosis = record(files, EvidenceFile.DIAGNOSIS, Diagnosis)
+    validation = record(files, EvidenceFile.VALIDATION, ValidationReport)
+    batches = batches_of(files)
+    risks = record(files, EvidenceFile.RISKS, Risks)
+    lineage = record(files, EvidenceFile.LINEAGE, Lineage)
     return {
         "models": view.present(scorecard),
         "comparisons": [one for one in scorecard.comparisons if one.against in view.present(scorecard)],
@@ -126,51 +122,25 @@ def _evidence(
         "cards": view.cards(scorecard, cluster, diagnosis, batches),
         "diagnosis": diagnosis,
         "batches": view.batch_rows(batches, validation),
-        "funnel": _record(files, EvidenceFile.FUNNEL, FunnelReport),
-        "fields": _record(files, EvidenceFile.FIELDS, FieldReport),
-        "stages": _record(files, EvidenceFile.STAGES, CandidateStages),
-        "judges": _record(files, EvidenceFile.JUDGES, JudgesReport),
-        "triage": _record(files, EvidenceFile.TRIAGE, TriageResult),
+        "funnel": record(files, EvidenceFile.FUNNEL, FunnelReport),
+        "fields": record(files, EvidenceFile.FIELDS, FieldReport),
+        "stages": record(files, EvidenceFile.STAGES, CandidateStages),
+        "judges": record(files, EvidenceFile.JUDGES, JudgesReport),
+        "triage": record(files, EvidenceFile.TRIAGE, TriageResult),
         "validation": validation,
-        "training": _record(files, EvidenceFile.TRAINING, Training),
+        "training": record(files, EvidenceFile.TRAINING, Training),
         "operations": operations,
         "lineage": view.lineage_counts(lineage),
         "risks": risks.risks if risks else (),
-        "rollback": _record(files, EvidenceFile.ROLLBACK, RollbackContract),
+        "rollback": record(files, EvidenceFile.ROLLBACK, RollbackContract),
         "missing": [name.value for name in SHOWN if name not in files],
     }
-
-
-def _record(files: Mapping[str, bytes], name: EvidenceFile, kind: type[R]) -> R | None:
-    return _parse(files[name], name, kind) if name in files else None
-
-
-def _parse(data: bytes | str, name: str, kind: type[R], line: int | None = None) -> R:
-    try:
-        return kind.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise RecordError(first["msg"], path=name, line=line, field=field) from error
 
 
 def _grades(files: Mapping[str, bytes]) -> tuple[ScoredScenario, ...]:
     name = EvidenceFile.GRADES
     rows = files.get(name, b"").decode().splitlines()
-    return tuple(_parse(row, name, ScoredScenario, line) for line, row in enumerate(rows, 1) if row.strip())
-
-
-def _batches(files: Mapping[str, bytes]) -> tuple[Batch, ...]:
-    """`provenance.json` is a list of batches, or a record that holds one as `batches`."""
-    name = EvidenceFile.PROVENANCE
-    if name not in files:
-        return ()
-    try:
-        found = json.loads(files[name])
-    except ValueError as error:
-        raise RecordError(f"not JSON: {error}", path=name) from error
-    rows = found.get("batches", []) if isinstance(found, dict) else found
-    return tuple(_parse(json.dumps(row), name, Batch) for row in rows)
+    return tuple(parsed(row, name, ScoredScenario, line) for line, row in enumerate(rows, 1) if row.strip())
 
 
 def _digests(files: Mapping[str, bytes], scorecard: Scorecard) -> list[tuple[str, str]]:

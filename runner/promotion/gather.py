@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import HallmarkError, RecordError
 from runner.promotion.adapters import adapter_problem
@@ -15,7 +15,7 @@ from runner.promotion.standing import standing
 from runner.promotion.told import told_by
 from runner.promotion.twins import twins
 from runner.records.change import ChangeClass, Operation, PathChange
-from runner.records.evidence import EvidenceFile
+from runner.records.evidence import GENERATED, EvidenceFile
 from runner.records.gated import BenchmarkLock, GatedCluster
 from runner.records.promotion import PromotionKind, PromotionRecord
 from runner.records.verdict import Reason
@@ -24,6 +24,9 @@ from runner.rules.canonical import sha256
 from runner.rules.trust.change import NAMES, approvals_prefix, classes, manifest, promotion_place
 from runner.rules.trust.facts import NO_TRIAGE, Before, Facts, NextPolicy, Promotion, TriageStep
 from runner.rules.trust.policy import FILES, GATE_STEP, NEXT, following_traps, numbered, revoked_digests
+
+if TYPE_CHECKING:
+    from runner.rules.handoff.facts import Background
 
 
 class Step(NamedTuple):
@@ -211,7 +214,18 @@ def _promotion(
         return None, (Reason(step=said, problem=f"{rule}: {error}", hint="propose again"),)
     evidence, problem = _evidence(place, contents), adapter_problem(sources, record)
     word = attestation(sources, evidence.get(ATTESTATION), policy, step.now)
-    return Promotion(record, sha256(data), evidence, word, before, problem), ()
+    made_from = _background(sources, step, record) if any(name in evidence for name in GENERATED) else None
+    return Promotion(record, sha256(data), evidence, word, before, problem, made_from), ()
+
+
+def _background(sources: Sources, step: Step, record: PromotionRecord) -> Background | str:
+    """What its hand-off and cards are made from, or why that cannot be read."""
+    from runner.promotion.handoff import background  # most pushes carry none
+
+    try:
+        return background(sources, step.old, record.cluster, record.run.iteration)
+    except RecordError as error:
+        return str(error)
 
 
 def read_before(sources: Sources, commit: str, cluster: str) -> Before:

@@ -47,8 +47,8 @@ Dump = Callable[[Any], bytes]
 
 @dataclass(frozen=True)
 class Staging:
-    """What a promotion is made of. `evidence` of a new adapter is phase 13's bundle plus operations.json, report.html,
-    rollback.json and drill.json."""
+    """What a promotion is made of. `evidence` of a new adapter is phase 13's bundle plus operations.json,
+    rollback.json, what is made of these (promotion/handoff.py), report.html and drill.json."""
 
     cluster: str
     sequence: int
@@ -73,6 +73,24 @@ class Staging:
     def assessed(self) -> bool:
         """Whether it brings a new adapter, out of an iteration's bundle."""
         return self.kind is PromotionKind.PROMOTION and self.follows is None
+
+    def record(self, evidence: Mapping[str, str]) -> PromotionRecord:
+        """The promotion's record; `evidence` has the sha256 of each of its files."""
+        return PromotionRecord(
+            kind=self.kind,
+            cluster=self.cluster,
+            sequence=self.sequence,
+            stage=self.stage,
+            restores=self.restores,
+            follows=self.follows,
+            benchmark=self.benchmark,
+            base=self.base,
+            adapter=self.adapter,
+            incumbent=self.incumbent,
+            evidence=dict(evidence),
+            run=self.run,
+            human_share=self.human_share,
+        )
 
     @property
     def branch(self) -> str:
@@ -118,21 +136,7 @@ def stage(staging: Staging, *, chain: Chain, trust: Trust, ci: Signer, dump: Dum
     statement = EvidenceStatement(subject=subjects(digests), predicate=word)
     envelope = ci.sign(canonical(statement), payload_type=PAYLOAD_TYPE, namespace=Namespace.EVIDENCE)
     evidence[EvidenceFile.ATTESTATION.value] = envelope
-    record = PromotionRecord(
-        kind=staging.kind,
-        cluster=staging.cluster,
-        sequence=staging.sequence,
-        stage=staging.stage,
-        restores=staging.restores,
-        follows=staging.follows,
-        benchmark=staging.benchmark,
-        base=staging.base,
-        adapter=staging.adapter,
-        incumbent=staging.incumbent,
-        evidence={**digests, EvidenceFile.ATTESTATION.value: sha256(envelope)},
-        run=staging.run,
-        human_share=staging.human_share,
-    )
+    record = staging.record({**digests, EvidenceFile.ATTESTATION.value: sha256(envelope)})
     home = staging.home
     files = {f"{home}evidence/{name}": data for name, data in evidence.items()}
     return {**files, f"{home}record.yaml": dump(record.model_dump(mode="json"))}

@@ -36,6 +36,21 @@ class EvidenceFile(StrEnum):
     TRIGGER = "trigger.json"
     TRIAGE = "triage.json"
     STAGES = "stages.json"
+    HANDOFF = "handoff.md"
+    MODEL_CARD = "model-card.md"
+    DATASET_CARD = "dataset-card.md"
+    CROISSANT = "croissant.json"
+    BOM = "bom.cdx.json"
+
+
+GENERATED = (
+    EvidenceFile.HANDOFF,
+    EvidenceFile.MODEL_CARD,
+    EvidenceFile.DATASET_CARD,
+    EvidenceFile.CROISSANT,
+    EvidenceFile.BOM,
+)
+"""What is made of the other evidence, and comes together or not at all: rules/handoff/, rules/cards/."""
 
 
 class Operations(Record):

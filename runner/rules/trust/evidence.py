@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from runner.records.evidence import EvidenceFile
+from runner.records.evidence import GENERATED, EvidenceFile
 from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import ListedRun, RunList
 from runner.records.verdict import Reason
@@ -13,9 +13,11 @@ from runner.rules.strict_json import strict_json, strict_lines
 from runner.rules.trust.approvals import is_prefix
 from runner.rules.trust.facts import Promotion
 from runner.rules.trust.figures import Figures, parse
+from runner.rules.trust.generated import generated_problems
 
 STEP = "6 evidence"
-RULES = ("6.1 files", "6.2 attestation", "6.3 runs", "6.4 ledger", "6.5 grades", "6.6 scorecard")
+HANDOFF = "6.9 hand-off"
+RULES = ("6.1 files", "6.2 attestation", "6.3 runs", "6.4 ledger", "6.5 grades", "6.6 scorecard", HANDOFF)
 OUTSIDE_BUNDLE = frozenset(
     {
         EvidenceFile.OPERATIONS,
@@ -25,6 +27,7 @@ OUTSIDE_BUNDLE = frozenset(
         EvidenceFile.SWEEP_PLOT,
         EvidenceFile.ATTESTATION,
         EvidenceFile.DRILL,
+        *GENERATED,
     }
 )
 """Measured, signed, or made when the promotion is staged: not in the tree that phase 13's ledger entry covers."""
@@ -32,14 +35,18 @@ WANTED = frozenset({EvidenceFile.SCORECARD, EvidenceFile.GRADES, EvidenceFile.LI
 WANTED_ALWAYS = frozenset({EvidenceFile.ROLLBACK, EvidenceFile.RUNS})
 
 
-def evidence_problems(promotion: Promotion, figures: Figures | None) -> list[Reason]:
-    """Everything that does not hold of the evidence itself; a rollback has no figures. Thresholds are step 8."""
+def evidence_problems(promotion: Promotion, figures: Figures | None, *, incoming: bool = False) -> list[Reason]:
+    """Everything that does not hold of the evidence itself; a rollback has no figures. Thresholds are step 8.
+
+    `incoming` is whether the step is judged as it comes in.
+    """
     found: dict[str, Iterable[str]] = dict.fromkeys(RULES, ())
     read = {EvidenceFile.GRADES} if figures is not None and figures.named_once else set()
     found |= {
         "6.1 files": _files(promotion, read),
         "6.2 attestation": _attested(promotion),
         "6.3 runs": _listed(promotion),
+        HANDOFF: generated_problems(promotion, incoming=incoming),
     }
     if figures is not None:
         stated = (*figures.stated, *_benchmark(promotion))

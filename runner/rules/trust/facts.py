@@ -18,10 +18,11 @@ from runner.records.terms import OutcomeType, SetName
 from runner.records.verdict import Reason
 from runner.rules.trust import stages
 
-if TYPE_CHECKING:  # most steps say nothing of triage, nor of real data alone
+if TYPE_CHECKING:  # most steps say nothing of triage, nor of real data alone, and carry no hand-off
     from runner.records.triage import Review, TriageFile
     from runner.records.triage_policy import Triage
     from runner.rules.assessment import RealOnlyRecord
+    from runner.rules.handoff.facts import Background
 
 
 class Signed(NamedTuple):
@@ -79,6 +80,8 @@ class Promotion(NamedTuple):
     before: Before
     adapter_problem: str
     """What fetching and re-hashing the adapter's bytes found; empty where they are the recorded ones."""
+    background: Background | str | None = None
+    """What its hand-off and cards are made from, or why that cannot be read; None where its evidence has none."""
 
 
 class NextPolicy(NamedTuple):

@@ -36,7 +36,8 @@ request brings can weaken what it is judged by. Every step is taken, and the ver
    6.5 grades: each governed scenario is graded once for every model, and on core under every perturbation asked for;
    6.6 scorecard: composites, robustness, comparisons and regressions follow from the grades; the benchmark is governed;
    6.7 traffic: a later stage's results on traffic follow from the grades of each request;
-   6.8 deprecation: it says why.
+   6.8 deprecation: it says why;
+   6.9 hand-off: the hand-off and the cards are what the evidence, and people's files at the base, make of them.
 7. People of the policy decided on this very change:
    7.1 signature: there is a proposal, and each decision is signed by the person, and for the purpose, that it says;
    7.2 binding: it is bound to this repository, ref, class, cluster, sequence, stage, policy, context and ledger;
@@ -106,7 +107,7 @@ def verify(facts: Facts) -> Verdict:
         *_manifest(facts),
         *net_problems(facts.changes, facts.touched, step="5 net paths"),
         *facts.unreadable,
-        *(evidence_problems(promotion, made) if promotion else ()),
+        *(evidence_problems(promotion, made, incoming=bool(facts.clock)) if promotion else ()),
         *approval_problems(facts),
         *(limit_problems(promotion, made) if promotion else ()),
         *(brought_problems(promotion, now=facts.now) if promotion else ()),
