@@ -8,7 +8,7 @@ from runner.records.evidence import CandidateSummary
 from runner.records.ledger import Entry, EntryKind
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.status import FLEET_HEADER, ClusterStatus, block, cluster_status, duration, fleet_row, phase_line
+from runner.rules.status import ClusterStatus, block, cluster_status, duration, phase_line
 from tests.evidence_fixture import cluster
 
 FIGURES = CandidateSummary(
@@ -138,12 +138,6 @@ def test_superseded_waits_for_nobody() -> None:
     status = made(history(3, Verdict(outcome=Outcome.REFUSE, reasons=(REASON,)), EntryKind.SUPERSEDED))
     assert status.state == "superseded"
     assert status.waiting is None
-
-
-def test_fleet_row_fits_its_header() -> None:
-    for status in (made(None), made(history(13), figures=FIGURES)):
-        assert len(fleet_row(status)) == len(FLEET_HEADER)
-    assert "0.894 / 0.880" in fleet_row(made(history(13), figures=FIGURES))
 
 
 def test_hub_base_shows_its_revision() -> None:

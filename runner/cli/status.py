@@ -3,48 +3,87 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from runner import wiring
-from runner.cli.fleet import read_status
 from runner.errors import ExitCode
-from runner.rules.status import FLEET_HEADER, block, fleet_row
+from runner.records.ledger import RunState
+from runner.rules.fleet import chosen
+from runner.rules.fleet_table import table, total
+from runner.wiring_fleet import fleet
 
-WIDTH = 150
-"""Columns the fleet's table may take: a narrower terminal wraps its lines rather than lose their ends."""
+PIPED = 400
+"""Columns where the output is no terminal: nothing is cut or wrapped."""
+BEHIND = "\nmain here is not the remote's: `git pull` for what was merged meanwhile"
+STYLES: dict[str, dict[str, Any]] = {"head": {"dim": True}, "name": {"bold": True}, "below": {"fg": "red"}}
 
 
 @click.command()
 @click.argument("cluster", required=False)
+@click.option("--waiting", is_flag=True, help="Only the clusters that wait for people, the longest first.")
+@click.option("--below", is_flag=True, help="Only those that are under a threshold.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([one.value for one in RunState]),
+    help="Only runs in this state.",
+)
+@click.option("--offline", is_flag=True, help="Do not ask the remote: show the fleet as it was fetched last.")
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def status(cluster: str | None, directory: Path, as_json: bool) -> ExitCode:
-    """Where each cluster stands, or CLUSTER in full: phase, figures against thresholds, and what waits for whom.
+def status(
+    cluster: str | None,
+    waiting: bool,
+    below: bool,
+    states: tuple[str, ...],
+    offline: bool,
+    directory: Path,
+    as_json: bool,
+) -> ExitCode:
+    """The fleet, a line a cluster: what serves, figures against thresholds, and what waits for whom since when. Or
+    CLUSTER in full.
 
-    Reads the work tree's reviewed files, the ledger branch and the evidence. Changes nothing.
+    Reads the work tree's reviewed files, the remote's ledger and branches, and the evidence. Changes nothing. A figure
+    under its threshold has a `!`. Exits 1 where a cluster cannot be read.
 
     Example: hallmark status support-desk
     """
-    names = (cluster,) if cluster else wiring.cluster_names(directory)
-    found = [read_status(directory, name) for name in names]
-    if as_json:
-        documents = [one.model_dump(mode="json") for one in found]
-        click.echo(json.dumps(documents[0] if cluster else documents, indent=1, ensure_ascii=False))
-        return ExitCode.DONE
-    console = Console(highlight=False, soft_wrap=bool(cluster))
     if cluster:
-        for name, value in block(found[0]):
-            console.print(Text.assemble((f"{name:<14}", "dim"), value))
-    elif not found:
+        if waiting or below or states or offline:
+            raise click.UsageError("--waiting, --below, --state and --offline are for the fleet: leave CLUSTER out")
+        return _one(directory, cluster, as_json=as_json)
+    found = fleet(directory, offline=offline)
+    everything = found.rows
+    rows = chosen(everything, waiting=waiting, states=tuple(RunState(one) for one in states), below=below)
+    if as_json:
+        click.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1, ensure_ascii=False))
+    elif not everything:
         click.echo("no clusters yet; see `hallmark import labelled --help`")
     else:
-        table = Table(*FLEET_HEADER, box=None, pad_edge=False)
-        for one in found:
-            table.add_row(*(Text(cell) for cell in fleet_row(one)))
-        Console(highlight=False, width=max(console.width, WIDTH)).print(table)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED
+        for line in table(rows, width=width, paint=_paint):
+            click.echo(line)
+        click.echo(total(everything) + BEHIND * found.behind)
+    return ExitCode.REFUSED if any(row.problem for row in everything) else ExitCode.DONE
+
+
+def _one(directory: Path, cluster: str, *, as_json: bool) -> ExitCode:
+    from runner.cli.fleet import read_status  # brings what runs models: the fleet need not wait for it
+    from runner.rules.status import block
+
+    found = read_status(directory, cluster)
+    if as_json:
+        click.echo(json.dumps(found.model_dump(mode="json"), indent=1, ensure_ascii=False))
+        return ExitCode.DONE
+    for name, value in block(found):
+        click.echo(click.style(f"{name:<14}", dim=True) + value)
     return ExitCode.DONE
+
+
+def _paint(text: str, kind: str) -> str:
+    return click.style(text, **STYLES[kind]) if kind else text

@@ -102,6 +102,11 @@ class GitRepository(GitObjects):
             self._network("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, ref)
         return found
 
+    def remote_refs(self, remote: str) -> dict[str, str]:
+        """Every branch and tag of the remote as they are now, and the object that each names. Nothing is fetched."""
+        lines = self._network("ls-remote", "--refs", remote).decode(errors="surrogateescape").splitlines()
+        return {name: oid for oid, _, name in (line.partition("\t") for line in lines)}
+
     def fetch(self, remote: str) -> None:
         """Every branch and tag of the remote, as it now has them. Raises `GitError`, also for a tag that moved."""
         specs = (f"+refs/heads/*:refs/remotes/{remote}/*", "refs/tags/*:refs/tags/*")

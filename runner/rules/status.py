@@ -1,4 +1,4 @@
-"""The status of a cluster, from figures that others read: the block for one cluster, a row for the fleet."""
+"""The status of a cluster, from figures that others read, as a block of lines. The fleet's rows are `rules.fleet`'s."""
 
 from __future__ import annotations
 
@@ -12,23 +12,15 @@ from runner.records.evidence import CandidateSummary
 from runner.records.funnel import Funnel
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.plateau import Plateau
-from runner.records.promotion import ServingStage
 from runner.records.scenario import SetName
-from runner.records.verdict import Outcome, Verdict
+from runner.records.verdict import Verdict
 from runner.rules.adapter_status import AdapterStatus, adapter_line
 from runner.rules.benchmark import OPTIONAL
-from runner.rules.escalation_page import escalation_branch, escalation_path
 from runner.rules.funnel import sentence
 from runner.rules.trigger_words import begun_by
+from runner.rules.waits import Course, Waiting, escalation, iteration_waits
 
 NOTHING = "not measured yet"
-
-
-class Waiting(Record):
-    """Who has to do what before the cluster goes on."""
-
-    who: str
-    what: str
 
 
 class ClusterStatus(Record):
@@ -110,8 +102,7 @@ def cluster_status(
         funnel=funnel,
         seconds=round(sum(_seconds(entry) for entry in done), 1),
         reasons=() if verdict.passed else tuple(_reason(r.step, r.problem, r.hint) for r in verdict.reasons),
-        waiting=_stopped(cluster.id, plateau)
-        or _waiting(cluster.id, iteration=iteration, state=state, verdict=verdict, next_phase=next_phase),
+        waiting=_waiting(cluster.id, entries, phases=phases, state=state, plateau=plateau),
         verdicts=tuple(verdicts) if figures else (),
         plateau=plateau,
         begun_by=begun_by(one for entry in entries for one in entry.triggers),
@@ -150,44 +141,9 @@ def block(status: ClusterStatus) -> tuple[tuple[str, str], ...]:
             ("plateau", f"{len(row)} iterations without improvement on held-out, {status.plateau.patience} may")
         )
     if status.waiting:
-        rows.append(("waits for", f"{status.waiting.who}: {status.waiting.what}"))
+        since = f", since {status.waiting.since}" if status.waiting.since else ""
+        rows.append(("waits for", f"{status.waiting.who}: {status.waiting.what}{since}"))
     return tuple(rows)
-
-
-FLEET_HEADER = (
-    "cluster",
-    "promotion",
-    "iteration",
-    "state",
-    "phase",
-    "composite",
-    "held-out",
-    "regressions",
-    "waits for",
-)
-
-
-def fleet_row(status: ClusterStatus) -> tuple[str, ...]:
-    """One cluster in the columns of `FLEET_HEADER`."""
-    figures = status.figures
-    return (
-        status.cluster,
-        _promotions(status),
-        status.iteration or "-",
-        status.state.value if status.state else "idle",
-        f"{status.phase_number} of {status.phases}" if status.iteration else "-",
-        _against(figures.composite_after, figures.composite_threshold) if figures else "-",
-        _against(figures.heldout_after, figures.heldout_threshold) if figures else "-",
-        f"{figures.regressions} / {figures.regressions_of}" if figures else "-",
-        status.waiting.who if status.waiting else "-",
-    )
-
-
-def _promotions(status: ClusterStatus) -> str:
-    """`3, canary 4, shadow 5`: what serves, and what is on its way."""
-    serving = [str(status.promoted_sequence)] if status.promoted_sequence else []
-    others = [one for one in status.adapters if not one.ended and one.stage is not ServingStage.PRODUCTION]
-    return ", ".join([*serving, *(f"{one.stage} {one.sequence}" for one in others)]) or "-"
 
 
 def phase_line(status: ClusterStatus) -> str:
@@ -228,29 +184,19 @@ def _reason(step: str, problem: str, hint: str) -> str:
     return f"{step}: {problem}" + (f" ({hint})" if hint else "")
 
 
-def _stopped(cluster: str, plateau: Plateau | None) -> Waiting | None:
-    if plateau is None:
-        return None
-    path, branch = escalation_path(cluster, plateau.after), escalation_branch(cluster, plateau.after)
-    return Waiting(who="domain owners", what=f"read {path} on {branch}, and change what people govern")
-
-
 def _waiting(
-    cluster: str, *, iteration: str, state: RunState | None, verdict: Verdict, next_phase: str
+    cluster: str, entries: Sequence[Entry], *, phases: Sequence[str], state: RunState | None, plateau: Plateau | None
 ) -> Waiting | None:
     """Whose turn it is. A run that CI can take further by itself waits for nobody."""
-    if not iteration:
-        return None
-    if state is RunState.ASSESSING and not next_phase:
-        return Waiting(who="approvers", what=f"read the evidence and sign or refuse the promotion of {iteration}")
-    if verdict.outcome is Outcome.WAIT and next_phase == "triage":
-        return Waiting(
-            who="domain owners", what=f"decide every candidate in clusters/{cluster}/triage/{iteration}.yaml"
-        )
-    if verdict.outcome is Outcome.WAIT:
-        return Waiting(who="domain owners", what=f"the {next_phase} gate asks for people")
-    if verdict.outcome is Outcome.REFUSE and state is RunState.BLOCKED:
-        return Waiting(
-            who="domain owners", what=f"{next_phase} refused: mend what it names and merge, which starts anew"
-        )
-    return None
+    done = [entry for entry in entries if entry.kind is EntryKind.PHASE]
+    passed = len({entry.phase for entry in done if entry.verdict.passed})
+    last = entries[-1] if entries else None
+    since = str(last.measured.get("at", "")) if last is not None else ""
+    if plateau is not None:
+        return escalation(cluster, plateau.after, since=since)
+    if last is not None and state is RunState.ASSESSING and passed == len(phases):
+        what = f"read the evidence and sign or refuse the promotion of {last.iteration}"
+        return Waiting(gate="promotion", who="approvers", what=what, since=since)
+    iteration = last.iteration if last is not None else ""
+    course = Course(iteration, passed, last, received=state in (RunState.PROMOTED, RunState.ROLLED_BACK))
+    return next(iteration_waits(cluster, course, phases=phases, escalated=False, proposed=True), None)

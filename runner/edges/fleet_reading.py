@@ -1,0 +1,162 @@
+"""What the fleet's table reads of a repository: names of refs, the ledger's last entries, and a few files a cluster.
+
+One git process gives all objects, two say where the refs are: the time of a fleet does not go into starting programs.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from runner.edges.git_write import GitRepository
+from runner.edges.ledger_store import LEDGER, entry_path
+from runner.errors import VerificationError
+from runner.records.change import File
+from runner.records.ledger import Entry
+
+MAIN = "refs/heads/main"
+HEADS, TAGS, FETCHED = "refs/heads/", "refs/tags/", "refs/remotes/origin/"
+END = ".dsse.json"
+
+
+class Tip(NamedTuple):
+    commit: str
+    since: str
+    """When it was committed, ISO 8601 in UTC; empty where the commit is not here."""
+
+
+class FleetReading:
+    """A clone with its `origin`, where it has one; else the repository's own branches."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self._git = GitRepository(top)
+        self._dates: dict[str, str] = {}
+        self.refs: Mapping[str, Tip] = {}
+        """Branches and tags by full name."""
+        self.broken: dict[str, str] = {}
+        """Clusters whose ledger cannot be read, and why."""
+        self.behind = False
+        """Whether main there is another than main here."""
+
+    def look(self, *, offline: bool) -> None:
+        """Learn where branches and tags are: of the remote now, or (`offline`) as they were fetched last."""
+        local = dict(self._listed())
+        cloned = any(name.startswith(FETCHED) for name in local)
+        if cloned and not offline:
+            there = self._git.remote_refs("origin")
+            self.refs = {name: Tip(commit, self._dates.get(commit, "")) for name, commit in there.items()}
+            self.behind = MAIN in local and MAIN in there and local[MAIN].commit != there[MAIN]
+            return
+        heads = FETCHED if cloned else HEADS
+        self.refs = {
+            HEADS + name.removeprefix(heads) if name.startswith(heads) else name: tip
+            for name, tip in local.items()
+            if name.startswith((heads, TAGS))
+        }
+
+    def _listed(self) -> Iterator[tuple[str, Tip]]:
+        form = "--format=%(objectname) %(committerdate:unix) %(refname)"
+        for line in self._git.run("for-each-ref", form).decode(errors="surrogateescape").splitlines():
+            commit, seconds, name = line.split(" ", 2)
+            since = datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""
+            self._dates[commit] = since
+            yield name, Tip(commit, since)
+
+    def tails(
+        self, clusters: Sequence[str], *, told: Callable[[Sequence[Entry], bool], bool]
+    ) -> dict[str, tuple[Entry, ...]]:
+        """The last ledger entries of each cluster, oldest first: as many as `told` asks for, who is given those read
+        so far and whether they are all. What is not the entry that it should be makes the cluster one of `broken`."""
+        at = self.refs.get(LEDGER)
+        if at is None:
+            return dict.fromkeys(clusters, ())
+        self._bring(LEDGER, at.commit)
+        files = {name: self._entries(at.commit, name) for name in clusters}
+        found: dict[str, list[Entry]] = {name: [] for name in clusters}
+        open_, step = list(clusters), 1
+        while open_:
+            asked = {name: files[name][: len(files[name]) - len(found[name])][-step:] for name in open_}
+            read = self._git.blobs([file.blob for rows in asked.values() for _, file in rows])
+            for name, rows in asked.items():
+                try:
+                    found[name][:0] = [_entry(read[file.blob], path) for path, file in rows]
+                except VerificationError as error:
+                    self.broken[name] = str(error)
+            open_ = [name for name in open_ if name not in self.broken]
+            open_ = [name for name in open_ if not told(found[name], len(found[name]) == len(files[name]))]
+            open_ = [name for name in open_ if len(found[name]) < len(files[name])]
+            step *= 4
+        return {name: tuple(entries) for name, entries in found.items()}
+
+    def _entries(self, commit: str, cluster: str) -> list[tuple[str, File]]:
+        tree = self._git.tree_at(commit, cluster)
+        files = self._git.tree(tree) if tree else {}
+        return [(f"{cluster}/{name}", file) for name, file in sorted(files.items())]
+
+    def _bring(self, ref: str, commit: str) -> None:
+        """The objects of a ref that the remote has moved since."""
+        if commit not in self._dates and not self._git.has(commit):
+            self._git.remote_ref("origin", ref)
+
+    def run_file(self, cluster: str, iteration: str, path: str) -> bytes | None:
+        """A file of the iteration's branch; None where it, or the branch, is not here."""
+        at = self.refs.get(f"{HEADS}runs/{cluster}/{iteration}")
+        if at is None or at.commit not in self._dates:
+            return None
+        file = self._git.files(at.commit, path).get(path)
+        return self._git.blob(file.blob) if file is not None else None
+
+    def decisions(self, ref: str, home: str) -> Iterator[tuple[str, str]]:
+        """Who decided what on a proposal's branch, by the envelopes below `home`; signatures are not checked."""
+        at = self.refs[ref]
+        if at.commit not in self._dates:
+            return
+        for path, file in self._git.files(at.commit, home).items():
+            name = path.rpartition("/")[2].removesuffix(END)
+            if path.endswith(END) and name != "proposal":
+                yield name, _decision(self._git.blob(file.blob))
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """What a folder of the work tree holds itself, sorted; nothing where there is none, or only a link to one."""
+        path = self.top / folder
+        try:
+            return () if path.is_symlink() else tuple(sorted(os.listdir(path)))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+
+    def close(self) -> None:
+        self._git.close()
+
+
+def top_of(path: Path) -> Path | None:
+    """The work tree that `path` is in, found without asking git; None outside of one."""
+    here = path.resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)
+
+
+def _entry(data: bytes, path: str) -> Entry:
+    """As it says, and at its place; whether its bytes are canonical and the chain holds, `verify` looks at."""
+    try:
+        entry = Entry.model_validate_json(data)
+    except ValidationError as error:
+        raise VerificationError(f"{path} is not a ledger entry: {error.errors()[0]['msg']}") from error
+    if entry_path(entry) != path:
+        raise VerificationError(f"{path} does not hold the entry that belongs there")
+    return entry
+
+
+def _decision(envelope: bytes) -> str:
+    """`approve` or `reject`, or nothing where it does not say."""
+    try:
+        statement = json.loads(base64.b64decode(json.loads(envelope)["payload"], validate=True))
+        return str(statement["predicate"]["decision"])
+    except (KeyError, TypeError, ValueError):
+        return ""
