@@ -33,6 +33,7 @@ from runner.rules.review.signing import touched_clusters
 from runner.workspace import Inputs, Tray, Workspace
 
 EXTRA = "needs the extra `{}`: pip install 'hallmark-flywheel[{}]'"
+NOT_YET = "the cluster is not on the base yet, and so no model serves it"
 ANSWERED_BY = ("candidate", "incumbent", "base")
 """Whose answers of an iteration are graded again, the best first."""
 
@@ -190,17 +191,26 @@ def _preview(
     ]
     if not chosen:
         return None
+    was = _as_it_was(readers[0], cluster)
+    if was is None:
+        return Preview(cluster=cluster, why_not=NOT_YET)
     try:
-        space = workspaces.load(readers[1], cluster, parse=parse)
+        space = _asked_as(was, workspaces.load(readers[1], cluster, parse=parse))
         ports = wiring.ports(top, space, progress=progress)
         ports = replace(ports, models=models) if models is not None else ports
-        model = wiring_evaluate.choose(top, _as_it_was(readers[0], cluster) or space, ports, "incumbent")
+        model = wiring_evaluate.choose(top, was, ports, "incumbent")
         inputs = Inputs(space, MemoryArtifacts({"base": model.model.weights}))
         return previewed(inputs, ports, model.model, chosen, name=model.who.name)
     except ImportError:
         return Preview(cluster=cluster, why_not=EXTRA.format("train", "train"))
     except HallmarkError as error:
         return Preview(cluster=cluster, why_not=str(error))
+
+
+def _asked_as(was: Workspace, now: Workspace) -> Workspace:
+    """The scenarios and rubrics of the change; where models and judges are, and how they are asked, as before it. A
+    change that nobody merged yet must not say what this machine connects to or loads."""
+    return replace(now, cluster=was.cluster, params=was.params, judges=was.judges, calibrations=was.calibrations)
 
 
 def _as_it_was(reader: Reader, cluster: str) -> Workspace | None:

@@ -125,6 +125,7 @@ def test_a_rollback_is_proposed_only_where_the_results_say_so(clone: Clone) -> N
 
 def test_every_clusters_last_baseline_is_watched(clone: Clone) -> None:
     assert clone.type(rollback, "--all") == [{"cluster": "desk", "below": []}]
+    assert clone.type(rollback, "desk", "--unattended") == [{"cluster": "desk", "below": []}]
     into_production(clone)
     world, now = clone.world, clone.world.incumbent()
     sets = {

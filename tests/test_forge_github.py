@@ -16,6 +16,11 @@ HEAD = "a" * 40
 REVIEW = "<!-- hallmark-review -->\n\n## What this change means\n"
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(github, "PATIENCE_S", 0.0)
+
+
 @pytest.fixture
 def server() -> Iterator[ForgeServer]:
     with ForgeServer() as running:
@@ -24,7 +29,7 @@ def server() -> Iterator[ForgeServer]:
 
 @pytest.fixture
 def forge(server: ForgeServer) -> Forge:
-    return GitHub(server.url, server.repository, TOKEN, patience=0)
+    return GitHub(server.url, server.repository, TOKEN)
 
 
 def test_a_pull_request_as_it_stands(server: ForgeServer, forge: Forge) -> None:
@@ -162,7 +167,7 @@ def test_what_is_not_there_is_told_of(forge: Forge) -> None:
 
 def test_a_token_that_is_not_one_is_told_of_and_not_shown(server: ForgeServer) -> None:
     with pytest.raises(ForgeForbidden, match="Bad credentials") as told:
-        GitHub(server.url, server.repository, "ghs_wrong", patience=0).pull(1)
+        GitHub(server.url, server.repository, "ghs_wrong").pull(1)
     assert "ghs_" not in str(told.value)
 
 
@@ -191,7 +196,7 @@ def test_nobody_there(server: ForgeServer) -> None:
     with ForgeServer() as gone:
         url = gone.url
     with pytest.raises(ForgeError, match="GitHub does not answer"):
-        GitHub(url, server.repository, TOKEN, patience=0).pull(1)
+        GitHub(url, server.repository, TOKEN).pull(1)
 
 
 def test_who_approved_is_who_said_so_last_and_of_this_commit(server: ForgeServer, forge: Forge) -> None:

@@ -51,6 +51,11 @@ def proposed(desk: GovernedDesk) -> dict[str, Any]:
 
 def test_nothing_is_proposed_before_an_iteration_is_through(governed: GovernedDesk) -> None:
     assert propose(governed) == "support-desk: no finished iteration to propose\n"
+    key = {"by": "ci", "HALLMARK_CI_KEY": str(governed.key("ci"))}
+    one = governed.run("hallmark", "propose", "support-desk", "--unattended", **key)
+    assert one == "support-desk: no finished iteration to propose\n"
+    said = governed.run("hallmark", "propose", "tills", "--unattended", code=ExitCode.REFUSED, **key)
+    assert "main has no cluster tills (clusters: support-desk)" in said
     assert branches(governed) == {}
 
 

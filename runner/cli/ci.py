@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from runner import wiring_ci
+from runner import wiring, wiring_ci, wiring_forge, wiring_review
+from runner.cli.evaluating import Progress
 from runner.errors import ExitCode
+from runner.ports_forge import Opened
 from runner.records.ci_plan import MOST_JOBS, CiPlan, PlannedCluster
+from runner.rules.review.annotations import commands
+from runner.rules.review.markdown import markdown
 from runner.rules.shown import shown
 
 DIRECTORY = click.option(
@@ -50,6 +55,93 @@ def plan(base: str, head: str, output: Path | None, directory: Path, as_json: bo
     return ExitCode.DONE
 
 
+@ci.command()
+@click.argument("base")
+@click.argument("head", default="HEAD")
+@click.option("--pull", type=int, help="Write the comment of the pull request of this number, over an earlier one.")
+@click.option("--summary", type=OUTPUT, help="Append the review to this file, as GitHub reads the summary of a job.")
+@DIRECTORY
+@AS_JSON
+def review(base: str, head: str, pull: int | None, summary: Path | None, directory: Path, as_json: bool) -> ExitCode:
+    """Say what the commits from BASE to HEAD change (`hallmark review`), in every place where people of a pull request
+    look: annotations at its lines, the job's summary, and its comment.
+
+    The comment needs GITHUB_TOKEN, GITHUB_REPOSITORY and, on a server of one's own, GITHUB_API_URL. A token that may
+    not write it, as a fork's, is no failure.
+
+    Example: hallmark ci review HEAD^1 HEAD --pull 7 --summary "$GITHUB_STEP_SUMMARY"
+    """
+    found = wiring_review.reviewed(directory, base, head)
+    text = markdown(found)
+    if summary is not None:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(text)
+    if not as_json:
+        click.echo(commands(found), nl=False)
+    said = wiring_forge.comment(pull, text) if pull is not None else ""
+    if as_json:
+        click.echo(json.dumps({"review": found.model_dump(mode="json"), "comment": said}, indent=1))
+    elif said:
+        click.echo(shown(said))
+    return ExitCode.DONE
+
+
+@ci.command("open")
+@click.argument("clusters", nargs=-1, metavar="[CLUSTER]...")
+@click.option("--all", "every", is_flag=True, help="Every cluster of the repository.")
+@DIRECTORY
+@AS_JSON
+def open_(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bool) -> ExitCode:
+    """Open a pull request for each branch of CLUSTER that waits for people: drafts, triage, promotions and the like.
+
+    A branch has one pull request: opening it again changes nothing, and what people closed stays closed until the
+    branch moves. It needs GITHUB_TOKEN, GITHUB_REPOSITORY and, on a server of one's own, GITHUB_API_URL.
+
+    Example: hallmark ci open support-desk
+    """
+    if every == bool(clusters):
+        raise click.UsageError("name a cluster, or give --all")
+    found = wiring_forge.open_pulls(directory, clusters or wiring.cluster_names(directory))
+    if as_json:
+        click.echo(json.dumps([{**asdict(one.pull), "written": one.written} for one in found], indent=1))
+    else:
+        click.echo("\n".join(map(_opened, found)) or "nothing waits for people")
+    return ExitCode.DONE
+
+
+@ci.command()
+@click.argument("pull", type=int)
+@click.option(
+    "--start", metavar="WORKFLOW", help="Start this workflow on main, with the input `pull`, and ask no model."
+)
+@DIRECTORY
+@AS_JSON
+def preview(pull: int, start: str | None, directory: Path, as_json: bool) -> ExitCode:
+    """Ask the model that serves now the scenarios of pull request PULL, and write that into its comment.
+
+    Only where owners of every changed file have approved the change as it stands, by main's CODEOWNERS, and never for
+    a fork. HEAD is main: its program, servers and models are used, and the change is data. Exits 4 while it is not
+    approved; with --start that is no failure.
+
+    Example: hallmark ci preview 7
+    """
+    forge = wiring_forge.forge()
+    asked = wiring_forge.asked(directory, pull, at=forge)
+    said = list(asked.why_not)
+    if start and not said:
+        forge.start(start, ref=wiring_forge.BASE, inputs={"pull": str(pull)})
+        said = [f"{start} is started on {wiring_forge.BASE}"]
+    elif not said:
+        with Progress(quiet=as_json) as progress:
+            found = wiring_forge.previewed(directory, asked, progress=progress.update)
+        said = [wiring_forge.comment(pull, markdown(found), at=forge)]
+    if as_json:
+        click.echo(json.dumps({"pull": pull, "head": asked.pull.head, "approved": not asked.why_not, "said": said}))
+    else:
+        click.echo("\n".join(shown(line) for line in (f"pull request {pull} at {asked.pull.head[:12]}", *said)))
+    return ExitCode.WAITING if asked.why_not and not start else ExitCode.DONE
+
+
 def _outputs(found: CiPlan) -> str:
     """Of a step's outputs, a line each: what a job's `if` and its `strategy.matrix` read."""
     return f"any={json.dumps(bool(found.clusters))}\nmatrix={json.dumps(found.matrix)}\n"
@@ -71,3 +163,8 @@ def _words(found: CiPlan) -> list[str]:
 
 def _cluster(one: PlannedCluster) -> list[str]:
     return [f"{one.cluster}  on {', '.join(one.runner)}", *(shown(f"  {reason}") for reason in one.reasons)]
+
+
+def _opened(one: Opened) -> str:
+    state = "opened" if one.written == "new" else f"{one.pull.state} already"
+    return f"{one.pull.branch}: {state} as {one.pull.url}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -21,9 +22,10 @@ EXITS = {Outcome.PASS: ExitCode.DONE, Outcome.REFUSE: ExitCode.REFUSED, Outcome.
 @click.command()
 @click.argument("clusters", nargs=-1, metavar="[CLUSTER]...")
 @click.option("--all", "every", is_flag=True, help="Every cluster of the repository, one after the other.")
+@click.option("--unattended", is_flag=True, help="As CI does, and --all: waiting for people is no failure.")
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def iterate(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bool) -> ExitCode:
+def iterate(clusters: tuple[str, ...], every: bool, unattended: bool, directory: Path, as_json: bool) -> ExitCode:
     """Run an iteration of CLUSTER to the next human gate, or to its bundle.
 
     The iteration is pinned to the reviewed files of HEAD. Killed anywhere, the same command goes on where it was.
@@ -33,11 +35,12 @@ def iterate(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bo
     """
     if every == bool(clusters):
         raise click.UsageError("name a cluster, or give --all")
-    if clusters:
+    if clusters and not unattended:
         standings = [_turn(directory, name, quiet=as_json) for name in clusters]
         code = max((EXITS[standing.verdict.outcome] for standing in standings), default=ExitCode.DONE)
     else:
-        standings, code = _turn_all(directory, quiet=as_json)
+        names = clusters or wiring.cluster_names(directory)
+        standings, code = _turn_all(directory, names, quiet=as_json)
     if as_json:
         click.echo(json.dumps([standing.model_dump(mode="json") for standing in standings], indent=1))
     return code
@@ -51,10 +54,10 @@ def _turn(directory: Path, name: str, *, quiet: bool) -> Standing:
     return standing
 
 
-def _turn_all(directory: Path, *, quiet: bool) -> tuple[list[Standing], ExitCode]:
-    """Every cluster, whatever became of the others: a cluster that waits for people is no failure of the run."""
+def _turn_all(directory: Path, names: Sequence[str], *, quiet: bool) -> tuple[list[Standing], ExitCode]:
+    """Each cluster, whatever became of the others: a cluster that waits for people is no failure of the run."""
     standings, codes = [], [ExitCode.DONE]
-    for name in wiring.cluster_names(directory):
+    for name in names:
         try:
             standings.append(_turn(directory, name, quiet=quiet))
         except HallmarkError as error:

@@ -33,6 +33,7 @@ SAID = {
 @click.option(
     "--all", "every", is_flag=True, help="Every cluster whose last iteration is finished and not yet proposed."
 )
+@click.option("--unattended", is_flag=True, help="CLUSTER as --all takes it: where nothing is due, that is no failure.")
 @click.option("--branch", help="Sign the proposal of another change, on this branch.")
 @click.option("--iteration", default="", help="A finished iteration; the last by default.")
 @click.option(
@@ -61,6 +62,7 @@ SAID = {
 def propose(
     cluster: str | None,
     every: bool,
+    unattended: bool,
     branch: str | None,
     iteration: str,
     stage: str | None,
@@ -84,13 +86,15 @@ def propose(
     """
     if [bool(cluster), bool(branch), every].count(True) != 1 or (every and iteration):
         raise click.UsageError("name a cluster, or give --branch or --all")
+    if unattended and (not cluster or iteration or stage):
+        raise click.UsageError("--unattended goes with a cluster, and with no --iteration and no --stage")
     if stage and (not cluster or iteration):
         raise click.UsageError("--stage goes with a cluster, and with no --iteration: the adapter is promoted already")
     ci, signer = signers(ci_key, key)
     room, now = wiring.room(directory), wiring.now()
     sources, repository = room.sources(), room.repository
-    if every:
-        return _propose_all(room, ci=ci, signer=signer, as_json=as_json)
+    if every or unattended:
+        return _propose_all(room, cluster, ci=ci, signer=signer, as_json=as_json)
     if branch:
         ref = branch_of(branch)
         done = room_of.propose_branch(sources, repository, branch=ref, signer=signer, now=now, remote=room.remote)
@@ -129,11 +133,11 @@ def _propose(room: wiring.Room, staging: Staging, *, ci: Signer, signer: Signer)
     )
 
 
-def _propose_all(room: wiring.Room, *, ci: Signer, signer: Signer, as_json: bool) -> ExitCode:
-    """Every cluster, whatever became of the others. Exits as the worst of them."""
+def _propose_all(room: wiring.Room, only: str | None, *, ci: Signer, signer: Signer, as_json: bool) -> ExitCode:
+    """Every cluster (or only one), whatever became of the others. Exits as the worst of them."""
     told: list[dict[str, object]] = []
     codes, sources, main = [ExitCode.DONE], room.sources(), room.main()
-    for name in clusters_on(sources, main):
+    for name in clusters_on(sources, main, only=only):
         try:
             one = candidacy(sources, room.repository, name, main=main, remote=room.remote)
             done = None

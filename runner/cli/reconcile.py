@@ -14,7 +14,14 @@ from runner.promotion.receipt import reconcile as write
 
 
 @click.command()
-@click.option("--key", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Gate's key.")
+@click.option(
+    "--key",
+    required=True,
+    envvar="HALLMARK_GATE_KEY",
+    show_envvar=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The gate's key.",
+)
 @click.option("--store", type=click.Path(exists=True, file_okay=False, path_type=Path), help="DVC storage directory.")
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")

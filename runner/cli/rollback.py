@@ -32,6 +32,7 @@ Keys = tuple[Signer, Signer]
     "scorecard.json of a later iteration, or results on traffic.",
 )
 @click.option("--all", "every", is_flag=True, help="Each cluster, if its last iteration's baseline says so.")
+@click.option("--unattended", is_flag=True, help="CLUSTER as --all takes it, if its last iteration's baseline says so.")
 @click.option("--ci-key", type=KEY, envvar="HALLMARK_CI_KEY", show_envvar=True, help="CI's key: the evidence.")
 @click.option("--key", type=KEY, help="Who proposes; CI by default.")
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
@@ -41,6 +42,7 @@ def rollback(
     why: str,
     if_below: Path | None,
     every: bool,
+    unattended: bool,
     ci_key: Path | None,
     key: Path | None,
     directory: Path,
@@ -58,17 +60,19 @@ def rollback(
       hallmark rollback support-desk --if-below results.jsonl --ci-key ~/.ssh/ci
       hallmark rollback --all --ci-key ~/.ssh/ci
     """
-    if [bool(target), every].count(True) != 1 or (every and (why or if_below)):
-        raise click.UsageError("name a cluster, or give --all alone")
-    if target and bool(why) == bool(if_below):
+    if [bool(target), every].count(True) != 1 or ((every or unattended) and (why or if_below)):
+        raise click.UsageError("name a cluster, or give --all alone; --unattended goes with a cluster alone")
+    if target and not unattended and bool(why) == bool(if_below):
         raise click.UsageError("say --why, or give the results that decide it with --if-below")
     keys = signers(ci_key, key)
     cluster, _, sequence = (target or "").partition("/")
-    if sequence and (if_below or not sequence.isdigit()):
-        raise click.UsageError("name the sequence to go back to, as CLUSTER/SEQ, and with --if-below none")
+    if sequence and (if_below or unattended or not sequence.isdigit()):
+        raise click.UsageError(
+            "name the sequence to go back to, as CLUSTER/SEQ, and with --if-below or --unattended none"
+        )
     room = wiring.room(directory)
-    if every:
-        return _every(room, keys, as_json=as_json)
+    if every or unattended:
+        return _every(room, target, keys, as_json=as_json)
     if if_below:
         told = _watched(room, cluster, if_below.read_bytes(), str(if_below), keys)
         _show([told], as_json)
@@ -101,11 +105,11 @@ def _watched(room: wiring.Room, cluster: str, data: bytes, path: str, keys: Keys
     return {**told, **_proposed(room, found.staging, keys)} if found.staging else told
 
 
-def _every(room: wiring.Room, keys: Keys, *, as_json: bool) -> ExitCode:
-    """Every cluster, whatever became of the others. Exits as the worst of them."""
+def _every(room: wiring.Room, only: str | None, keys: Keys, *, as_json: bool) -> ExitCode:
+    """Every cluster (or only one), whatever became of the others. Exits as the worst of them."""
     codes: list[ExitCode] = [ExitCode.DONE]
     told: list[dict[str, object]] = []
-    for cluster in clusters_on(room.sources(), room.main()):
+    for cluster in clusters_on(room.sources(), room.main(), only=only):
         try:
             name, baseline = wiring.last_baseline(room, cluster)
             told.append(_watched(room, cluster, baseline, name, keys) if name else {"cluster": cluster, "below": []})

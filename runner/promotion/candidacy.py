@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.errors import VerificationError
+from runner.errors import RecordError, VerificationError
 from runner.ports_promotion import Repository
 from runner.promotion.decide import branch_of
 from runner.promotion.gather import read_before
@@ -68,7 +68,11 @@ def candidacy(sources: Sources, repository: Repository, cluster: str, *, main: s
     return Candidacy(cluster, CandidacyState.PROPOSED, iteration, due.sequence)
 
 
-def clusters_on(sources: Sources, main: str) -> tuple[str, ...]:
-    """The clusters that main governs, by name."""
+def clusters_on(sources: Sources, main: str, *, only: str | None = None) -> tuple[str, ...]:
+    """The clusters that main governs, by name; `only` this one, where it is named. Raises `RecordError` where main has
+    no such cluster."""
     names = sources.objects.names(main, "clusters")
-    return tuple(sorted(name for name in names if sources.exists(main, f"clusters/{name}/cluster.yaml")))
+    found = tuple(sorted(name for name in names if sources.exists(main, f"clusters/{name}/cluster.yaml")))
+    if only is not None and only not in found:
+        raise RecordError(f"main has no cluster {only}", hint=f"clusters: {', '.join(found) or 'none yet'}")
+    return found if only is None else (only,)

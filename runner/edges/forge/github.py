@@ -26,6 +26,8 @@ TOKEN, API, REPOSITORY, LOGIN = "GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSI
 WORKFLOW_LOGIN = "github-actions[bot]"
 """Who the token of a workflow writes as; it may not ask who it is."""
 ATTEMPTS = 4
+PATIENCE_S = 1.0
+"""Between requests that write, and before one is made again for the first time."""
 LONGEST_WAIT_S = 300.0
 """For a rate limit; what would take longer fails."""
 DECIDING = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
@@ -35,15 +37,14 @@ DECIDING = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 class GitHub:
     """One repository. The token is sent to `url` alone, and stands in no message."""
 
-    def __init__(self, url: str, repository: str, token: str, *, login: str = "", patience: float = 1.0) -> None:
-        """`repository` is `owner/name`; `login` is who the token writes as, asked for where it is empty. `patience` is
-        how many seconds are waited between requests that write, and the first time that one is made again."""
+    def __init__(self, url: str, repository: str, token: str, *, login: str = "") -> None:
+        """`repository` is `owner/name`; `login` is who the token writes as, asked for where it is empty."""
         from github import Auth, Github, GithubRetry
 
         retry = GithubRetry(
             total=ATTEMPTS,
-            backoff_factor=patience,
-            secondary_rate_wait=60 * patience,
+            backoff_factor=PATIENCE_S,
+            secondary_rate_wait=60 * PATIENCE_S,
             max_rate_limit_wait=LONGEST_WAIT_S,
             allowed_methods={"GET", "PATCH"},
         )
@@ -54,8 +55,8 @@ class GitHub:
             timeout=30,
             per_page=100,
             user_agent="hallmark",
-            seconds_between_requests=patience / 4,
-            seconds_between_writes=patience,
+            seconds_between_requests=PATIENCE_S / 4,
+            seconds_between_writes=PATIENCE_S,
             lazy=True,
         )
         self._name, self._login = repository, login

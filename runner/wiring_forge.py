@@ -1,0 +1,140 @@
+"""Settings to what CI does on a forge: a review's comment, pull requests for what waits, a preview of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from runner import wiring, wiring_gate, wiring_review
+from runner.edges.forge import github, owners
+from runner.edges.git import GitObjects
+from runner.edges.git_command import git
+from runner.edges.ledger_store import LEDGER
+from runner.errors import EdgeError, ForgeForbidden, RecordError
+from runner.ledger import History
+from runner.ports import LanguageModels, Progress, silent
+from runner.ports_forge import Forge, Opened, PullRequest, PullState
+from runner.records.change_review import ChangeReview
+from runner.rules.ci_pulls import Branch, branch_of, is_open
+from runner.rules.code_owners import PLACES, unapproved
+
+EXTRA = "needs the extra `forge`: pip install 'hallmark-flywheel[forge]'"
+BASE = "main"
+SHOWN_PATHS = 5
+
+
+def forge() -> Forge:
+    """The forge that this job runs for, by its environment. Raises `ForgeError` for what is missing there, and
+    `EdgeError` without the extra."""
+    try:
+        return github.of_environment()
+    except ImportError as error:
+        raise EdgeError(EXTRA) from error
+
+
+def comment(number: int, text: str, *, at: Forge | None = None) -> str:
+    """Write the comment of a pull request, and say what became of it. A token that may not write one (a fork's) is no
+    failure: the summary and the annotations say the same."""
+    try:
+        written = (at or forge()).comment(number, text)
+    except ForgeForbidden as error:
+        return f"no comment: {error}"
+    return f"the comment of the pull request {number}: {written}"
+
+
+def open_pulls(path: Path, clusters: Sequence[str], *, at: Forge | None = None) -> list[Opened]:
+    """A pull request for each branch of the clusters that waits for people. Raises `RecordError` for a cluster that
+    main does not have."""
+    room = wiring_gate.room(path, with_bytes=False)
+    room.refresh()
+    main = room.main()
+    known = set(room.repository.names(main, "clusters"))
+    missing = sorted(set(clusters) - known)
+    if missing:
+        hint = f"clusters: {', '.join(sorted(known)) or 'none yet'}"
+        raise RecordError(f"main has no cluster {missing[0]}", path="clusters/", hint=hint)
+    waiting = [found for name in clusters for found in _waiting(room, main, name)]
+    if not waiting:
+        return []
+    chosen = at or forge()
+    return [chosen.open(one.path, head=tip, title=one.title, body=one.body, base=BASE) for one, tip in waiting]
+
+
+def _waiting(room: wiring_gate.Room, main: str, cluster: str) -> Iterator[tuple[Branch, str]]:
+    """The cluster's branches that people are still asked about, and where each stands."""
+    current = History.from_entries(cluster, room.ledger.read_at(room.tip(LEDGER), cluster)).current
+    promoted = frozenset(room.repository.names(main, f"clusters/{cluster}/promotions"))
+    for ref, tip in sorted(room.repository.refs(room.heads).items()):
+        branch = branch_of(ref.removeprefix(room.heads))
+        if branch is None or branch.cluster != cluster or not is_open(branch, current=current, promoted=promoted):
+            continue
+        if room.repository.merge_base(main, tip) != tip:
+            yield branch, tip
+
+
+class Asked(NamedTuple):
+    """A pull request whose preview is asked for."""
+
+    pull: PullRequest
+    base: str
+    """The tip of main, whose program and settings are used."""
+    why_not: tuple[str, ...]
+    """Why nothing of it may run on a machine of ours; nothing where it may."""
+
+
+def asked(path: Path, number: int, *, at: Forge) -> Asked:
+    """Whether a preview may run: an open pull request onto main, of this repository, every changed file of which an
+    owner has approved as it stands. Owners are those of main's CODEOWNERS; one's own approval counts for nothing.
+
+    Raises `GitError` where the change cannot be fetched, and `ForgeError`.
+    """
+    top, pull = wiring.root(path), at.pull(number)
+    base = wiring.commit(top)
+    found = list(_refused(pull))
+    if not found:
+        git(top, "fetch", "--quiet", "--no-tags", "origin", f"+refs/pull/{number}/head:{_ref(number)}")
+        if wiring.commit(top, _ref(number)) != pull.head:
+            found.append("it has moved since it was asked about: ask again")
+    if not found:
+        found += _unapproved(top, base, pull, at)
+    return Asked(pull, base, tuple(found))
+
+
+def previewed(
+    path: Path, found: Asked, *, models: LanguageModels | None = None, progress: Progress = silent
+) -> ChangeReview:
+    """The review of the change, with what the model that serves on main answers to it."""
+    return wiring_review.reviewed(path, found.base, found.pull.head, preview=True, models=models, progress=progress)
+
+
+def _ref(number: int) -> str:
+    return f"refs/hallmark/pull/{number}"
+
+
+def _refused(pull: PullRequest) -> Iterator[str]:
+    if pull.fork:
+        yield "its branch is in another repository, and nothing of a fork runs here"
+    if pull.state is not PullState.OPEN:
+        yield f"it is {pull.state}"
+    if pull.base != BASE:
+        yield f"it asks to merge into {pull.base}, and not into {BASE}"
+
+
+def _unapproved(top: Path, base: str, pull: PullRequest, at: Forge) -> Iterator[str]:
+    with GitObjects(top) as objects:
+        fork = git(top, "merge-base", base, pull.head)
+        paths = [one.path for one in objects.diff(fork, pull.head)]
+        text = next((objects.read(base, name) for name in PLACES if objects.files(base, name)), None)
+    if text is None:
+        yield f"main names no owners: there is no {PLACES[0]}"
+        return
+    approvers = [one.login for one in at.approvers(pull.number) if not one.author]
+    if not approvers:
+        yield "nobody has approved it as it stands"
+        return
+    left = unapproved(owners.owners_of(text.decode(), paths), approvers, in_team=at.in_team)
+    for name in left[:SHOWN_PATHS]:
+        yield f"{name}: none of its owners approved ({', '.join(approvers)} did)"
+    if left[SHOWN_PATHS:]:
+        yield f"and {len(left) - SHOWN_PATHS} files more"
