@@ -42,7 +42,8 @@ from runner.rules.canonical import canonical
 from runner.rules.grading import common_normalisation
 from runner.rules.production import Production, production
 from runner.rules.times import moment
-from runner.rules.triggers import Facts, Present, Since, Unknown, facts, findings, fired, made_with
+from runner.rules.trigger_facts import Facts, Unknown, facts, made_with
+from runner.rules.triggers import Present, Since, findings, fired
 from runner.rules.trust.receipts import entered
 from runner.workspace import Workspace
 

@@ -207,6 +207,8 @@ def test_every_number_and_switch_of_a_cluster_has_a_direction_or_is_meant_to_hav
         "gate": {"thresholds": {"composite": 0.8, "heldout": 0.8}, "max_general_drop": 0.1},
         "human_floor": 0.25,
         "evaluation": {"general": [{"task": "arc"}]},
+        "triggers": [{"kind": "age", "days": 90}, {"kind": "real-data", "of": "gold", "rows": 200}]
+        + [{"kind": "score-drop", "drop": 0.05}],
         "triage": {"required": "sample", "sample": 0.5, "max_error_rate": 0.1, "signed": True}
         | {"double": 0.2, "min_kappa": 0.4},
     }

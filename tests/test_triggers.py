@@ -6,6 +6,7 @@ import math
 import random
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from runner import wiring_check
 from runner.errors import ExitCode
+from runner.records.change_review import Direction
 from runner.records.dataset import Batch
 from runner.records.fired import Answer, Finding, Findings
 from runner.records.generation import Generation
@@ -22,11 +25,17 @@ from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Feedback, Flag, Rating, Trace
 from runner.records.triggers import RealData, Trigger, trigger_name
 from runner.rules import perturbation
+from runner.rules.crossref_triggers import trigger_faults
 from runner.rules.production import Period, Production, dated, fallen, judged, production
+from runner.rules.review.directions import CLUSTER
+from runner.rules.review.settings import effective, setting_changes
+from runner.rules.review.side import Side
 from runner.rules.statistics import wilson
 from runner.rules.times import moment, written
+from runner.rules.trigger_facts import Facts, Unknown, facts, made_with
 from runner.rules.trigger_words import outcome, told
-from runner.rules.triggers import Facts, Present, Since, Unknown, facts, findings, fired, made_with
+from runner.rules.triggers import Present, Since, findings, fired
+from tests.desk_repository import make
 from tests.flywheel_fixture import cluster, fixture, user
 
 AT = "2026-03-01T02:00:00Z"
@@ -409,3 +418,46 @@ def test_what_fired_is_told_with_its_day_and_the_lines_say_so() -> None:
 def test_how_the_command_ends(answer: Answer, waits: bool, alone: bool, code: ExitCode) -> None:
     finding = Finding(trigger="age", answer=answer, because="so")
     assert outcome(Findings(cluster="desk", at=AT, findings=(finding,), waits=waits), alone=alone) is code
+
+
+def faults(*asked: dict[str, Any], data: tuple[str, ...] = ("gold", "signals")) -> list[tuple[str, str]]:
+    there = {f"clusters/desk/data/{name}.jsonl.dvc" for name in data}
+    found = trigger_faults(cluster(triggers=asked), "cluster.yaml", lacks=lambda path: path not in there)
+    return [(one.field, one.problem) for one in found]
+
+
+def test_check_says_which_trigger_can_never_say_anything() -> None:
+    gold, signals = ({"kind": "real-data", "of": name, "rows": 5} for name in ("gold", "signals"))
+    falls = {"kind": "score-drop", "drop": 0.1}
+    assert faults(gold, signals, falls, {"kind": "age", "days": 15}) == []
+    assert faults(gold, gold) == [("triggers[1].kind", "the trigger real-data gold stands here twice")]
+    assert faults(gold, signals, falls, data=()) == [
+        ("triggers[0].kind", "real-data gold counts data/gold, and the cluster has none"),
+        ("triggers[1].kind", "real-data signals counts data/signals, and the cluster has none"),
+        ("triggers[2].kind", "score-drop counts data/signals, and the cluster has none"),
+    ]
+    often = "it looks at 14 days without a new iteration, and age begins one every 14"
+    assert faults(falls, {"kind": "age", "days": 14}) == [("triggers[0].days", often)]
+
+
+def test_check_names_the_line_in_cluster_yaml(tmp_path: Path) -> None:
+    desk = make(tmp_path, triggers=[{"kind": "age", "days": 9}, {"kind": "age", "days": 8}])
+    (problem,) = wiring_check.survey(desk).problems
+    assert (problem.path, problem.field) == ("clusters/desk/cluster.yaml", "triggers[1].kind")
+    assert (desk / problem.path).read_text().splitlines()[(problem.line or 0) - 1].strip() == "- kind: age"
+    broken = (desk / problem.path).read_text().replace("days: 8", "days: 0")
+    (desk / problem.path).write_text(broken)
+    (problem,) = wiring_check.survey(desk).problems
+    assert (problem.field, problem.problem) == ("triggers[1].days", "0 is out of range")
+
+
+def test_review_says_which_way_a_trigger_is_looser() -> None:
+    before = cluster(triggers=[{"kind": "age", "days": 90}, {"kind": "base"}])
+    after = cluster(triggers=[{"kind": "age", "days": 180}, {"kind": "real-data", "of": "gold", "rows": 9}])
+    path, nowhere = "clusters/desk/cluster.yaml", Side({}, lambda path, field: 1)
+    changes = setting_changes(effective(before), effective(after), CLUSTER, path=path, sides=(nowhere, nowhere))
+    assert {one.field: one.direction for one in changes} == {
+        "triggers[age].days": Direction.LOOSENED,
+        "triggers[base]": Direction.LOOSENED,
+        "triggers[real-data gold]": Direction.TIGHTENED,
+    }

@@ -36,6 +36,7 @@ from runner.rules.crossref_scenarios import (
     same_ids,
     stray,
 )
+from runner.rules.crossref_triggers import trigger_faults
 from runner.rules.domain_rules import contradictions, misfits
 from runner.rules.expectations import asks, compares_objects, of_rubric, of_scenario
 from runner.rules.kept_evaluations import kept_findings
@@ -161,6 +162,11 @@ def _cluster(tree: Records, name: str, cluster: Cluster) -> Iterator[Finding]:
         seen.add(capability.id)
     yield from (Finding(path, *misfit) for misfit in misfits(cluster))
     yield from (Finding(*fault) for fault in boundary.strangers(cluster))
+    data = tree.of(DataPointer, name)
+    yield from (
+        Finding(*fault)
+        for fault in trigger_faults(cluster, path, lacks=lambda one: one not in data and tree.lacks(one))
+    )
     yield from _problem(tree.of(Problem, name).get(f"{home}/problem.md"), cluster, home, tree)
     lock = tree.of(BenchmarkLock, name).get(f"{home}/benchmark.lock")
     if lock is not None:
@@ -168,7 +174,7 @@ def _cluster(tree: Records, name: str, cluster: Cluster) -> Iterator[Finding]:
     elif tree.lacks(f"{home}/benchmark.lock"):
         yield Finding(path, "benchmark_version", "the benchmark has no lock", f"hallmark benchmark lock {name}")
     yield from _reviews(tree, name)
-    yield from (Finding(*found) for found in kept_findings(tree.of(EvaluationRun, name), tree.of(DataPointer, name)))
+    yield from (Finding(*found) for found in kept_findings(tree.of(EvaluationRun, name), data))
     trust = next(iter(tree.of(Trust).values()), None)
     yield from (Finding(path, *found) for found in policy_findings(cluster.triage, trust))
     for params in tree.of(Params).values():

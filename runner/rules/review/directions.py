@@ -106,11 +106,17 @@ CLUSTER: Mapping[str, Rule] = {
     "diversity.max_*": Rule(HIGHER, "how repetitive a batch may be", NO_LIMIT),
     "hardware.min_*": Rule(LOWER, "the least machine that may work on this"),
     "hardware.machines": Rule(MORE, "the machines that may work on this"),
+    "triggers[*]": Rule(FEWER, "what starts another iteration by itself"),
+    "triggers[*].rows": Rule(HIGHER, "how many new rows start another iteration"),
+    "triggers[age].days": Rule(HIGHER, "after how many days another iteration starts"),
+    "triggers[*].drop": Rule(HIGHER, "how far the score in production may fall"),
+    "triggers[*].confidence": Rule(HIGHER, "how sure a fall in production must be"),
+    "triggers[*].min_signals": Rule(HIGHER, "in how many judged signals a fall must be seen"),
 }
 NEITHER = (
     "benchmark_version", "capabilities[*].weight", "serving.*", "validation.min_rows", "validation.min_real",
     "validation.min_records", "triage.seed", "evaluation.early_stop", "evaluation.smoke.*", "evaluation.rotation.*",
-    "evaluation.general[*].*",
+    "evaluation.general[*].*", "triggers[score-drop].days",
 )  # fmt: skip
 """Numbers and switches of cluster.yaml that let neither more nor less pass, or not always the same way."""
 PROBLEM: Mapping[str, Rule] = {

@@ -12,6 +12,7 @@ from runner.records.cluster import Cluster
 from runner.records.diversity import DiversityLimits
 from runner.records.signal_policy import SignalPolicy
 from runner.records.significance import SignificancePolicy
+from runner.records.triggers import trigger_name
 from runner.rules.assessment import perturbed
 from runner.rules.review.directions import Looser, Rule, rule_for
 from runner.rules.review.side import Side
@@ -37,6 +38,9 @@ def effective(cluster: Cluster) -> dict[str, Any]:
         "signals": cluster.signals or SignalPolicy(),
         "diversity": cluster.diversity or DiversityLimits(),
     }
+    said["triggers"] = [
+        {"id": trigger_name(one), **one.model_dump(mode="json", exclude={"kind", "of"})} for one in cluster.triggers
+    ]
     return said | {name: block.model_dump(mode="json") for name, block in blocks.items()}
 
 
