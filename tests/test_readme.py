@@ -99,6 +99,11 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark review HEAD^1 HEAD --format markdown": Run("promoted", r"\A<!-- hallmark-review -->\n"),
     "hallmark fmt": Run("governed", r"(?m)^0 of \d+ files laid out anew$"),
     "hallmark fmt --check": Run("governed", r"(?m)^0 of \d+ files would be laid out anew$"),
+    # docs/doctor.md
+    "hallmark doctor": Run("governed", r"(?m)^ok +hook +the gate guards "),
+    # docs/triggers.md
+    "hallmark triggers support-desk": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
+    "hallmark triggers --all --queue": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
     # docs/triage.md
     "hallmark triage CLUSTER": TRIAGE,
     "hallmark triage CLUSTER --json": TRIAGE,

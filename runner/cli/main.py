@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "benchmark": ("benchmark:benchmark", "Freeze a cluster's sets; report what they cover and how their items behave."),
     "calibrate": ("calibrate:calibrate", "Hold a judge against people's labels: kappa, and whether it counts."),
     "status": ("status:status", "Where each cluster stands, and what waits for whom."),
+    "doctor": ("doctor:doctor", "What is wrong with this machine and workspace, and how to mend it."),
     # the flywheel
     "ingest": ("ingest:ingest", "Bring production traces in, redacted at the door."),
     "iterate": ("iterate:iterate", "Run an iteration to the next human gate, or to its bundle."),
@@ -43,6 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
     # understanding
     "review": ("review:review", "What a change means, in words: scenarios, grading, limits, leaks, coverage."),
     "ci": ("ci:ci", "What workflows ask: which clusters to run, and what people see of it."),
+    "handoff": ("handoff:handoff", "Everything that whoever takes a specialist over must know, in one document."),
     "why": ("why:why", "Walk from an adapter to the traces it comes from, and back."),
     "export": ("export:export", "Write JSON Schemas, or what people decided as rows that train."),
     "demo": ("demo:demo", "The whole loop in a scratch directory, through to a verified promotion."),

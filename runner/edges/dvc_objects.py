@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from runner.edges.files import write_blocks, write_file
 from runner.errors import DataError
@@ -27,6 +27,8 @@ from runner.rules.trust.dvc_listing import read_listing
 
 if TYPE_CHECKING:
     from configparser import ConfigParser
+
+    from runner.edges.dvc_remote import DvcRemote
 
 MAX_BYTES = 2**31
 _BLOCK = 1 << 20
@@ -46,6 +48,7 @@ class DvcObjects:
     def __init__(self, config: bytes, *, home: Path, caches: tuple[Path, ...] = ()) -> None:
         """`config` is the text of `.dvc/config`; what is relative in it is relative to `home`/.dvc."""
         self._home, self._name, self._url, self._caches = home, "", None, caches
+        self._network: DvcRemote | None = None
         if not config:
             return
         said = _parsed(config)
@@ -59,6 +62,11 @@ class DvcObjects:
         """Those in the cache or at the default remote of the repository at `home`."""
         texts = [file.read_bytes() for name in ("config", "config.local") if (file := home / ".dvc" / name).is_file()]
         return cls(b"\n".join(texts), home=home, caches=(home / ".dvc" / "cache",))
+
+    @property
+    def remote(self) -> tuple[str, str]:
+        """The name and the URL of the default remote; empty where there is none."""
+        return self._name, self._url or ""
 
     @classmethod
     def in_folder(cls, folder: Path) -> DvcObjects:
@@ -137,30 +145,23 @@ class DvcObjects:
         return ((self._home / ".dvc" / self._url).resolve(),)
 
     def _over_the_network(self, part: str, copy: Path, *, where: str) -> bool:
-        """Copy the object from a remote that is no directory (ssh, S3, …), through DVC's file system for it. False for
-        none.
-
-        DVC's whole configuration is asked, so that a port, a key or credentials in any of its files hold.
-        """
+        """Copy the object from a remote that is no directory (ssh, S3, …). False for none."""
         if self._url is None or "://" not in self._url:
             return False
-        from dvc.config import Config
-        from dvc.fs import get_cloud_fs
+        from runner.edges.dvc_remote import DvcRemote
 
+        if self._network is None:
+            self._network = DvcRemote(self._home / ".dvc", self._name, url=self._url)
         try:
-            kind, options, root = get_cloud_fs(Config(str(self._home / ".dvc")), name=self._name)
-            system: Any = kind(**options)
-            path = system.join(root, part)
-            if not system.exists(path):
+            size = self._network.size(part)
+            if size is None:
                 return False
-            if system.size(path) > MAX_BYTES:
-                raise DataError(f"{where}: {path} is over {MAX_BYTES} bytes")
-            system.fs.get_file(path, str(copy))
+            if size > MAX_BYTES:
+                raise DataError(f"{self._url}/{part} is over {MAX_BYTES} bytes")
+            self._network.copy(part, copy)
             return True
-        except DataError:
-            raise
-        except Exception as error:  # each file system has an error tree of its own
-            raise DataError(f"{where}: the remote {self._url} cannot be read: {error}") from error
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
 
 
 def _part(md5: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from sysconfig import get_path
+from typing import NamedTuple
 
 import runner
 from runner.edges.files import write_file
@@ -41,6 +43,41 @@ SETTINGS = {
     "receive.advertiseAtomic": "true",
     "transfer.fsckObjects": "true",
 }
+
+
+class Installed(NamedTuple):
+    """A pre-receive hook as it stands: whether this program wrote it, and with what settings."""
+
+    executable: bool
+    ours: bool
+    current: bool = False
+    """Whether it is, to the byte, what this version writes of the same settings."""
+    python: str = ""
+    libraries: tuple[str, ...] = ()
+    guards: str = ""
+    root: str = ""
+    store: str = ""
+
+
+def installed(path: Path) -> Installed | None:
+    """The pre-receive hook of the repository at `path`; None where there is none. Raises `OSError`."""
+    file = path / "hooks" / "pre-receive"
+    if not file.is_file():
+        return None
+    executable, text = os.access(file, os.X_OK), file.read_text(errors="replace")
+    try:
+        (line,) = (line for line in text.splitlines() if line.startswith("exec "))
+        python, *_ = shlex.split(line.removeprefix("exec ").partition(" -I ")[0])
+        last = text.splitlines()[-1]
+        libraries, guards, root, *store = shlex.split(last.removeprefix("' "))
+    except (ValueError, IndexError):
+        return Installed(executable, ours=False)
+    values = (python, libraries, guards, root, *store)
+    named = dict(zip(("python", "libraries", "path", "root", "store"), map(shlex.quote, values), strict=False))
+    current = text == PRE.format(**{"store": "", **named})
+    ours = "runner.cli.pre_receive" in text and last.startswith("' ")
+    found = tuple(libraries.split(":"))
+    return Installed(executable, ours, current, python, found, guards, root, "".join(store))
 
 
 def install(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:

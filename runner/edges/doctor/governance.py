@@ -1,0 +1,106 @@
+"""Facts about who may change what: CI's key, the origin's hook, CODEOWNERS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from runner.edges import hook_files
+from runner.edges.doctor.asking import ask, ask_git
+from runner.edges.signing import ssh_keygen
+from runner.errors import GitError
+from runner.records.policy import Trust
+from runner.rules.canonical import sha256
+from runner.rules.doctor.facts import Hook, Key, Owners
+from runner.rules.doctor.findings import Unseen
+from runner.rules.trust.signers import ALLOWED_SIGNERS, REVOKED, TRUST, read_revoked, read_signers
+
+CI_KEY = "HALLMARK_CI_KEY"
+OWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS", ".forgejo/CODEOWNERS")
+"""In the order in which forges look."""
+
+
+def key(policy: Mapping[str, bytes], trust: Trust | None) -> Key | Unseen:
+    """CI's key, and what the policy's files say of it."""
+    named = os.environ.get(CI_KEY, "").strip()
+    if not named:
+        return Unseen(f"{CI_KEY} is not set: no key of CI was looked at (only its runner has one)", "")
+    path = Path(named).expanduser()
+    if not path.is_file():
+        return Key(str(path), False)
+    public, unreadable = _public(path)
+    lines, _ = read_signers(policy.get(ALLOWED_SIGNERS, b""))
+    owner = next((line.principal for line in lines if line.public_key == public), "")
+    revoked = public in read_revoked(policy.get(REVOKED, b""))[0].keys
+    mode = 0o600 if path.suffix == ".pub" else path.stat().st_mode & 0o777
+    ci = trust.ci if trust else ""
+    return Key(str(path), True, mode, public, unreadable, ALLOWED_SIGNERS in policy, ci, owner, revoked)
+
+
+def _public(path: Path) -> tuple[str, str]:
+    """The public half of a key that nobody has to unlock, and why there is none. A `.pub` file's private half is in an
+    ssh agent."""
+    if path.suffix == ".pub":
+        public = " ".join(path.read_text(errors="replace").split()[:2])
+        held = public in ask("ssh-add", "-L").out
+        return public, "" if held else "no ssh agent here holds the key of that .pub file"
+    said = ask(ssh_keygen(), "-y", "-P", "", "-f", str(path))
+    if said.code == 0:
+        return " ".join(said.out.split()[:2]), ""
+    if path.stat().st_mode & 0o077 and path.with_name(f"{path.name}.pub").is_file():
+        return " ".join(path.with_name(f"{path.name}.pub").read_text(errors="replace").split()[:2]), ""
+    return "", "it is locked with a passphrase" if "passphrase" in said.err else f"it is no private key: {said.last}"
+
+
+def hook(top: Path, *, has_policy: bool) -> Hook | Unseen:
+    """The gate's hook of the origin, where that is a directory here."""
+    url = ask_git(top, "remote", "get-url", "origin")
+    if not url:
+        return Unseen("there is no origin whose hook could be looked at", "git remote add origin URL")
+    place = _directory(top, url)
+    if place is None:
+        return Unseen("the origin is not on this machine: its hook was not looked at", "")
+    if not place.is_dir():
+        raise GitError(f"the origin {place} is not there")
+    bare = ask_git(place, "rev-parse", "--is-bare-repository") == "true"
+    found = hook_files.installed(place) if bare else None
+    root = _first_policy(top)
+    if found is None:
+        return Hook(str(place), bare, has_policy, first_policy=root)
+    named = [found.python, *found.libraries, *([found.store] if found.store else [])]
+    gone = tuple(one for one in named if found.ours and not Path(one).exists())
+    receipts = os.access(place / "hooks" / "post-receive", os.X_OK)
+    return Hook(
+        str(place), bare, has_policy, True, found.executable, found.ours, found.current, gone,
+        found.guards, found.root, os.environ.get("HALLMARK_ROOT", "").strip() or root, receipts,
+    )  # fmt: skip
+
+
+def _directory(top: Path, url: str) -> Path | None:
+    """The folder that a remote's URL names; None where it names another machine."""
+    if url.startswith("file://"):
+        return Path(unquote(urlsplit(url).path)).resolve()
+    if "://" in url or (":" in url.partition("/")[0]):  # a host, as git reads it
+        return None
+    return (top / url).resolve()
+
+
+def _first_policy(top: Path) -> str:
+    """The root of trust by this clone's history: of the commit that brought the first policy/trust.yaml."""
+    added = ask_git(top, "log", "--first-parent", "--diff-filter=A", "--format=%H", "HEAD", "--", TRUST)
+    if not added:
+        return ""
+    said = ask("git", "-C", str(top), "cat-file", "blob", f"{added.splitlines()[-1]}:{TRUST}")
+    return sha256(said.out.encode()) if said.code == 0 else ""
+
+
+def owners(top: Path, trust: Trust | None) -> Owners | Unseen:
+    """CODEOWNERS, beside the classes that the policy asks people about."""
+    if trust is None:
+        return Unseen("there is no policy that CODEOWNERS could be held against", "hallmark policy init --help")
+    asked = frozenset(change for change, needed in trust.changes.items() if any(one.people for one in needed))
+    file = next((top / name for name in OWNERS if (top / name).is_file()), None)
+    text = file.read_text(errors="replace") if file else ""
+    return Owners(file.relative_to(top).as_posix() if file else "", text, frozenset(trust.people), asked)
