@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test attack lint acceptance acceptance-ratio install vllm-env clean
+.PHONY: demo test docs attack lint acceptance acceptance-ratio install vllm-env clean
 .DEFAULT_GOAL := test
 
 # torch first and by its exact version: a range would bring a CUDA build of several gigabytes.
@@ -38,6 +38,17 @@ demo: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m 'not acceptance' -n auto
+
+# The site of docs/, into build/site: open index.html, or `python -m http.server -d build/site` for the search too. It
+# needs neither the models' libraries nor, once installed, a network. NO_MKDOCS_2_WARNING: one theme's word on another's.
+$(VENV)/.docs: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "build/site/index.html; links outward: build/external-links.txt"
 
 # Every attack of docs/trust.md; FULL=1 kills a thousand times instead of two hundred.
 attack: $(READY)

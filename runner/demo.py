@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from runner import wiring
 from runner.errors import EdgeError
-from runner.records.demo import BeforeAfter, Promoted, Regressed, Summary
-from runner.records.evidence import CandidateSummary, EvidenceFile
-from runner.records.ledger import Entry, EntryKind
-from runner.records.scenario import Origin
+from runner.records.demo import Promoted, Regressed, Summary
+from runner.records.evidence import EvidenceFile
+from runner.records.ledger import EntryKind
 from runner.records.score import Scorecard
-from runner.records.triage import Choice, Decision, TriageFile
+from runner.records.triage import Choice, TriageFile
 from runner.reviews import review_path
+from runner.rules.demonstration import before_after, choose, compute_seconds, measured, vocabulary
 from runner.rules.limits import summary
 from runner.rules.triage.decisions import begin, decide
 
@@ -50,9 +49,14 @@ PEOPLE = {
     "linden": "approver,on-call",
 }
 MACHINES = ("ci", "gate")
-READS_LIKE_ENGLISH = 0.8
-"""The share of a synthetic message's words that some person must have used for the demo's domain owner to accept it."""
-WORD = re.compile(r"[a-z']+")
+
+
+class Until(StrEnum):
+    """Where people take over from the demonstration."""
+
+    START = "start"
+    TRIAGE = "triage"
+    PROPOSAL = "proposal"
 
 
 class Demo:
@@ -66,21 +70,11 @@ class Demo:
 
     def run(self) -> Summary:
         started = time.monotonic()
-        self.title("1  A workspace, six keys, and a bare origin that the gate guards")
-        self._make_keys()
-        self._make_workspace()
-        self._make_origin()
-        self.title("2  An iteration, to the human gate")
-        ci = self._clone("ci")
-        self._iterate(ci)
-        self.title("3  The domain owner decides on the candidates and merges")
-        self._triage(self._clone("rowan"))
-        self.title("4  The iteration goes on, to its bundle")
-        self.git(ci, "pull", "--quiet", "--ff-only")
-        self._iterate(ci)
+        ci = self._begin()
+        self._to_triage(ci)
+        self._to_bundle(ci)
         self.title("5  CI proposes; a forger tries his luck; two people approve; one merges")
-        key = ["--ci-key", str(self.keys / "ci"), "--key", str(self.keys / "ci")]
-        self.hallmark(ci, "propose", CLUSTER, *key)
+        self._propose(ci)
         refused = self._forge(self._clone("mallory"))
         for person in ("ash", "hazel"):
             self.hallmark(self._clone(person), "approve", f"{CLUSTER}/1", "--key", str(self.keys / person), "--yes")
@@ -95,6 +89,47 @@ class Demo:
         shutil.copy(report, self.home / "report.html")
         self.say(f"\nsummary  {self.home / 'summary.json'}\nreport   {self.home / 'report.html'}")
         return result
+
+    def practice(self, until: Until) -> None:
+        """The same up to `until`, and a clone for each person who goes on from there by hand."""
+        ci = self._begin()
+        if until is not Until.START:
+            self._to_triage(ci)
+        if until is Until.PROPOSAL:
+            self._to_bundle(ci)
+            self.title("5  CI proposes")
+            self._propose(ci)
+        self.title("A clone for each person")
+        for person in PEOPLE:
+            clone = self.home / person
+            if not clone.is_dir():
+                self._clone(person)
+            for name, value in (("user.name", person), ("user.email", f"{person}@example.com")):
+                self.git(clone, "config", name, value)
+            self.say(f"{person:<10}{clone}  ({PEOPLE[person].replace(',', ', ')}; key {self.keys / person})")
+        self.say(f"\nroot of trust  {self.root}")
+
+    def _begin(self) -> Path:
+        """The workspace and its origin; CI's clone."""
+        self.title("1  A workspace, six keys, and a bare origin that the gate guards")
+        self._make_keys()
+        self._make_workspace()
+        self._make_origin()
+        return self._clone("ci")
+
+    def _to_triage(self, ci: Path) -> None:
+        self.title("2  An iteration, to the human gate")
+        self._iterate(ci)
+
+    def _to_bundle(self, ci: Path) -> None:
+        self.title("3  The domain owner decides on the candidates and merges")
+        self._triage(self._clone("rowan"))
+        self.title("4  The iteration goes on, to its bundle")
+        self.git(ci, "pull", "--quiet", "--ff-only")
+        self._iterate(ci)
+
+    def _propose(self, ci: Path) -> None:
+        self.hallmark(ci, "propose", CLUSTER, "--ci-key", str(self.keys / "ci"), "--key", str(self.keys / "ci"))
 
     def title(self, text: str) -> None:
         self.say(f"\n── {text}")
@@ -192,12 +227,12 @@ class Demo:
         path = f"clusters/{CLUSTER}/triage/{branch.rpartition('/')[2]}.yaml"
         file = wiring.parse_record((owner / path).read_bytes(), TriageFile, path=path)
         known, review, now = (
-            _vocabulary(file),
+            vocabulary(file),
             begin(file, owner.name),
             time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
         for one in file.decisions:
-            choice, reason = _decide(one, known)
+            choice, reason = choose(one, known)
             review = decide(file, review, one.candidate, choice, at=now, reason=reason)
         written = owner / review_path(CLUSTER, file.iteration, owner.name)
         written.parent.mkdir(exist_ok=True)
@@ -246,44 +281,14 @@ class Demo:
         steps = [entry for entry in wiring.ledger_store(auditor).read(CLUSTER) if entry.kind is EntryKind.PHASE]
         against = {one.against: one.p_value for one in card.comparisons}
         return Summary(
-            composite=_before_after(figures, "composite"),
-            heldout=_before_after(figures, "heldout"),
+            composite=before_after(figures, "composite"),
+            heldout=before_after(figures, "heldout"),
             regressions=Regressed(count=figures.regressions, of=figures.regressions_of),
             p_value=max(against["base"], against["control"]),
             phases={entry.phase: measured(entry, "seconds") for entry in steps if entry.verdict.passed},
             wall_s=round(self.wall, 1),
-            compute_s=round(_compute(steps), 1),
+            compute_s=round(compute_seconds(steps), 1),
             total_s=round(seconds, 1),
             promotion=Promoted(sequence=1, verified=verified),
             forgery_refused=refused,
         )
-
-
-def measured(entry: Entry, name: str) -> float:
-    return float(entry.measured.get(name, 0.0))
-
-
-def _compute(steps: list[Entry]) -> float:
-    """Seconds inside the model ports; of several imports of the model libraries only the first counts."""
-    imports = [seconds for entry in steps if (seconds := measured(entry, "import_s"))]
-    return sum(measured(entry, "compute_s") for entry in steps) - sum(imports[1:])
-
-
-def _before_after(figures: CandidateSummary, name: str) -> BeforeAfter:
-    said: dict[str, Any] = figures.model_dump()
-    return BeforeAfter(before=said[f"{name}_before"], after=said[f"{name}_after"], threshold=said[f"{name}_threshold"])
-
-
-def _vocabulary(file: TriageFile) -> set[str]:
-    """Every word that a customer used in the candidates."""
-    human = (one for one in file.decisions if one.origin is Origin.HUMAN)
-    return {word for one in human for message in one.input for word in WORD.findall(message.content.lower())}
-
-
-def _decide(decision: Decision, known: set[str]) -> tuple[Choice, str]:
-    """The choice and its reason."""
-    words = [word for message in decision.input for word in WORD.findall(message.content.lower())]
-    share = sum(word in known for word in words) / len(words) if words else 0.0
-    if decision.origin is Origin.HUMAN or share >= READS_LIKE_ENGLISH:
-        return Choice.ACCEPT, ""
-    return Choice.REJECT, "does not read like a customer's message"

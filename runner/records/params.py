@@ -129,4 +129,6 @@ class ClusterParams(Record):
 
 
 class Params(Record):
+    """`params.yaml`: the knobs of each cluster's pipeline, which DVC reads too."""
+
     clusters: dict[Slug, ClusterParams]

@@ -26,6 +26,8 @@ class Requirement(Record):
 
 
 class Trust(Record):
+    """`policy/trust.yaml`: who may approve what, and whose keys the machines' are. It is judged by the one before it."""
+
     version: Annotated[int, Field(ge=1)]
     repository: Text
     """The name that every statement binds to, so that an approval cannot be carried to another repository."""

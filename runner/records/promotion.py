@@ -65,6 +65,8 @@ class Incumbent(Record):
 
 
 class PromotionRecord(Record):
+    """`clusters/<cluster>/promotions/<seq>/record.yaml`: what is promoted, on what evidence, in whose place."""
+
     version: Literal[1] = 1
     kind: PromotionKind = PromotionKind.PROMOTION
     cluster: Slug
