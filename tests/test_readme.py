@@ -104,6 +104,9 @@ RUNS: dict[str, Run | Elsewhere] = {
     # docs/triggers.md
     "hallmark triggers support-desk": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
     "hallmark triggers --all --queue": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
+    # docs/triggers.md
+    "hallmark triggers support-desk": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
+    "hallmark triggers --all --queue": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
     # docs/triage.md
     "hallmark triage CLUSTER": TRIAGE,
     "hallmark triage CLUSTER --json": TRIAGE,

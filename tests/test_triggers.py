@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -461,3 +463,25 @@ def test_review_says_which_way_a_trigger_is_looser() -> None:
         "triggers[base]": Direction.LOOSENED,
         "triggers[real-data gold]": Direction.TIGHTENED,
     }
+
+
+DOC = (Path(__file__).parents[1] / "docs" / "triggers.md").read_text()
+
+
+def test_the_page_s_block_is_read_as_it_is_printed_and_says_the_defaults() -> None:
+    (block,) = re.findall(r"```yaml\n# [^\n]*\n(.*?)```", DOC, re.DOTALL)
+    read = cluster(triggers=yaml.safe_load(block)["triggers"]).triggers
+    assert {one.kind for one in read} == set(KINDS)
+    assert [one for one in read if one.kind == "score-drop"] == [trigger(kind="score-drop", drop=0.05)]
+
+
+KINDS = {one.model_fields["kind"].annotation.__args__[0]: one for one in get_args(get_args(Trigger)[0])}
+
+
+def test_the_page_s_table_has_every_kind_with_its_fields() -> None:
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \|.*\| (.*?) *\|$", DOC, re.MULTILINE))
+    assert set(rows) == set(KINDS)
+    for kind, record in KINDS.items():
+        assert set(re.findall(r"`([a-z_]+)`", rows[kind])) == set(record.model_fields) - {"kind"}
+    assert "1 to 3,650" in rows["age"]
+    assert "(14)" in rows["score-drop"]
