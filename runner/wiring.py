@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -44,8 +44,6 @@ from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
 from runner.rules.canonical import sha256
-from runner.rules.labelled import Labelled
-from runner.rules.labelled_answers import Request
 from runner.workspace import Workspace
 
 R = TypeVar("R", bound=Record)
@@ -96,12 +94,6 @@ def ingest(
     if push:  # also where nothing was new: a kill may have come between keeping and pushing
         dvc_data.publish(top, [top / "clusters" / cluster / "data" / "signals.jsonl"])
     return result
-
-
-def import_labelled(path: Path, files: Mapping[str, Path], request: Request, *, push: bool) -> Labelled:
-    """Make a cluster of labelled text in the workspace at `path`; `push` its data to DVC's default remote."""
-    top = root(path)
-    return import_csv.import_labelled(top, files, request, push=push)
 
 
 def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:

@@ -215,7 +215,7 @@ def test_a_failure_half_way_is_undone(top, files, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("runner.edges.import_csv.dvc_data.track", fail)
+    monkeypatch.setattr("runner.edges.new_cluster.dvc_data.track", fail)
     with pytest.raises(OSError, match="disk full"):
         import_labelled(top, files, REQUEST)
     assert tree(top) == before
@@ -245,7 +245,7 @@ def test_a_cluster_whose_answers_are_objects_checks_clean(top, files):
     assert [one.id for one in made.cluster.capabilities] == ["weather"]
     assert made.scenarios[SetName.CORE][0].reference == WEATHER % "Oslo core"
     assert made.examples["gold"][1].answer == made.traces[1].feedback.correct_answer == WEATHER % "Rome"
-    assert [one.grader.kind for one in made.rubric.criteria] == ["json-schema", "json-fields"]
+    assert [one.grader.kind for one in made.rubrics[0].criteria] == ["json-schema", "json-fields"]
     assert made.cluster.serving.max_new_tokens >= len(WEATHER % "Oslo base") / 2
 
 

@@ -8,31 +8,44 @@ from typing import Any
 
 import click
 
-from runner import wiring, wiring_evaluate
+from runner import wiring_adopt, wiring_evaluate
+from runner.cli.import_files import instructlab, lm_eval, promptfoo
+from runner.cli.imported import summary, tell
 from runner.errors import ExitCode
 from runner.records.terms import Origin, SetName, Severity
 from runner.rules.assay import Terms
-from runner.rules.labelled import SETS, TRAINING, Labelled
+from runner.rules.labelled import SETS, TRAINING
 from runner.rules.labelled_answers import Request
+from runner.rules.splits import SEED
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 PARTS = tuple(map(str, (*TRAINING, *SETS)))
+NEEDED = ("base", "gold", "core", "dev", "heldout")
 SHARE = click.FloatRange(0, 1)
 
 
 @click.group()
 def import_() -> None:
-    """Make a cluster from what you have, or add scenarios to one."""
+    """Make a cluster from what you have, or add scenarios to one.
+
+    Example: hallmark import labelled messages.csv --cluster routing
+    """
+
+
+for command in (instructlab, promptfoo, lm_eval):
+    import_.add_command(command)
 
 
 @import_.command()
+@click.argument("file", type=FILE, required=False)
 @click.option("--cluster", required=True, help="The new cluster's name, such as support-desk.")
-@click.option("--base", type=FILE, required=True, help="What the tiny base is trained on. It must have every label.")
-@click.option("--gold", type=FILE, required=True, help="Human examples for the specialist.")
-@click.option("--traffic", type=FILE, required=True, help="What production saw; the label becomes feedback.")
-@click.option("--core", type=FILE, required=True, help="Scenarios that diagnosis may look at.")
-@click.option("--dev", type=FILE, required=True, help="Scenarios that selection looks at.")
-@click.option("--heldout", type=FILE, required=True, help="Scenarios that yield scores and nothing else; frozen.")
+@click.option("--seed", type=int, default=SEED, show_default=True, help="Divides FILE.")
+@click.option("--base", type=FILE, help="What the tiny base is trained on. It must have every label.")
+@click.option("--gold", type=FILE, help="Human examples for the specialist.")
+@click.option("--traffic", type=FILE, help="What production saw; the label becomes feedback.")
+@click.option("--core", type=FILE, help="Scenarios that diagnosis may look at.")
+@click.option("--dev", type=FILE, help="Scenarios that selection looks at.")
+@click.option("--heldout", type=FILE, help="Scenarios that yield scores and nothing else; frozen.")
 @click.option("--representative", type=FILE, help="Scenarios as production has them.")
 @click.option("--reserve", type=FILE, help="Scenarios that no model is asked until held-out rotates.")
 @click.option("--reference", type=FILE, help="Real texts held back, for the privacy check.")
@@ -50,26 +63,40 @@ def import_() -> None:
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--push/--no-push", default=True, help="Push the data to DVC's default remote, where there is one.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON document.")
-def labelled(directory: Path, push: bool, as_json: bool, **options: Any) -> ExitCode:
-    """Make a cluster from labelled text: CSV files with a header, one text and one label a row.
+def labelled(file: Path | None, directory: Path, push: bool, seed: int, as_json: bool, **options: Any) -> ExitCode:
+    """Make a cluster from labelled text: CSV with a header, one text and one label a row.
+
+    FILE alone is divided into sets and training data by a seed, texts that say nearly the same on one side; --traffic
+    may stand beside it. Or give each part a file: --base, --gold, --core, --dev, --heldout.
 
     A label becomes a capability, a text of a set a scenario. The label is the right answer, unless --answer-column
     names a column of JSON objects: then each of them names its label under --answer-field. A text that stands in a
     set is left out of what trains. The thresholds are starting points: review them in cluster.yaml and problem.md
     before the first run.
 
-    Example: hallmark import labelled --cluster bank --base base.csv --gold gold.csv --traffic traffic.csv
-    --core core.csv --dev dev.csv --heldout heldout.csv --text-column text --label-column category
+    Example: hallmark import labelled messages.csv --cluster routing
     """
-    files = {part: options[part] for part in PARTS if options[part] is not None}
+    files = _files(file, {part: options[part] for part in PARTS if options[part] is not None})
     options["schema"] = options["schema"].read() if options["schema"] else ""
     request = Request(**{key: value for key, value in options.items() if key not in PARTS})
-    made = wiring.import_labelled(directory, files, request, push=push)
+    made = wiring_adopt.import_labelled(directory, files, request, push=push, seed=seed)
     if as_json:
-        click.echo(json.dumps(_summary(made), indent=1))
+        click.echo(json.dumps(summary(made), indent=1))
     else:
-        _tell(made)
+        tell(made)
     return ExitCode.DONE
+
+
+def _files(file: Path | None, parts: dict[str, Path]) -> dict[str, Path]:
+    """What is read, by part. One file is divided, or each part has one."""
+    if file is not None:
+        other = sorted(parts.keys() - {"traffic"})
+        if other:
+            raise click.UsageError(f"FILE is divided into all parts: leave --{other[0]} out, or FILE")
+        return {wiring_adopt.WHOLE: file, **parts}
+    if missing := [part for part in NEEDED if part not in parts]:
+        raise click.UsageError(f"give one FILE to divide, or each part a file: --{missing[0]} is missing")
+    return parts
 
 
 @import_.command()
@@ -98,33 +125,3 @@ def assay(file: Path, cluster: str, into: str, directory: Path, as_json: bool, *
     click.echo("\n".join([*written.scenarios, *written.rubrics]))
     click.echo("next: read them, write the right answers where there were none, approve the rubrics, hallmark check")
     return ExitCode.DONE
-
-
-def _summary(made: Labelled) -> dict[str, object]:
-    return {
-        "cluster": made.cluster.id,
-        "capabilities": len(made.cluster.capabilities),
-        "scenarios": {str(name): len(found) for name, found in made.scenarios.items()},
-        "examples": {part: len(rows) for part, rows in made.examples.items()},
-        "traces": len(made.traces),
-        "left_out": [row._asdict() for row in made.left_out],
-        "thresholds": made.cluster.gate.thresholds.model_dump(),
-        "real_only_baseline": made.problem.real_only_baseline.model_dump(),
-    }
-
-
-def _tell(made: Labelled) -> None:
-    name = made.cluster.id
-    scenarios = ", ".join(f"{len(found):,} {part}" for part, found in made.scenarios.items() if found)
-    examples = ", ".join(f"{len(rows):,} {part}" for part, rows in made.examples.items())
-    click.echo(f"clusters/{name}: {len(made.cluster.capabilities):,} capabilities")
-    click.echo(f"scenarios/{name}: {scenarios}")
-    click.echo(f"clusters/{name}/data: {examples}, {len(made.traces):,} traces")
-    for row in made.left_out[:5]:
-        click.echo(f"left out of {row.part}: {row.file}:{row.line} (the same text stands in {row.kept_in})")
-    if len(made.left_out) > 5:
-        click.echo(f"left out: {len(made.left_out):,} rows in all; --json lists them")
-    floors, baseline = made.cluster.gate.thresholds, made.problem.real_only_baseline
-    click.echo(f"to review: composite {floors.composite}, held-out {floors.heldout} in clusters/{name}/cluster.yaml")
-    click.echo(f"to review: real-only baseline {baseline.value} in clusters/{name}/problem.md. {baseline.how}")
-    click.echo("next: hallmark check, commit, hallmark iterate " + name)

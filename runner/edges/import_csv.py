@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from runner.edges import dvc_data
-from runner.edges.artifacts import rows_bytes
 from runner.edges.classifier import LinearTextClassifier
-from runner.edges.files import naming, only_one, write_file
-from runner.edges.write_points import WritePoint, reach
-from runner.edges.yaml_files import dump, parse, parse_front_matter
+from runner.edges.new_cluster import DRAFT_PROSE, made_by, place, placing
+from runner.edges.yaml_files import parse_front_matter
 from runner.errors import RecordError
-from runner.records.base import Record
+from runner.records.adoption import SourceFile
 from runner.records.cluster import Problem
-from runner.records.params import ClusterParams, Params
-from runner.rules.labelled import Labelled, compose, draft_problem, records
+from runner.records.params import ClusterParams
+from runner.rules.canonical import sha256
+from runner.rules.labelled import compose
 from runner.rules.labelled_answers import Request, Row
-from runner.rules.layout import PARAMS
-from runner.rules.naming import slug
+from runner.rules.labelled_split import TRAFFIC, record_of, split
+from runner.rules.new_cluster import NewCluster, aimed_at, draft_problem
+from runner.rules.splits import SEED
 
 MAX_LINE = 1_000_000
 """Bytes of one line, and of one field."""
 
-PEOPLES = ("base", "gold", "reference")
-"""Data of people's making, beside the traces."""
-
-_DRAFT_PROSE = """
-# Why this specialist
-
-This text was written by `hallmark import labelled`. Say in your own words who needs the specialist, which labels are
-weak and why, and what a wrong answer costs. The block above is what intake reads; review its numbers.
-"""
-_HANDOFF = """# Hand-off
-
-People's part of the hand-off: who runs this specialist, who is called when it fails, and what it must never decide
-alone. The generated part is in each promotion's evidence.
-"""
+WHOLE = "whole"
+"""A file of which every part is made."""
 
 
 class Columns(NamedTuple):
@@ -119,19 +105,24 @@ def _row(row: Sequence[str], header: Sequence[str], columns: Columns, name: str,
     return Row(file=name, line=line, text=said["text"], label=said["label"], structured=said.get("answer", "").strip())
 
 
-def import_labelled(top: Path, files: Mapping[str, Path], request: Request, *, push: bool = False) -> Labelled:
-    """Make the cluster in the workspace at `top`. `files` maps base, gold, traffic, reference and the sets to CSVs;
-    `push` its data to DVC's default remote, where there is one.
+def import_labelled(
+    top: Path, files: Mapping[str, Path], request: Request, *, push: bool = False, seed: int = SEED
+) -> NewCluster:
+    """Make the cluster in the workspace at `top`. `files` maps base, gold, traffic, reference and the sets to CSVs, or
+    `WHOLE` to one that is divided by `seed`; then `traffic` may stand beside it. `push` its data to DVC's default
+    remote, where there is one.
 
     Raises `RecordError` where anything is wrong, and then nothing was written. What a killed import left is undone.
     """
-    _check_name(top, request.cluster)
-    with only_one(top / ".hallmark" / "import.lock"):
-        _undo(top, request.cluster)
-        _check_free(top, request.cluster)
+    with placing(top, request.cluster):
         columns = Columns(request.text_column, request.label_column, request.answer_column)
-        parts = {part: read_labelled(path, columns) for part, path in files.items()}
-        prose = _DRAFT_PROSE
+        parts: dict[str, Sequence[Row]] = {part: read_labelled(path, columns) for part, path in files.items()}
+        sources = [SourceFile(name=path.name, sha256=sha256(path.read_bytes())) for path in files.values()]
+        found = None
+        if whole := parts.pop(WHOLE, None):
+            found = split(whole, seed=seed)
+            parts = {**found.parts, TRAFFIC: [*found.parts.get(TRAFFIC, ()), *parts.get(TRAFFIC, ())]}
+        prose = DRAFT_PROSE
         if request.problem_file:
             data = Path(request.problem_file).read_bytes()
             problem, prose = parse_front_matter(data, Problem, path=request.problem_file)
@@ -139,25 +130,12 @@ def import_labelled(top: Path, files: Mapping[str, Path], request: Request, *, p
             given = (request.real_only, "Stated at import (--real-only).")
             value, how = _measured(parts) if request.real_only is None else given
             problem = draft_problem(real_only=value or 0.0, how=how, threshold=request.threshold_composite)
-        made = compose(parts, request, problem)
-        _write(top, made, prose, push=push)
+        counts = {str(part): len(rows) for part, rows in parts.items()}
+        record = record_of(sources, made_by(), seed=seed, parts=counts, found=found)
+        params = aimed_at(request.threshold_composite) if found is not None else ClusterParams()
+        made = compose(parts, request, problem, record=record, params=params)
+        place(top, made, prose, push=push)
     return made
-
-
-def _check_name(top: Path, cluster: str) -> None:
-    if slug(cluster) != cluster:
-        hint = f"use lower-case letters, digits and single hyphens, such as {slug(cluster) or 'support-desk'}"
-        raise RecordError(f'"{cluster}" cannot be a cluster\'s name', field="--cluster", hint=hint)
-    if not (top / PARAMS).is_file():
-        raise RecordError("is no workspace", path=str(top), hint="make one: hallmark init DIR")
-
-
-def _check_free(top: Path, cluster: str) -> None:
-    for path in reversed(_places(cluster)):
-        if (top / path).exists():
-            raise RecordError("is there already", path=path, hint="choose another --cluster, or remove it first")
-    if cluster in parse((top / PARAMS).read_bytes(), Params, path=PARAMS).clusters:
-        raise RecordError("is there already", path=PARAMS, field=f"clusters.{cluster}", hint="remove it first")
 
 
 def _measured(parts: Mapping[str, Sequence[Row]]) -> tuple[float, str]:
@@ -170,94 +148,3 @@ def _measured(parts: Mapping[str, Sequence[Row]]) -> tuple[float, str]:
     value = LinearTextClassifier().accuracy(train, [(row.text, row.label) for row in parts["dev"]], seed=7)
     how = f"Accuracy on dev ({len(parts['dev'])} texts) of a linear classifier trained on base and gold, at import."
     return value, how
-
-
-def _write(top: Path, made: Labelled, prose: str, *, push: bool) -> None:
-    """Write into a folder beside, then move. The folder goes last: where it is found, an import was cut short."""
-    cluster = made.cluster.id
-    beside, data = _beside(top, cluster), top / "clusters" / cluster / "data"
-    params = (top / PARAMS).read_bytes()
-    try:
-        for path, content in _files(made, prose).items():
-            write_file(beside / path, content)
-        write_file(beside / PARAMS, params)
-        reach(WritePoint.IMPORT_STAGED, beside)
-        for path in _places(cluster):
-            with naming(top / path):
-                (top / path).parent.mkdir(parents=True, exist_ok=True)
-                (beside / path).rename(top / path)
-            reach(WritePoint.IMPORT_MOVED, top / path)
-        write_file(top / PARAMS, _with_params(params, cluster))
-        paths = sorted(data.glob("*.jsonl"))
-        dvc_data.track(top, paths)
-        if push:
-            dvc_data.publish(top, paths)
-    except BaseException:
-        _undo(top, cluster)
-        raise
-    (beside / PARAMS).unlink()  # from here on the import is done
-    shutil.rmtree(beside)
-
-
-def _beside(top: Path, cluster: str) -> Path:
-    return top / ".hallmark" / f"import-{cluster}"
-
-
-def _places(cluster: str) -> tuple[str, ...]:
-    """What an import moves into place, in order."""
-    return f"scenarios/{cluster}", f"rubrics/{cluster}-exact.yaml", f"clusters/{cluster}"
-
-
-def _undo(top: Path, cluster: str) -> None:
-    """Take back an import of the cluster that was cut short, by an error or a kill; what it has not moved stays."""
-    beside = _beside(top, cluster)
-    kept = beside / PARAMS  # written before anything is moved
-    if kept.is_file():
-        for path in _places(cluster):
-            if not (beside / path).exists():
-                target = top / path
-                shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
-        before = kept.read_bytes()
-        if (top / PARAMS).read_bytes() == _with_params(before, cluster):
-            write_file(top / PARAMS, before)
-    shutil.rmtree(beside, ignore_errors=True)
-
-
-def _files(made: Labelled, prose: str) -> dict[str, bytes]:
-    """Every file of the new cluster, by path; data pointers come when DVC has the data.
-
-    What the pipeline depends on is there even where it is empty: DVC stops at a missing dependency.
-    """
-    home = f"clusters/{made.cluster.id}"
-    files = {path: _yaml(record) for path, record in records(made).items()}
-    files |= {f"{home}/data/{part}.jsonl": rows_bytes(made.examples.get(part, ())) for part in PEOPLES}
-    folders = [f"{home}/triage", f"{home}/promotions"]
-    folders += [f"scenarios/{made.cluster.id}/{name}" for name, found in made.scenarios.items() if not found]
-    files |= {f"{folder}/.gitkeep": b"" for folder in folders}
-    return files | {
-        f"{home}/data/signals.jsonl": rows_bytes(made.traces),
-        f"{home}/problem.md": b"---\n" + _yaml(made.problem) + b"---\n" + prose.encode(),
-        f"{home}/handoff.md": _HANDOFF.encode(),
-    }
-
-
-def _yaml(record: Record) -> bytes:
-    """What has its default is written too: people review numbers that they can see."""
-    return dump(record.model_dump(mode="json", exclude_none=True))
-
-
-def _with_params(params: bytes, cluster: str) -> bytes:
-    """params.yaml with the cluster's defaults added; what is there, comments too, stays as it is."""
-    before = parse(params, Params, path=PARAMS).clusters
-    entry = ClusterParams().model_dump(mode="json", exclude_none=True)
-    if before:
-        block = b"".join(b"  " + line + b"\n" for line in dump({cluster: entry}).splitlines())
-        appended = params.rstrip() + b"\n" + block
-        try:
-            if parse(appended, Params, path=PARAMS).clusters == {**before, cluster: ClusterParams()}:
-                return appended
-        except RecordError:
-            pass  # written in another style: said anew below
-    every = {name: found.model_dump(mode="json", exclude_none=True) for name, found in before.items()}
-    comments = b"".join(line + b"\n" for line in params.splitlines() if line.startswith(b"#"))
-    return comments + dump({"clusters": {**every, cluster: entry}})

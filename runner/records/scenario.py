@@ -14,7 +14,7 @@ from runner.records.terms import Severity as Severity
 class Scenario(Sparse):
     """One file under `scenarios/<cluster>/<set>/`; the file's name is its id."""
 
-    SPARSE = frozenset({"tools"})
+    SPARSE = frozenset({"tools", "source"})
 
     id: Slug
     capability: Slug
@@ -30,3 +30,5 @@ class Scenario(Sparse):
     fail_criteria: tuple[Text, ...] = Field(min_length=1)
     tools: tuple[Tool, ...] = ()
     """What the model may call. It is told of them in the system message."""
+    source: str = ""
+    """Where an import found it: the file and line, or the entry, that the import's record names."""

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from runner.records.adoption import ImportRecord
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
 from runner.records.evaluation import EvaluationRun
+from runner.records.handoff import Handoff
 from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
@@ -25,7 +27,9 @@ SCHEMAS: dict[str, type[Record]] = {
     "cluster": Cluster,
     "problem": Problem,
     "benchmark-lock": BenchmarkLock,
+    "handoff": Handoff,
     "params": Params,
+    "import": ImportRecord,
     "triage": TriageFile,
     "review": Review,
     "data-pointer": DataPointer,

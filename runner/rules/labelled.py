@@ -11,25 +11,13 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from runner.errors import RecordError
-from runner.records.base import Record
-from runner.records.cluster import (
-    BenchmarkLock,
-    Capability,
-    Cluster,
-    GateLimits,
-    Problem,
-    ProblemKind,
-    RealOnlyBaseline,
-    Serving,
-    Thresholds,
-    TinyBase,
-)
+from runner.records.adoption import ImportRecord
+from runner.records.cluster import Capability, Cluster, GateLimits, Problem, Serving, Thresholds, TinyBase
 from runner.records.conversation import Message, Role
 from runner.records.dataset import Example
-from runner.records.rubric import Rubric
+from runner.records.params import ClusterParams
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.trace import Feedback, Trace
 from runner.records.triage_policy import Triage
@@ -37,6 +25,7 @@ from runner.rules.benchmark import OPTIONAL, locked
 from runner.rules.canonical import digest
 from runner.rules.labelled_answers import Request, Row, check_answer, definition, fails, passes, rubric, said
 from runner.rules.naming import slug
+from runner.rules.new_cluster import Dropped, NewCluster, Numbers, by_id, longest_answer
 from runner.rules.redaction import redact
 
 SETS = (SetName.HELDOUT, SetName.RESERVE, SetName.REPRESENTATIVE, SetName.CORE, SetName.DEV)
@@ -44,30 +33,17 @@ SETS = (SetName.HELDOUT, SetName.RESERVE, SetName.REPRESENTATIVE, SetName.CORE, 
 TRAINING = ("base", "gold", "traffic", "reference")
 
 
-class LeftOut(NamedTuple):
-    """A row that was not taken: the same text stands where it weighs more."""
-
-    part: str
-    file: str
-    line: int
-    kept_in: str
+DEFAULT = ClusterParams()
 
 
-class Labelled(NamedTuple):
-    """Everything a new cluster consists of."""
-
-    cluster: Cluster
-    problem: Problem
-    lock: BenchmarkLock
-    rubric: Rubric
-    scenarios: Mapping[SetName, tuple[Scenario, ...]]
-    examples: Mapping[str, tuple[Example, ...]]
-    """`base`, `gold` and, where given, `reference`."""
-    traces: tuple[Trace, ...]
-    left_out: tuple[LeftOut, ...]
-
-
-def compose(parts: Mapping[str, Sequence[Row]], request: Request, problem: Problem) -> Labelled:
+def compose(
+    parts: Mapping[str, Sequence[Row]],
+    request: Request,
+    problem: Problem,
+    *,
+    record: ImportRecord | None = None,
+    params: ClusterParams = DEFAULT,
+) -> NewCluster:
     """The cluster that the rows of `parts` (the set names, and TRAINING) make.
 
     Raises `RecordError` for a label unseen in the base, two labels of one name, a part with nothing left, or a
@@ -87,17 +63,19 @@ def compose(parts: Mapping[str, Sequence[Row]], request: Request, problem: Probl
             raise RecordError(text, path=rows[0].file, hint="give texts that the sets do not have")
     sets = (name for name in SetName if kept.get(name) or name not in OPTIONAL)
     scenarios = {name: _scenarios(name, kept.get(name, ()), capabilities, request.cluster) for name in sets}
-    return Labelled(
-        cluster=_cluster(request, capabilities, longest=max(len(row.answer.encode()) for row in parts["base"])),
+    return NewCluster(
+        cluster=_cluster(request, capabilities, longest=longest_answer([row.answer for row in parts["base"]])),
         problem=problem,
         lock=locked(scenarios, version=1),
-        rubric=rubric(request),
+        rubrics=(rubric(request),),
         scenarios=scenarios,
         examples={
             part: _examples(part, kept[part], capabilities) for part in ("base", "gold", "reference") if kept.get(part)
         },
         traces=tuple(_trace(row) for row in kept["traffic"]),
         left_out=tuple(left_out),
+        record=record,
+        params=params,
     )
 
 
@@ -128,7 +106,7 @@ def same(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _apart(parts: Mapping[str, Sequence[Row]]) -> tuple[dict[str, list[Row]], list[LeftOut]]:
+def _apart(parts: Mapping[str, Sequence[Row]]) -> tuple[dict[str, list[Row]], list[Dropped]]:
     """The rows of each part without those that stand in a stricter one; and those."""
     held: dict[str, str] = {}
     kept: dict[str, list[Row]] = {}
@@ -140,7 +118,7 @@ def _apart(parts: Mapping[str, Sequence[Row]]) -> tuple[dict[str, list[Row]], li
             if before == part:
                 kept[part].append(row)
             else:
-                left_out.append(LeftOut(str(part), row.file, row.line, str(before)))
+                left_out.append(Dropped(str(part), row.file, row.line, str(before)))
         if part in SETS:
             for row in kept[part]:
                 held.setdefault(same(row.text), part)
@@ -152,13 +130,13 @@ TINY_ROBUSTNESS_DROP = 0.6
 
 
 def _cluster(request: Request, capabilities: Mapping[str, str], *, longest: int) -> Cluster:
-    """`longest` is the longest answer's bytes: two of them make a token at the most, in all that we have seen."""
+    """`longest` is how many tokens the longest answer may take."""
     return Cluster(
         id=request.cluster,
         title=request.cluster.replace("-", " ").capitalize(),
         answer_field=request.answer_field,
         base=TinyBase(kind="tiny"),
-        serving=Serving(target="two CPU cores", max_new_tokens=max(16, -(-longest // 2))),
+        serving=Serving(target="two CPU cores", max_new_tokens=longest),
         benchmark_version=1,
         capabilities=tuple(
             Capability(id=name, title=label, definition=definition(label, request))
@@ -173,30 +151,17 @@ def _cluster(request: Request, capabilities: Mapping[str, str], *, longest: int)
     )
 
 
-def draft_problem(*, real_only: float, how: str, threshold: float) -> Problem:
-    """A problem statement to start from. Its gap and its reason are the general ones: people put their own there."""
-    return Problem(
-        gap="Some labels have too few examples for the specialist to answer them.",
-        why_not_real_data="Real examples of these labels are rare, and labelling more of them takes people's time.",
-        metric=ProblemKind.COMPOSITE,
-        threshold=threshold,
-        real_only_baseline=RealOnlyBaseline(value=round(real_only, 4), how=how),
-    )
-
-
 def _scenarios(
     name: SetName, rows: Sequence[Row], capabilities: Mapping[str, str], cluster: str
 ) -> tuple[Scenario, ...]:
     """One scenario a row, `<set>-<capability>-<nnn>`, numbered in the order of the file."""
-    numbers: Counter[str] = Counter()
+    numbers = Numbers()
     found = []
     for row in rows:
         capability = capabilities[row.label]
-        stem = f"{name}-{capability}"[:57].rstrip("-")
-        numbers[stem] += 1
         found.append(
             Scenario(
-                id=f"{stem}-{numbers[stem]:03d}",
+                id=numbers.name(name, capability),
                 capability=capability,
                 outcome_type=OutcomeType.TP,
                 lens="label",
@@ -208,9 +173,15 @@ def _scenarios(
                 rubric=f"{cluster}-exact",
                 pass_criteria=(passes(row),),
                 fail_criteria=(fails(row),),
+                source=_place(row),
             )
         )
-    return tuple(sorted(found, key=lambda scenario: scenario.id))
+    return by_id(found)
+
+
+def _place(row: Row) -> str:
+    """The file's name and the line: where it lay is the machine's."""
+    return f"{row.file.rpartition('/')[2]}:{row.line}"
 
 
 def _examples(part: str, rows: Sequence[Row], capabilities: Mapping[str, str]) -> tuple[Example, ...]:
@@ -242,22 +213,6 @@ def _trace(row: Row) -> Trace:
         input=(Message(role=Role.USER, content=text.text),),
         response="",
         feedback=Feedback(correct_answer=answer.text),
-        source=f"import:{row.file.rpartition('/')[2]}:{row.line}",
+        source=f"import:{_place(row)}",
         redactions=dict(sorted(counts.items())),
     )
-
-
-def records(made: Labelled) -> dict[str, Record]:
-    """The governed files of a new cluster that are plain YAML, by path."""
-    home = f"clusters/{made.cluster.id}"
-    scenarios = {
-        f"scenarios/{made.cluster.id}/{name}/{scenario.id}.yaml": scenario
-        for name, found in made.scenarios.items()
-        for scenario in found
-    }
-    return {
-        **scenarios,
-        f"rubrics/{made.rubric.id}.yaml": made.rubric,
-        f"{home}/cluster.yaml": made.cluster,
-        f"{home}/benchmark.lock": made.lock,
-    }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from runner.records.adoption import ImportRecord
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
 from runner.records.evaluation import EvaluationRun
+from runner.records.handoff import Handoff
 from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
@@ -47,6 +49,8 @@ PLACES = (
     _place(Cluster, "clusters/<cluster>/cluster.yaml"),
     _place(Problem, "clusters/<cluster>/problem.md"),
     _place(BenchmarkLock, "clusters/<cluster>/benchmark.lock"),
+    _place(Handoff, "clusters/<cluster>/handoff.md"),
+    _place(ImportRecord, "clusters/<cluster>/imports/<format>.yaml", stem="format"),
     _place(TriageFile, "clusters/<cluster>/triage/<iteration>.yaml", stem="iteration", pattern=_ANY),
     _place(Review, "clusters/<cluster>/triage/<iteration>/<reviewer>.yaml", stem="reviewer"),
     _place(DataPointer, "clusters/<cluster>/data/<name>.jsonl.dvc", stem="name", pattern=_ANY),
@@ -57,7 +61,7 @@ PLACES = (
     _place(Params, PARAMS),
 )
 
-FORMATTED: tuple[type[Record], ...] = (Scenario, Rubric, JudgeFile, Cluster, Problem, BenchmarkLock, Params)
+FORMATTED: tuple[type[Record], ...] = (Scenario, Rubric, JudgeFile, Cluster, Problem, BenchmarkLock, Handoff, Params)
 """What `hallmark fmt` lays out: files whose records are what counts. Others are signed, pinned by their bytes, or
 written by programs."""
 

@@ -32,7 +32,10 @@ _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
     (ChangeClass.POLICY, re.compile(r"policy/(?:trust\.yaml|allowed_signers|revoked)\Z")),
     (
         ChangeClass.BENCHMARK,
-        re.compile(rf"(?:scenarios|rubrics)/.+|clusters/{_SLUG}/(?:cluster\.yaml|problem\.md|benchmark\.lock)\Z"),
+        re.compile(
+            rf"(?:scenarios|rubrics)/.+"
+            rf"|clusters/{_SLUG}/(?:cluster\.yaml|problem\.md|benchmark\.lock|imports/{_SLUG}\.yaml)\Z"
+        ),
     ),
     (
         ChangeClass.DATA,
