@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runner.ports import FieldLocator, Reader, RecordParser
 
 CORE = "core"
+DVC_CONFIG = ".dvc/config"
 LABELLED = ("core", "dev")
 """The sets whose scenarios people may read, and so label."""
 Uses = Sequence[tuple[str, str]]
@@ -212,7 +213,19 @@ def _everything(
         problems += _of_judges(outlines, places, rest, frames, records, memory)
     if others.named:
         problems += _unnamed(others.named, places.values())
-    return others.files + len(places), problems
+    return others.files + len(places), [*problems, *_of_data_remotes(tree.reader)]
+
+
+def _of_data_remotes(reader: Reader) -> Iterator[RecordError]:
+    """What `.dvc/config` shows to everybody who clones, and would have DVC run."""
+    try:
+        data = reader.read(DVC_CONFIG)
+    except RecordError:
+        return  # there is none, and so no remote
+    from runner.rules.dvc_config import ELSEWHERE, exposed  # some milliseconds, for those who have data
+
+    for one in exposed(data):
+        yield RecordError(one.problem, path=DVC_CONFIG, line=one.line, field=one.field, hint=ELSEWHERE)
 
 
 def _of_judges(
