@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner import wiring, wiring_gate, wiring_review
+from runner.edges.files import write_file
 from runner.edges.forge import github, owners
+from runner.edges.forge_files import PACKAGE, SOURCES, forge_files
 from runner.edges.git import GitObjects
 from runner.edges.git_command import git
 from runner.edges.ledger_store import LEDGER
 from runner.errors import EdgeError, ForgeForbidden, RecordError
 from runner.ledger import History
 from runner.ports import LanguageModels, Progress, silent
-from runner.ports_forge import Forge, Opened, PullRequest, PullState
+from runner.ports_forge import Forge, Opened, PullRequest, PullState, Written
 from runner.records.change_review import ChangeReview
 from runner.rules.ci_pulls import Branch, branch_of, is_open
 from runner.rules.code_owners import PLACES, unapproved
@@ -71,6 +73,19 @@ def _waiting(room: wiring_gate.Room, main: str, cluster: str) -> Iterator[tuple[
             continue
         if room.repository.merge_base(main, tip) != tip:
             yield branch, tip
+
+
+def lay_files(path: Path, name: str, *, sources: bool, write: bool = True) -> dict[str, Written]:
+    """Write the files of the forge `name` into the repository, as this version of Hallmark has them; what became of
+    each. `sources` is a repository that holds the program itself. Raises `RecordError` for a forge that is not known."""
+    top, became = wiring.root(path), {}
+    for file, data in forge_files(name, install=SOURCES if sources else PACKAGE).items():
+        place = top / file
+        was = place.read_bytes() if place.is_file() else None
+        became[file] = Written.UNCHANGED if was == data else Written.NEW if was is None else Written.CHANGED
+        if write and was != data:
+            write_file(place, data)
+    return became
 
 
 class Asked(NamedTuple):

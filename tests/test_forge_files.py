@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from runner.cli.main import group
 from runner.edges.forge_files import PACKAGE, SOURCES, Install, forge_files, forges
-from runner.errors import RecordError
+from runner.errors import ExitCode, RecordError
 
 WORKFLOWS = ("check", "iterate", "preview", "promote", "rollback", "triggers")
 
@@ -54,3 +59,22 @@ def test_a_forge_that_is_not_known_is_refused() -> None:
     with pytest.raises(RecordError, match=r"forges: .*github"):
         forge_files("sourcehut", install=PACKAGE)
     assert "github" in forges()
+
+
+def test_the_files_are_written_where_they_differ(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    found = forge_files("github", install=PACKAGE)
+
+    def files(*options: str) -> tuple[ExitCode, dict[str, str]]:
+        words = ["ci", "files", "github", "-C", str(tmp_path), "--json", *options]
+        done = CliRunner().invoke(group, words, standalone_mode=False)
+        return done.return_value, json.loads(done.output)
+
+    assert files("--check") == (ExitCode.REFUSED, dict.fromkeys(found, "new"))
+    assert not (tmp_path / ".github").exists()
+    assert files() == (ExitCode.DONE, dict.fromkeys(found, "new"))
+    assert {path: (tmp_path / path).read_bytes() for path in found} == found
+    (tmp_path / ".github/CODEOWNERS").write_text("* @ash\n")
+    assert files("--check")[0] is ExitCode.REFUSED
+    assert files() == (ExitCode.DONE, {**dict.fromkeys(found, "unchanged"), ".github/CODEOWNERS": "changed"})
+    assert files("--check") == (ExitCode.DONE, dict.fromkeys(found, "unchanged"))

@@ -1,29 +1,87 @@
-"""The workflows are thin and hardened: pinned actions, least permissions, one install, and `hallmark` commands."""
+"""The workflows are thin and hardened: pinned actions, least permissions, one install, and `hallmark` commands.
+
+The rules hold for what this repository runs, and for what a workspace gets (`hallmark init`).
+"""
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
+
+from runner.cli.main import group
+from runner.edges.forge_files import PACKAGE, SOURCES, forge_files
+from runner.edges.yaml_files import parse
+from runner.records.cluster import Cluster
+from runner.rules.ci_plan import runner_labels
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
 BIN = Path(sys.executable).parent
+TEXTS = {
+    f"{whose}/{Path(path).stem}": data.decode()
+    for whose, install in (("ours", SOURCES), ("a workspace's", PACKAGE))
+    for path, data in forge_files("github", install=install).items()
+    if path.endswith(".yaml")
+}
+"""Every workflow, of this repository and of a workspace."""
 
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 INSTALL = re.compile(
-    r"python -m pip install --constraint (base/)?constraints\.txt (torch==[\d.]+|\./base|\.|'\.\[[a-z,]+\]')"
+    r"python -m pip install --constraint (base/)?constraints\.txt '?(\./base|\.|hallmark-flywheel)(\[[a-z,]+\]')?"
 )
-HALLMARK = re.compile(r'hallmark [a-z]+( (--[a-z-]+|HEAD\^1|HEAD|"\$[A-Z_]+"))*')
-EXPRESSIONS = {"github.event.pull_request.number", "vars.HALLMARK_ROOT"}
-"""What a workflow may take from its surroundings: a number the forge assigns, and a setting of the repository."""
-CONDITIONS = {"success() || failure()"}
-"""When a step may run other than after success; an `if` is an expression without its braces."""
+WORD = r'(--[a-z-]+|HEAD\^1|HEAD|[a-z]+\.yaml|"\$[A-Z_]+(/\$[A-Z_]+)?")'
+HALLMARK = re.compile(rf"hallmark (ci )?[a-z]+( {WORD})*")
+EXPRESSIONS = {
+    "github.event.before || github.sha",
+    "github.event.pull_request.number",
+    "github.event.pull_request.number || inputs.pull",
+    "github.run_id",
+    "github.token",
+    "inputs.cluster",
+    "inputs.pull",
+    "inputs.to",
+    "inputs.why",
+    "matrix.cluster",
+    "matrix.runner",
+    "steps.plan.outputs.any",
+    "steps.plan.outputs.matrix",
+    "fromJSON(needs.plan.outputs.matrix)",
+    "vars.HALLMARK_ROOT",
+}
+"""What a workflow may take from its surroundings: numbers and commits that the forge assigns, settings of the
+repository, what somebody who may write typed, and a plan that Hallmark made of main. None stands in a `run`."""
+ON_MAIN = "github.ref == 'refs/heads/main'"
+CONDITIONS = {
+    "success() || failure()",
+    "needs.plan.outputs.any == 'true'",
+    ON_MAIN,
+    f"github.event_name == 'workflow_dispatch' && {ON_MAIN}",
+    "github.event_name == 'pull_request_review' && github.event.pull_request.head.repo.full_name == github.repository",
+}
+"""When a job or step runs other than after success; an `if` is an expression without its braces."""
+TRIGGERS = {"push", "pull_request", "pull_request_review", "schedule", "workflow_call", "workflow_dispatch"}
+OF_A_CHANGE = {"pull_request", "pull_request_review"}
+"""Events whose workflow the forge takes from the change itself."""
+WRITES = {
+    ("check", "review"): {"pull-requests"},
+    ("preview", "ask"): {"actions"},
+    ("preview", "preview"): {"pull-requests"},
+    ("iterate", "iterate"): {"contents", "pull-requests"},
+    ("promote", "promote"): {"contents"},
+    ("rollback", "rollback"): {"contents", "pull-requests"},
+    ("triggers", "triggers"): {"contents"},
+    ("triggers", "iterate"): {"contents", "pull-requests"},
+}
+"""What each job's token may write; every other one reads at most."""
 
 GOOD = """\
 name: good
@@ -59,6 +117,19 @@ BREAKAGES = {
     "permissions for everything": ("permissions: {}", "permissions: write-all"),
     "no permissions said": ("permissions: {}\n", ""),
     "credentials left behind": ("persist-credentials: false", "fetch-depth: 0"),
+    "an input in a command": ("hallmark check", "hallmark rollback ${{ inputs.target }}"),
+    "another workflow by its branch": (
+        "jobs:\n",
+        "jobs:\n  other:\n    permissions: {}\n    uses: org/repo/.github/workflows/x.yaml@main\n",
+    ),
+    "secrets handed on": (
+        "jobs:\n",
+        "jobs:\n  other:\n    permissions: {}\n    uses: ./.github/workflows/x.yaml\n    secrets: inherit\n",
+    ),
+    "a training that a newer one stops, with none said": (
+        "concurrency:\n  group: good\n  cancel-in-progress: false\n",
+        "",
+    ),
 }
 """Each makes GOOD one that zizmor must fail."""
 
@@ -83,10 +154,15 @@ OURS = {
         "      - name: Check\n",
         "      - run: python -m pip install --constraint constraints.txt .\n      - name: Check\n",
     ),
-    "fork code on our machine": (
-        "push:\n    branches: [main]",
-        "pull_request:\n",
+    "a trigger that is not ours": ("push:\n    branches: [main]", "issue_comment:\n"),
+    "a cache": (
+        "        with:\n          persist-credentials: false",
+        "        with:\n          cache: pip\n          persist-credentials: false",
     ),
+    "an input in a command": ("hallmark check", 'hallmark rollback "${{ inputs.cluster }}"'),
+    "a branch that is dispatched": ("push:\n    branches: [main]", "workflow_dispatch:\n"),
+    "a newer run that stops it": ("cancel-in-progress: false", "cancel-in-progress: true"),
+    "more than was granted": ("contents: read # to", "packages: write # to"),
 }
 """Each makes GOOD one that breaks a rule of this house."""
 
@@ -98,75 +174,125 @@ def zizmor(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def run_lines(job: dict[str, Any]) -> list[list[str]]:
-    return [step["run"].strip().splitlines() for step in job["steps"] if "run" in step]
+    return [step["run"].strip().splitlines() for step in job.get("steps", ()) if "run" in step]
 
 
-def job_faults(name: str, job: dict[str, Any]) -> list[str]:
-    """What is wrong with one job; every step of it is an action, the install, or `hallmark` commands."""
-    faults = []
-    if "permissions" not in job:
-        faults.append(f"{name}: says no permissions")
-    elif not set(job["permissions"].items()) <= {("contents", "read"), ("contents", "write")}:
-        faults.append(f"{name}: permissions beyond contents")
-    if "timeout-minutes" not in job:
-        faults.append(f"{name}: has no limit of time")
-    conditions = [part["if"] for part in (job, *job["steps"]) if "if" in part]
-    faults += [f"{name}: runs if {condition}" for condition in conditions if condition not in CONDITIONS]
+def on_our_machine(job: dict[str, Any]) -> bool:
+    """Whether a runner of ours takes the job: by its label, or by what a matrix says."""
+    return not str(job.get("runs-on", "ubuntu-")).startswith("ubuntu-")
+
+
+def of_a_change(job: dict[str, Any], triggers: set[str]) -> bool:
+    """Whether a change may bring this job about, and so decide what is in it."""
+    return bool(triggers & OF_A_CHANGE) and "workflow_dispatch" not in str(job.get("if", ""))
+
+
+def step_faults(name: str, job: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a job's steps; every one is an action, the install, or `hallmark` commands."""
     installs = 0
     for lines in run_lines(job):
         if all(INSTALL.fullmatch(line) for line in lines):
             installs += 1
         elif not all(HALLMARK.fullmatch(line) for line in lines):
-            faults.append(f"{name}: runs {lines}")
-    if installs != 1:
-        faults.append(f"{name}: installs {installs} times")
-    return faults
+            yield f"{name}: runs {lines}"
+        if any("${{" in line for line in lines):
+            yield f"{name}: a value stands in a command"
+    if "uses" not in job and installs != 1:
+        yield f"{name}: installs {installs} times"
+    for step in job.get("steps", ()):
+        if "actions/cache" in step.get("uses", "") or "cache" in step.get("with", {}):
+            yield f"{name}: keeps a cache, which other levels of trust could read or fill"
 
 
-def faults_of(text: str) -> list[str]:
+def job_faults(workflow: str, name: str, job: dict[str, Any], triggers: set[str]) -> Iterator[str]:
+    """What is wrong with one job."""
+    if "permissions" not in job:
+        yield f"{name}: says no permissions"
+    granted = job.get("permissions", {})
+    if set(granted.values()) - {"read", "write"} or set(granted) - {"contents", "pull-requests", "actions"}:
+        yield f"{name}: unknown permissions {granted}"
+    if {scope for scope, right in granted.items() if right == "write"} != WRITES.get((workflow, name), set()):
+        yield f"{name}: writes other than what it is granted here"
+    if "timeout-minutes" not in job and "uses" not in job:
+        yield f"{name}: has no limit of time"
+    conditions = [part["if"] for part in (job, *job.get("steps", ())) if "if" in part]
+    yield from (f"{name}: runs if {condition}" for condition in conditions if condition not in CONDITIONS)
+    if of_a_change(job, triggers) and on_our_machine(job):
+        yield f"{name}: a change's code on a machine of ours"
+    dispatched = "workflow_dispatch" in triggers and not of_a_change(job, triggers)
+    if dispatched and ON_MAIN not in str(job.get("if", "")) and not job.get("needs"):
+        yield f"{name}: runs as any branch has it"
+    tokens = [step for step in job.get("steps", ()) if "github.token" in str(step.get("env", ""))]
+    if tokens and of_a_change(job, triggers) and not from_main(job):
+        yield f"{name}: a token in the hands of a change's program"
+    yield from step_faults(name, job)
+
+
+def from_main(job: dict[str, Any]) -> bool:
+    """Whether what is installed is main's."""
+    places = [step.get("with", {}) for step in job["steps"] if "checkout" in step.get("uses", "")]
+    base = next((place.get("path") for place in places if place.get("ref") == "main"), "no checkout of main")
+    (install,) = (lines[0] for lines in run_lines(job) if INSTALL.fullmatch(lines[0]))
+    return ("base/constraints" in install) == (base == "base") and base in ("base", None)
+
+
+def concurrency_faults(workflow: dict[str, Any], triggers: set[str]) -> Iterator[str]:
+    """Only a check of a change may be stopped by a newer one: nothing is trained or pushed there."""
+    said = [workflow, *workflow["jobs"].values()]
+    stops = [one["concurrency"]["cancel-in-progress"] for one in said if "concurrency" in one]
+    if any(stops) and triggers != {"pull_request"}:
+        yield "a newer run stops this one half-way"
+
+
+def faults_of(text: str, workflow_name: str = "good") -> list[str]:
     """What in a workflow breaks the house's own rules; empty where nothing does."""
     workflow = yaml.safe_load(text)
-    triggers = workflow[True]  # YAML 1.1 reads the key `on` as true
+    triggers = set(workflow[True])  # YAML 1.1 reads the key `on` as true
     faults = []
     if workflow.get("permissions") != {}:
         faults.append("the top level grants permissions")
-    if "pull_request_target" in triggers:
-        faults.append("runs with the base's secrets on a change")
-    if not set(triggers) <= {"push", "pull_request"}:
+    if not triggers <= TRIGGERS:
         faults.append(f"unknown triggers {sorted(triggers)}")
     for uses in re.findall(r"uses: (.+)", text):
-        if not PINNED.fullmatch(uses):
+        if not PINNED.fullmatch(uses) and not uses.startswith("./.github/workflows/iterate.yaml"):
             faults.append(f"not pinned: {uses}")
     for expression in re.findall(r"\$\{\{\s*(.*?)\s*\}\}", text):
         if expression not in EXPRESSIONS:
             faults.append(f"takes {expression}")
+    faults += concurrency_faults(workflow, triggers)
     for name, job in workflow["jobs"].items():
-        faults += job_faults(name, job)
-        if "pull_request" in triggers and (
-            "self-hosted" in job["runs-on"] or job.get("permissions") != {"contents": "read"}
-        ):
-            faults.append(f"{name}: a change's code with more than reading, or on a machine of ours")
+        faults += job_faults(workflow_name, name, job, triggers)
     return faults
 
 
-def test_the_workflows_are_these() -> None:
-    assert [path.name for path in WORKFLOWS] == ["check.yaml", "iterate.yaml", "promote.yaml"]
+def written(folder: Path, name: str) -> Path:
+    path = folder / "workflow.yaml"
+    path.write_text(TEXTS[name])
+    return path
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_workflow_keeps_the_rules(path: Path) -> None:
-    assert faults_of(path.read_text()) == []
+def test_the_workflows_are_what_the_templates_render_to() -> None:
+    """One source: `hallmark init` writes the same files into a workspace, but for the install."""
+    rendered = forge_files("github", install=SOURCES)
+    for path, data in rendered.items():
+        assert (ROOT / path).read_bytes() == data, "render it again: hallmark ci files github --sources"
+    assert {f".github/workflows/{path.name}" for path in WORKFLOWS} == {p for p in rendered if p.endswith(".yaml")}
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_zizmor_finds_nothing(path: Path) -> None:
-    result = zizmor(path)
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_workflow_keeps_the_rules(name: str) -> None:
+    assert faults_of(TEXTS[name], name.partition("/")[2]) == []
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_zizmor_finds_nothing(name: str, tmp_path: Path) -> None:
+    result = zizmor(written(tmp_path, name))
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_excuse_gives_its_reason(path: Path) -> None:
-    for excuse in re.findall(r"# zizmor: ignore(.*)", path.read_text()):
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_excuse_gives_its_reason(name: str) -> None:
+    for excuse in re.findall(r"# zizmor: ignore(.*)", TEXTS[name]):
         assert re.fullmatch(r"\[[a-z-]+\] \w.{10,}", excuse), excuse
 
 
@@ -196,48 +322,114 @@ def test_zizmor_fails_a_bad_workflow(tmp_path: Path, old: str, new: str) -> None
 @pytest.mark.parametrize(("old", "new"), OURS.values(), ids=OURS)
 def test_our_rules_fail_a_bad_workflow(old: str, new: str) -> None:
     assert GOOD.count(old) == 1
-    bad = GOOD.replace(old, new)
-    if new == "pull_request:\n":
-        bad = bad.replace("ubuntu-24.04", "[self-hosted, gpu]")
-    assert faults_of(bad)
+    assert faults_of(GOOD.replace(old, new))
 
 
-def test_a_training_is_never_cancelled() -> None:
-    for name in ("iterate", "promote"):
-        workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yaml").read_text())
-        assert workflow["concurrency"] == {"group": name, "cancel-in-progress": False}
-        assert set(workflow[True]) == {"push"}
-        assert workflow[True]["push"]["branches"] == ["main"]
+@pytest.mark.parametrize("event", sorted(OF_A_CHANGE))
+def test_a_change_s_code_is_kept_from_our_machines_and_tokens(event: str) -> None:
+    of_change = GOOD.replace("push:\n    branches: [main]", f"{event}:")
+    assert faults_of(of_change) == []
+    for machine in ("[self-hosted, gpu]", "${{ matrix.runner }}"):
+        assert "only: a change's code on a machine of ours" in faults_of(of_change.replace("ubuntu-24.04", machine))
+    check = "        run: hallmark check"
+    token = of_change.replace(check, f"        env:\n          T: ${{{{ github.token }}}}\n{check}")
+    assert faults_of(token) == ["only: a token in the hands of a change's program"]
 
 
-def test_the_gate_judges_with_the_program_of_main() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "check.yaml").read_text())
-    gate = workflow["jobs"]["gate"]
-    trees = {step["with"]["path"]: step["with"].get("ref") for step in gate["steps"] if "path" in step.get("with", {})}
+def workflow(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(TEXTS[f"ours/{name}"])
+    return found
+
+
+def test_a_training_is_never_stopped_and_a_cluster_has_one_at_a_time() -> None:
+    job = workflow("iterate")["jobs"]["iterate"]
+    assert job["concurrency"] == {"group": "iterate-${{ matrix.cluster }}", "cancel-in-progress": False}
+    assert job["strategy"] == {"fail-fast": False, "matrix": "${{ fromJSON(needs.plan.outputs.matrix) }}"}
+    for name in ("promote", "rollback", "preview", "triggers"):
+        assert workflow(name)["concurrency"]["cancel-in-progress"] is False
+
+
+def test_no_plan_is_thrown_out_by_a_newer_one() -> None:
+    """Of a group, GitHub keeps one waiting run: a plan that waited behind another would lose what its push changed."""
+    assert workflow("iterate")["jobs"]["plan"]["concurrency"]["group"] == "plan-${{ github.run_id }}"
+    assert "concurrency" not in workflow("iterate")
+
+
+@pytest.mark.parametrize("job", ["gate", "review"])
+def test_a_change_is_judged_and_told_with_the_program_of_main(job: str) -> None:
+    steps = workflow("check")["jobs"][job]["steps"]
+    trees = {step["with"]["path"]: step["with"].get("ref") for step in steps if "path" in step.get("with", {})}
     assert trees == {"base": "main", "change": None}
-    assert run_lines(gate) == [
-        ["python -m pip install --constraint base/constraints.txt ./base"],
-        ["hallmark gate HEAD^1 HEAD"],
-    ]
-    places = [step.get("working-directory") for step in gate["steps"] if "run" in step]
+    install, command = (lines[0] for lines in run_lines(workflow("check")["jobs"][job]))
+    assert re.fullmatch(r"python -m pip install --constraint base/constraints\.txt '?\./base(\[forge\]')?", install)
+    assert command.startswith({"gate": "hallmark gate HEAD^1 HEAD", "review": "hallmark ci review HEAD^1 HEAD"}[job])
+    places = [step.get("working-directory") for step in steps if "run" in step]
     assert places == [None, "change"], "the install must not start in the change: `python -m` imports from there"
 
 
-def test_a_run_ends_with_its_proposals_and_a_look_at_what_serves() -> None:
-    """Whatever became of the iterations: one that was refused must not keep another from its approvers."""
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "iterate.yaml").read_text())
-    steps = workflow["jobs"]["iterate"]["steps"]
-    ends = ["hallmark iterate --all", "hallmark propose --all", "hallmark rollback --all"]
-    assert [step["run"] for step in steps[-3:]] == ends
-    assert [step.get("if") for step in steps] == [None] * (len(steps) - 2) + ["success() || failure()"] * 2
+def test_what_runs_on_our_machines_is_main_s() -> None:
+    for name in TEXTS:
+        for label, job in yaml.safe_load(TEXTS[name])["jobs"].items():
+            if not on_our_machine(job):
+                continue
+            checkouts = [step["with"] for step in job["steps"] if "checkout" in step.get("uses", "")]
+            refs = {place.get("ref", "what was pushed to main") for place in checkouts}
+            assert len(checkouts) == 1, label
+            assert refs <= {"main", "what was pushed to main"}, label
+
+
+def test_the_machine_that_iterates_is_the_one_that_the_cluster_declares() -> None:
+    assert workflow("iterate")["jobs"]["iterate"]["runs-on"] == "${{ matrix.runner }}"
+    path = ROOT / "clusters" / "support-desk" / "cluster.yaml"
+    cluster = parse(path.read_bytes(), Cluster, path=str(path))
+    assert runner_labels(cluster) == ("self-hosted", "linux", "gpu")
+
+
+def test_a_run_ends_with_its_proposals_a_look_at_what_serves_and_pull_requests() -> None:
+    """Whatever became of the iteration: one that was refused must not keep an earlier one from its approvers."""
+    steps = workflow("iterate")["jobs"]["iterate"]["steps"]
+    assert [step["run"] for step in steps[-4:]] == [
+        'hallmark iterate "$CLUSTER" --unattended',
+        'hallmark propose "$CLUSTER" --unattended',
+        'hallmark rollback "$CLUSTER" --unattended',
+        'hallmark ci open "$CLUSTER"',
+    ]
+    assert [step.get("if") for step in steps] == [None] * (len(steps) - 3) + ["success() || failure()"] * 3
+    assert all(step["env"]["CLUSTER"] == "${{ matrix.cluster }}" for step in steps[-4:])
+
+
+def test_a_token_reaches_only_what_speaks_to_the_forge() -> None:
+    for name, text in TEXTS.items():
+        for job in yaml.safe_load(text)["jobs"].values():
+            for step in job.get("steps", ()):
+                if "github.token" in str(step):
+                    assert step["run"].startswith("hallmark ci "), name
+                    assert step["env"]["GITHUB_TOKEN"] == "${{ github.token }}"
+
+
+def test_every_command_is_one_that_there_is() -> None:
+    """With options that it has: a workflow is nothing that a type checker reads."""
+    for text in TEXTS.values():
+        for job in yaml.safe_load(text)["jobs"].values():
+            for line in (line for lines in run_lines(job) for line in lines if line.startswith("hallmark ")):
+                words = shlex.split(line)[1:]
+                command: click.Command = group
+                while isinstance(command, click.Group):
+                    found = command.get_command(click.Context(command), words.pop(0))
+                    assert found is not None, line
+                    command = found
+                options = {name for one in command.params for name in one.opts}
+                assert {word for word in words if word.startswith("--")} <= options, line
+
+
+def test_what_was_queued_at_night_is_iterated() -> None:
+    jobs = workflow("triggers")["jobs"]
+    assert run_lines(jobs["triggers"])[-1] == ["hallmark triggers --all --queue"]
+    assert jobs["iterate"]["uses"].startswith("./.github/workflows/iterate.yaml")
+    assert (jobs["iterate"]["needs"], jobs["iterate"]["if"]) == ("triggers", "success() || failure()")
+    asks = workflow("iterate")["jobs"]["iterate"]["permissions"]
+    assert jobs["iterate"]["permissions"] == asks, "a called workflow has what its caller grants at most"
 
 
 def test_no_secret_stands_in_a_workflow() -> None:
-    assert not [path.name for path in WORKFLOWS if re.search(r"secrets\b|HALLMARK_CI_KEY:", path.read_text())]
-
-
-def test_the_pinned_torch_is_the_constrained_one() -> None:
-    constraints = (ROOT / "constraints.txt").read_text().splitlines()
-    text = (ROOT / ".github" / "workflows" / "iterate.yaml").read_text()
-    (torch,) = re.findall(r"torch==[\d.]+", text)
-    assert torch in constraints
+    assert not [name for name, text in TEXTS.items() if re.search(r"secrets\b|HALLMARK_(CI|GATE)_KEY:", text)]

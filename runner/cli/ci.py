@@ -142,6 +142,28 @@ def preview(pull: int, start: str | None, directory: Path, as_json: bool) -> Exi
     return ExitCode.WAITING if asked.why_not and not start else ExitCode.DONE
 
 
+@ci.command()
+@click.argument("forge")
+@click.option("--sources", is_flag=True, help="The repository holds the program itself, and installs it from there.")
+@click.option("--check", is_flag=True, help="Write nothing, and exit 1 where a file would change.")
+@DIRECTORY
+@AS_JSON
+def files(forge: str, sources: bool, check: bool, directory: Path, as_json: bool) -> ExitCode:
+    """Write the workflows, CODEOWNERS and pull-request form of FORGE, as this version of Hallmark has them.
+
+    After an upgrade: `git diff` then shows what is new. Names that were put into CODEOWNERS by hand are written over.
+
+    Example: hallmark ci files github
+    """
+    became = wiring_forge.lay_files(directory, forge, sources=sources, write=not check)
+    if as_json:
+        click.echo(json.dumps(became, indent=1))
+    else:
+        click.echo("\n".join(f"{path}: {written}" for path, written in became.items()))
+    differs = any(written != "unchanged" for written in became.values())
+    return ExitCode.REFUSED if check and differs else ExitCode.DONE
+
+
 def _outputs(found: CiPlan) -> str:
     """Of a step's outputs, a line each: what a job's `if` and its `strategy.matrix` read."""
     return f"any={json.dumps(bool(found.clusters))}\nmatrix={json.dumps(found.matrix)}\n"
