@@ -48,7 +48,6 @@ from runner.rules.trust.receipts import entered
 from runner.workspace import Workspace
 
 K = TypeVar("K", bound=Trigger)
-UNUSED = Unknown("nothing asks for it")
 ROWS: dict[RealData, type[Example] | type[Trace]] = {RealData.GOLD: Example, RealData.SIGNALS: Trace}
 
 
@@ -112,16 +111,7 @@ class _Desk:
 
     @cached_property
     def present(self) -> Facts:
-        library = self._library() if self.asked(GeneratorTrigger) else UNUSED
-        return facts(self.space.cluster, self.space.params, self.space.digests, library=library)
-
-    def _library(self) -> str | Unknown:
-        try:
-            return wiring.ports(self.top, self.space).models.version
-        except ImportError as error:
-            return Unknown(f"{error.name} is not installed here, and its version is that of the base: extra `train`")
-        except HallmarkError as error:
-            return Unknown(str(error))
+        return facts(self.space.cluster, self.space.params, self.space.digests)
 
     @cached_property
     def production(self) -> Production | Unknown:
@@ -149,7 +139,7 @@ class _Desk:
         try:
             then = self._tree(iteration)
             space = workspaces.load(then, self.cluster, parse=parse)
-            found = facts(space.cluster, space.params, space.digests, library=UNUSED)
+            found = facts(space.cluster, space.params, space.digests)
             if self.asked(GeneratorTrigger):
                 found = made_with(_batches(then, self.cluster), found)
         except HallmarkError as error:

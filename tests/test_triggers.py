@@ -29,6 +29,7 @@ from runner.records.triggers import RealData, Trigger, trigger_name
 from runner.rules import perturbation
 from runner.rules.crossref_triggers import trigger_faults
 from runner.rules.production import Period, Production, dated, fallen, judged, production
+from runner.rules.prompts import template_digest
 from runner.rules.review.directions import CLUSTER
 from runner.rules.review.settings import effective, setting_changes
 from runner.rules.review.side import Side
@@ -44,16 +45,15 @@ AT = "2026-03-01T02:00:00Z"
 QUIET = Production("", "2026-02-15", "2026-03-01", Period(0, 0), Period(0, 0), 0)
 SPACE, _ = fixture()
 DIGESTS = {**SPACE.digests, "data/gold": "1" * 64, "data/signals": "2" * 64, "data/base": "3" * 64}
-LIBRARY = "transformers 5.23.0, torch 2.13.0"
 
 
 def trigger(**said: Any) -> Trigger:
     return TypeAdapter(Trigger).validate_python(said)
 
 
-def known(params: ClusterParams = SPACE.params, *, library: str | Unknown = LIBRARY, **changes: Any) -> Facts:
+def known(params: ClusterParams = SPACE.params, **changes: Any) -> Facts:
     """The fixture's facts; `changes` go into cluster.yaml."""
-    return facts(cluster(**changes), params, DIGESTS, library=library)
+    return facts(cluster(**changes), params, DIGESTS)
 
 
 def since(iteration: str = "desk-one", *, began: str = "2026-01-01T02:00:00Z", **changes: Any) -> Since:
@@ -147,10 +147,7 @@ CHANGES: dict[str, Any] = {
 @pytest.mark.parametrize("part", ["problem.md", "rubrics", "judges", "instruction", "capabilities"])
 def test_each_part_of_the_task(part: str) -> None:
     key = {"problem.md": "problem"}.get(part, part)
-    if part in CHANGES:
-        now = known(**CHANGES[part])
-    else:
-        now = facts(cluster(), SPACE.params, {**DIGESTS, key: "f" * 64}, library=LIBRARY)
+    now = known(**CHANGES[part]) if part in CHANGES else facts(cluster(), SPACE.params, {**DIGESTS, key: "f" * 64})
     found = one(trigger(kind="task"), present(facts=now))
     assert (found.answer, found.because) == (Answer.FIRED, f"other than then: {part}")
     assert found.evidence.digests[f"now/{part}"] == now.task[part]
@@ -158,9 +155,7 @@ def test_each_part_of_the_task(part: str) -> None:
 
 
 def test_what_is_no_part_of_the_task_changes_nothing() -> None:
-    now = facts(
-        cluster(heldout_looks=3, title="Another"), SPACE.params, {**DIGESTS, "policy": "f" * 64}, library=LIBRARY
-    )
+    now = facts(cluster(heldout_looks=3, title="Another"), SPACE.params, {**DIGESTS, "policy": "f" * 64})
     assert one(trigger(kind="task"), present(facts=now)).answer is Answer.QUIET
 
 
@@ -178,6 +173,9 @@ def test_another_base() -> None:
     assert one(asked, present(facts=known(other))).answer is Answer.QUIET
 
 
+FEW_SHOT = {"kind": "few-shot"}
+
+
 def batch(name: str, version: str, **parameters: str) -> Batch:
     made = {"name": name, "version": version, "sha256": "a" * 64}
     provenance = {"channel": "llm", "generator": made, "parameters": parameters, "seed": 7, "target": "login"}
@@ -186,26 +184,24 @@ def batch(name: str, version: str, **parameters: str) -> Batch:
 
 def test_another_version_of_a_generator() -> None:
     asked = trigger(kind="generator")
-    then = made_with([batch("runner.rules.perturbation", "0")], known(library=Unknown("not used")))
+    then = made_with([batch("runner.rules.perturbation", "0"), batch("base-with-target-adapter", "torch 1")], known())
     found = one(asked, present(), since(facts=then))
-    assert found.because == f"perturbation: 0, now {perturbation.VERSION}"
-    same = made_with(
-        [batch("base-with-target-adapter", LIBRARY), batch("runner.rules.perturbation", perturbation.VERSION)],
-        known(library=Unknown("not used")),
-    )
+    assert (found.answer, found.because) == (Answer.FIRED, f"perturbation: 0, now {perturbation.VERSION}")
+    assert found.evidence.was == "llm: the base; perturbation: 0"
+    same = made_with([batch("base", "torch 1"), batch("runner.rules.perturbation", perturbation.VERSION)], known())
     assert one(asked, present(), since(facts=same)).answer is Answer.QUIET
-    newer = present(facts=known(library="transformers 6.0.0, torch 2.13.0"))
-    assert one(asked, newer, since(facts=same)).because.startswith(f"llm: {LIBRARY}, now transformers 6")
+    assert one(asked, present(), since(facts=made_with([], known()))).answer is Answer.QUIET
 
 
-def test_a_generator_that_made_nothing_then_is_not_out_of_date_and_one_that_is_not_here_is_unknown() -> None:
-    asked = trigger(kind="generator")
-    nothing = known(library=Unknown("not used"))
-    assert one(asked, present(), since(facts=nothing)).answer is Answer.QUIET
-    used = made_with([batch("base", LIBRARY)], nothing)
-    light = present(facts=known(library=Unknown("transformers is not installed here")))
-    found = one(asked, light, since(facts=used))
-    assert (found.answer, found.because) == (Answer.UNKNOWN, "llm: transformers is not installed here")
+def test_other_prompts_are_another_generator() -> None:
+    asked, few = trigger(kind="generator"), ClusterParams.model_validate({"expand": {"generators": [FEW_SHOT]}})
+    then = made_with([batch("base-few-shot", "torch 1", template="f" * 64)], known(few))
+    found = one(asked, present(facts=known(few)), since(facts=then))
+    assert (
+        found.because == f"llm-few-shot: the base, prompts {'f' * 12}, now the base, prompts {template_digest()[:12]}"
+    )
+    same = made_with([batch("base-few-shot", "torch 2", template=template_digest())], known(few))
+    assert one(asked, present(facts=known(few)), since(facts=same)).answer is Answer.QUIET
 
 
 def test_a_server_with_another_model_and_a_new_one() -> None:

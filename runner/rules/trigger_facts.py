@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from runner.records.cluster import Base, Cluster, HubBase, PathBase
@@ -14,6 +14,8 @@ from runner.records.triggers import RealData
 from runner.rules import perturbation
 from runner.rules.canonical import digest
 from runner.rules.prompts import template_digest
+
+THE_BASE = "the base"
 
 
 class Unknown(NamedTuple):
@@ -36,14 +38,14 @@ class Facts:
     base: Said
     task: Mapping[str, str]
     """Each part of the task's definition to its digest."""
-    generators: Mapping[str, str | Unknown]
+    generators: Mapping[str, str]
     """Each generator to its version."""
     data: Mapping[RealData, str]
     """Digests; no row where there is no such data."""
 
 
-def facts(cluster: Cluster, params: ClusterParams, digests: Mapping[str, str], *, library: str | Unknown) -> Facts:
-    """Of a cluster's files and their digests. `library` is the version of what runs the base."""
+def facts(cluster: Cluster, params: ClusterParams, digests: Mapping[str, str]) -> Facts:
+    """Of a cluster's files and their digests."""
     task = {
         "problem.md": digests["problem"],
         "instruction": digest([cluster.instruction, cluster.answer_field]),
@@ -56,22 +58,24 @@ def facts(cluster: Cluster, params: ClusterParams, digests: Mapping[str, str], *
     return Facts(
         base=_base(cluster.base, params, digests.get("data/base", "")),
         task=task,
-        generators=dict(_generators(cluster, params.expand.generators or DEFAULT, library)),
+        generators=dict(_generators(cluster, params.expand.generators or DEFAULT)),
         data={kind: digests[name] for kind, name in named.items() if name in digests},
     )
 
 
 def made_with(batches: Sequence[Batch], found: Facts) -> Facts:
     """The facts of an iteration with the versions that its batches name: what was used, and not what was asked for."""
-    names = {"runner.rules.perturbation": "perturbation", "base-few-shot": "llm-few-shot"}
-    names |= dict.fromkeys(("base", "base-with-target-adapter"), "llm")
-    used: dict[str, str | Unknown] = {}
+    used = {}
     for batch in batches:
-        made = batch.provenance.generator
-        name = names.get(made.name, made.name.replace("server-", "llm-", 1))
-        if name in found.generators:
-            used[name] = _version(made.version, str(batch.provenance.parameters.get("template", "")))
-    return Facts(found.base, found.task, {**found.generators, **used}, found.data)
+        made, template = batch.provenance.generator, str(batch.provenance.parameters.get("template", ""))
+        match made.name:
+            case "runner.rules.perturbation":
+                used["perturbation"] = made.version
+            case "base-few-shot":
+                used["llm-few-shot"] = _prompted(THE_BASE, template)
+            case name if name.startswith("server-"):
+                used[name.replace("server-", "llm-", 1)] = _prompted(made.version, template)
+    return replace(found, generators={name: used.get(name, version) for name, version in found.generators.items()})
 
 
 def _base(base: Base, params: ClusterParams, data: str) -> Said:
@@ -83,22 +87,20 @@ def _base(base: Base, params: ClusterParams, data: str) -> Said:
     return Said(f"tiny base {made[:12]} (of data/base, seed and params.yaml's `base`)", made)
 
 
-def _generators(
-    cluster: Cluster, choices: Sequence[GeneratorChoice], library: str | Unknown
-) -> Iterator[tuple[str, str | Unknown]]:
+def _generators(cluster: Cluster, choices: Sequence[GeneratorChoice]) -> Iterator[tuple[str, str]]:
+    """Each generator to its version. The class-conditional one is the base itself, and has none of its own."""
     models = {server.id: server.model for server in cluster.generation.servers} if cluster.generation else {}
     for choice in choices:
         match choice:
             case Served():
-                yield suffix(choice), _version(models.get(choice.server, "no such server"), template_digest())
+                yield suffix(choice), _prompted(models.get(choice.server, "no such server"), template_digest())
             case FewShot():
-                prompted = library if isinstance(library, Unknown) else _version(library, template_digest())
-                yield suffix(choice), prompted
+                yield suffix(choice), _prompted(THE_BASE, template_digest())
             case ClassConditional():
-                yield suffix(choice), library
+                yield suffix(choice), THE_BASE
             case _:
                 yield suffix(choice), perturbation.VERSION
 
 
-def _version(model: str, template: str) -> str:
-    return f"{model}, prompts {template[:12]}" if template else model
+def _prompted(model: str, template: str) -> str:
+    return f"{model}, prompts {template[:12]}"

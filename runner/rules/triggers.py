@@ -143,19 +143,9 @@ def _generator_changed(trigger: GeneratorTrigger, present: Present, since: Since
     if isinstance(since.facts, Unknown):
         return _Held(None, since.facts.why)
     was, now = since.facts.generators, present.facts.generators
-    other, unknown = [], []
-    for name, version in now.items():
-        before = was.get(name, "not used")
-        if isinstance(before, Unknown):
-            continue  # it made nothing then, so nothing of then is out of date
-        if isinstance(version, Unknown):
-            unknown.append(f"{name}: {version.why}")
-        elif version != before:
-            other.append(f"{name}: {before}, now {version}")
+    other = [f"{name}: {was.get(name, 'not used')}, now {now[name]}" for name in now if was.get(name) != now[name]]
     shown = Evidence(was=_versions(was), now=_versions(now))
-    if other:
-        return _Held(True, "; ".join(other), shown)
-    return _Held(None, "; ".join(unknown), shown) if unknown else _Held(False, "each generator is as it was", shown)
+    return _Held(bool(other), "; ".join(other) or "each generator is as it was", shown)
 
 
 @_hold.register
@@ -203,5 +193,5 @@ def _score_dropped(trigger: ScoreDropTrigger, present: Present, since: Since) ->
     return _Held(True, f"{words}; fell by {bound:.3f} at least at {trigger.confidence:.0%} confidence", shown)
 
 
-def _versions(found: Mapping[str, str | Unknown]) -> str:
-    return "; ".join(f"{name}: {version}" for name, version in found.items() if isinstance(version, str)) or "none"
+def _versions(found: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {version}" for name, version in found.items())
