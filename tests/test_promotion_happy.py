@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,3 +135,15 @@ def test_a_rollback_brings_back_no_other_adapter(world: World) -> None:
     forged = replace(staging, adapter=adapter_record(other))
     with pytest.raises(VerificationError, match="not the one of sequence 1"):
         world.propose(world.staged(forged), sequence=3, check=True)
+
+
+def test_who_writes_the_receipt_in_a_clone_can_verify_there(world: World, tmp_path: Path) -> None:
+    """As the workflow `promote` does: the tag is at the remote, and here too."""
+    world.land(world.merge())
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(world.origin), str(clone)], check=True)
+    for words in (["reconcile", "--key", str(world.path / "keys" / "gate"), "--store", str(world.path / "storage")],
+                  ["verify", "--root", world.root_sha256]):  # fmt: skip
+        command = [sys.executable, "-m", "runner.cli", *words, "-C", str(clone)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -51,9 +51,11 @@ class Registry:
         return self.repository.remote_ref(self.remote, ref) if self.remote else self.repository.resolve(ref)
 
     def publish(self, updates: dict[str, tuple[str, str | None]]) -> None:
-        """All refs or none."""
+        """All refs or none. In a clone the tags are there too afterwards, where `verify` looks for them."""
         if self.remote:
             self.repository.push(self.remote, {ref: new for ref, (new, _) in updates.items()}, atomic=True)
+            tags = (ref for ref in updates if ref.startswith("refs/tags/"))
+            self.repository.move({ref: (updates[ref][0], self.repository.resolve(ref)) for ref in tags})
         else:
             self.repository.move(updates)
 
