@@ -51,6 +51,15 @@ SHOWN = (
 )
 """What the report names where it is missing. Older evidence has none of the rest; drill and traffic come after it."""
 
+HANDED_ON = {
+    EvidenceFile.HANDOFF: "The hand-off",
+    EvidenceFile.MODEL_CARD: "The model card, as Hugging Face has them",
+    EvidenceFile.DATASET_CARD: "The card of what trained it",
+    EvidenceFile.CROISSANT: "The same as Croissant, for machines",
+    EvidenceFile.BOM: "The bill of materials, as CycloneDX has them",
+}
+"""What stands beside the report for whoever takes the adapter on."""
+
 
 def render(
     files: Mapping[str, bytes],
@@ -134,6 +143,7 @@ def _evidence(
         "risks": risks.risks if risks else (),
         "rollback": record(files, EvidenceFile.ROLLBACK, RollbackContract),
         "missing": [name.value for name in SHOWN if name not in files],
+        "generated": [(name.value, words) for name, words in HANDED_ON.items() if name in files],
     }
 
 

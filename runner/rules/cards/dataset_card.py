@@ -10,7 +10,7 @@ from runner.rules.cards.front_matter import front_matter
 from runner.rules.cards.licenses import on_hub
 from runner.rules.handoff.data import provenance, validation
 from runner.rules.handoff.facts import Made
-from runner.rules.handoff.words import bullets, code, inline, stated, table
+from runner.rules.handoff.words import bullets, code, sentence, stated, table
 
 BUCKETS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 WORDS = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
@@ -43,8 +43,8 @@ def _body(made: Made) -> Iterator[str]:
     told, cluster = made.background.stated, made.background.cluster
     yield f"# What {made.target} was trained on"
     yield (
-        f"The mixture that iteration {code(made.record.run.iteration)} trained an adapter on: {inline(cluster.title)} "
-        "Its rows stand in DVC, at the digests below; this card shows none of them."
+        f"{sentence(cluster.title)} The mixture that iteration {code(made.record.run.iteration)} trained an adapter "
+        "on. Its rows stand in DVC, at the digests below; this card shows none of them."
     )
     yield "## Terms"
     yield bullets(

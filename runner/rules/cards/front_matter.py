@@ -28,24 +28,34 @@ def _lines(value: Any, indent: str) -> Iterator[str]:
             yield from _entry(f"{indent}{_scalar(key)}:", below, f"{indent}  ")
     else:
         for below in value:
-            first, *rest = _lines(below, f"{indent}  ") if isinstance(below, dict | list) else [_scalar(below)]
+            first, *rest = _lines(below, f"{indent}  ") if _nested(below) else [_scalar(below)]
             yield f"{indent}- {first.lstrip()}"
             yield from rest
 
 
 def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
-    if isinstance(value, dict | list) and value:
+    if _nested(value):
         yield head
         yield from _lines(value, indent)
     else:
         yield f"{head} {_scalar(value)}"
 
 
+def _nested(value: Any) -> bool:
+    return isinstance(value, dict | list) and bool(value)
+
+
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         plain = PLAIN.match(value) and value.lower() not in NOT_TEXT
-        return value if plain else json.dumps(value, ensure_ascii=False)
+        return value if plain else "".join(map(_visible, json.dumps(value, ensure_ascii=False)))
     if isinstance(value, float):
         text = f"{value:.{DIGITS}f}".rstrip("0")
         return f"{text}0" if text.endswith(".") else text
     return json.dumps(value)
+
+
+def _visible(character: str) -> str:
+    """A character that YAML takes for a line break, or nobody sees, as its code."""
+    code = ord(character)
+    return character if character.isprintable() else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -14,7 +14,7 @@ from runner.rules.cards.licenses import on_hub
 from runner.rules.handoff.benchmark import models, result
 from runner.rules.handoff.facts import Made
 from runner.rules.handoff.standing import limitations
-from runner.rules.handoff.words import bullets, code, inline, percent, stated
+from runner.rules.handoff.words import bullets, code, percent, sentence, stated
 
 TASK = {"type": "text-generation", "name": "Text generation"}
 
@@ -74,7 +74,7 @@ def _body(made: Made) -> Iterator[str]:
     adapter = made.record.adapter
     yield f"# {name(made)}"
     yield (
-        f"{inline(cluster.title)} A LoRA adapter, trained, assessed and promoted by Hallmark as {made.target}. Every "
+        f"{sentence(cluster.title)} A LoRA adapter, trained, assessed and promoted by Hallmark as {made.target}. Every "
         "figure here is made again from signed evidence by the gate that let it through."
     )
     yield "## Use"

@@ -14,8 +14,8 @@ from runner.rules.handoff.words import NONE, bullets, code, count, digest, inlin
 SAYS = {
     SetName.CORE: "diagnosis may read its failures",
     SetName.DEV: "the sweep and the strength are chosen on it",
-    SetName.HELDOUT: "frozen; yields scores and nothing else",
-    SetName.REPRESENTATIVE: "frozen; asked as production asks",
+    SetName.HELDOUT: "yields scores and nothing else",
+    SetName.REPRESENTATIVE: "asked as production asks",
     SetName.GENERAL: "what the base could do beside its task",
 }
 ORDER = ("base", "incumbent", "control", "candidate")
@@ -79,7 +79,8 @@ def result(made: Made) -> str:
     said = verdicts(made.scorecard)
     if said:
         parts.append(bullets(inline(one) for one in said))
-    parts.append(table(("capability on held-out", "before", "after", "gained", "lost"), _capabilities(made)))
+    head = ("capability", "held-out before", "after", "gained on all sets", "lost on all sets")
+    parts.append(table(head, _capabilities(made)))
     found = made.scorecard.regressions
     parts.append(f"Regressions: {found.count} of {count(found.of, 'scenario')} that the incumbent passed.")
     return "\n\n".join(parts)

@@ -111,7 +111,7 @@ def sweep(made: Made) -> str:
              f"{one.replay_rows:,}", figure(_height(one)), _barred(one)] for one in found.arms]  # fmt: skip
     head = ("arm", "synthetic", "human rows", "synthetic rows", "replayed", "dev composite", "barred")
     said = [f"The curve: {found.shape}. Chosen: {code(found.chosen)}.", inline(found.explanation)]
-    if found.fragility:
+    if found.fragility and found.fragility.words not in found.explanation:
         said.append(inline(found.fragility.words))
     return "\n\n".join([*said, drawn, table(head, rows)])
 

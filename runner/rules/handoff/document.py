@@ -13,7 +13,7 @@ from runner.rules.handoff.benchmark import benchmark, result
 from runner.rules.handoff.data import provenance, sweep, validation
 from runner.rules.handoff.facts import Made
 from runner.rules.handoff.standing import history, limitations, measured, problem, reproduce, rollback, triggers
-from runner.rules.handoff.words import code, inline
+from runner.rules.handoff.words import code, sentence
 
 VERSION = 1
 """Of what is generated: the same version gives the same bytes. Whoever changes a word of it counts on."""
@@ -36,13 +36,13 @@ SECTIONS: tuple[tuple[str, Callable[[Made], str]], ...] = (
 
 def document(made: Made) -> str:
     """The generated part, as Markdown."""
-    title = inline(made.background.cluster.title)
+    record = made.record
     parts = [
         MARKER.format(version=VERSION),
         f"# Hand-off of {made.target}",
-        f"{title} Cluster {code(made.record.cluster)}, promotion {made.record.sequence}, iteration "
-        f"{code(made.record.run.iteration)}, adapter {code(made.record.adapter.sha256 if made.record.adapter else '')}."
-        " Made of the promotion's evidence; the gate makes it again and refuses other words.",
+        f"{sentence(made.background.cluster.title)} Cluster {code(record.cluster)}, promotion {record.sequence}, "
+        f"iteration {code(record.run.iteration)}, adapter {code(record.adapter.sha256 if record.adapter else 'none')}. "
+        "Made of the promotion's evidence; the gate makes it again and refuses other words.",
     ]
     for name, section in SECTIONS:
         parts += [f"## {name}", section(made)]

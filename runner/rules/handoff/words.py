@@ -19,6 +19,12 @@ def inline(text: str) -> str:
     return " ".join(shown(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
+def sentence(text: str) -> str:
+    """Somebody's words with a stop behind them."""
+    said = inline(text)
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
 def stated(text: str) -> str:
     """What people state, or that they do not."""
     return inline(text) if text.strip() else NOT_STATED
