@@ -97,13 +97,15 @@ RUNS: dict[str, Run | Elsewhere] = {
     # docs/review.md
     "hallmark review HEAD^1 HEAD": Run("promoted", r"A change of promotion \(\d+ files\) must be signed by"),
     "hallmark review HEAD^1 HEAD --format markdown": Run("promoted", r"\A<!-- hallmark-review -->\n"),
+    # docs/ci.md
+    "hallmark ci files github": Run("governed", r"(?m)^\.github/workflows/iterate\.yaml: new$"),
+    "hallmark ci plan HEAD^1 HEAD": Run("promoted", r"(?m)^\d to iterate, \d untouched$"),
+    "hallmark ci review HEAD^1 HEAD": Run("promoted", r"\A(::.*\n?)*\Z"),
+    "hallmark gate HEAD^1 HEAD --offline": Run("promoted", r": pass$"),
     "hallmark fmt": Run("governed", r"(?m)^0 of \d+ files laid out anew$"),
     "hallmark fmt --check": Run("governed", r"(?m)^0 of \d+ files would be laid out anew$"),
     # docs/doctor.md
     "hallmark doctor": Run("governed", r"(?m)^ok +hook +the gate guards "),
-    # docs/triggers.md
-    "hallmark triggers support-desk": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
-    "hallmark triggers --all --queue": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
     # docs/triggers.md
     "hallmark triggers support-desk": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
     "hallmark triggers --all --queue": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
