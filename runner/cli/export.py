@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
 
 from runner import wiring
-from runner.errors import ExitCode
+from runner.cli.verdicts import show
+from runner.errors import ExitCode, RecordError
 from runner.records.schemas import SCHEMAS, schema
 from runner.rules.triage.preferences import compiled
 
+NAMED = re.compile(r"(?P<cluster>[a-z0-9]+(?:-[a-z0-9]+)*)(?:/(?P<sequence>[0-9]{1,6}))?\Z")
+PARTIAL = click.option("--partial", is_flag=True, help="Go on where data or answers to hold it against are not here.")
+DIRECTORY = click.option(
+    "--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
@@ -57,3 +64,57 @@ def preferences(cluster: str, target: Path, directory: Path, as_json: bool) -> E
     said = "\n".join(f"{count} rows  {path}" for path, count in rows.items())
     click.echo(json.dumps(rows) if as_json else said)
     return ExitCode.DONE
+
+
+@export.command()
+@click.argument("promotion", metavar="CLUSTER[/SEQ]")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="A new directory, or a new .zip file.")
+@PARTIAL
+@DIRECTORY
+@JSON
+def evidence(promotion: str, output: Path, partial: bool, directory: Path, as_json: bool) -> ExitCode:
+    """Write what of a promotion's evidence may leave the boundary, as `fleet.exports` in cluster.yaml on main declares.
+
+    The promotion is verified, the files are made anew from its records with their checksums and the digests of the
+    originals, and scanned for prompts, answers, held-out text, personal data and keys. Where one is found, file and
+    field are named, it exits with 1 and nothing is written. Without SEQ: what brought in the adapter that serves.
+
+    Example: hallmark export evidence support-desk --output evidence
+    """
+    from runner.wiring_export import Boundary, deliver_export
+
+    found = Boundary(directory, *_named(promotion)).export(partial=partial)
+    headline = f"{found.name}: nothing may leave"
+    if found.verdict.passed:
+        deliver_export(output, found.files)
+        headline = f"{found.name}: {', '.join(found.files)} written to {output}"
+    return show(found.verdict, headline=headline, as_json=as_json, missing=list(found.missing), files=list(found.files))
+
+
+@export.command()
+@click.argument("promotion", metavar="CLUSTER[/SEQ]")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@PARTIAL
+@DIRECTORY
+@JSON
+def scan(promotion: str, files: tuple[Path, ...], partial: bool, directory: Path, as_json: bool) -> ExitCode:
+    """Look through FILE... for what must not leave CLUSTER's boundary: prompts, answers, held-out text, personal data,
+    keys; as they are, nearly, or encoded. A directory that `export evidence` made is also held against its own form.
+
+    Says in which file and field, and never what. Exits with 1 where something is found.
+
+    Example: hallmark export scan support-desk model-card.md
+    """
+    from runner.wiring_export import Boundary
+
+    verdict, missing = Boundary(directory, *_named(promotion)).scan(files, partial=partial)
+    headline = "nothing found" if verdict.passed else f"{len(verdict.reasons)} findings"
+    return show(verdict, headline=f"{promotion}: {headline}", as_json=as_json, missing=list(missing))
+
+
+def _named(promotion: str) -> tuple[str, int | None]:
+    """Raises `RecordError` for what is no promotion's name."""
+    match = NAMED.match(promotion)
+    if match is None:
+        raise RecordError(f"{promotion!r} names no promotion", hint="say CLUSTER or CLUSTER/SEQ")
+    return match["cluster"], int(match["sequence"]) if match["sequence"] else None

@@ -46,7 +46,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "ci": ("ci:ci", "What workflows ask: which clusters to run, and what people see of it."),
     "handoff": ("handoff:handoff", "Everything that whoever takes a specialist over must know, in one document."),
     "why": ("why:why", "Walk from an adapter to the traces it comes from, and back."),
-    "export": ("export:export", "Write JSON Schemas, or what people decided as rows that train."),
+    "export": ("export:export", "Write schemas, people's decisions as rows, or the evidence that may leave."),
     "demo": ("demo:demo", "The whole loop in a scratch directory, through to a verified promotion."),
 }
 

@@ -73,7 +73,7 @@ def fetch(sources: Sources, store: AdapterStore, target: Target, *, tip: str, ro
     """
     records = read_before(sources, tip, target.cluster).records
     record = choose(records, target)
-    link = _link(sources, tip, record)
+    link = step_of(sources, tip, record)
     reasons = [*_verified(sources, link, tip=tip, root=root), *_current(sources, tip, record, now=now)]
     if not reasons:
         name = f"{record.cluster}/{record.sequence}"
@@ -110,8 +110,8 @@ def choose(records: Mapping[int, PromotionRecord], target: Target) -> PromotionR
     return found
 
 
-def _link(sources: Sources, tip: str, record: PromotionRecord) -> Link:
-    """The step of main that added the record."""
+def step_of(sources: Sources, tip: str, record: PromotionRecord) -> Link:
+    """The step of main that added the record. Raises `RecordError` where a shallow clone does not have it."""
     place = (record.cluster, record.sequence)
     for link in reversed(first_parents(sources.objects, tip)):
         if link.parent and link.place(sources.objects) == place:
