@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ SSH_KEY = Path(".ssh") / "id_ed25519"
 class GovernedDesk:
     """The world in the directory `home`. `make` makes it; a copy of one that was made is a world of its own."""
 
-    def __init__(self, home: Path, cluster: str) -> None:
-        self.home, self.cluster = home, cluster
+    def __init__(self, home: Path, cluster: str, roles: Mapping[str, str] = PEOPLE) -> None:
+        self.home, self.cluster, self.roles = home, cluster, roles
         self.origin, self.desk, self.people = home / "origin.git", home / "desk", home / "people"
 
     def key(self, person: str) -> Path:
@@ -32,13 +33,13 @@ class GovernedDesk:
 
     def make(self, **changes: Any) -> GovernedDesk:
         """The first tree, policy included, pushed; then the hook. `changes` go into cluster.yaml."""
-        for name in (*PEOPLE, *MACHINES, "mallory"):
+        for name in (*self.roles, *MACHINES, "mallory"):
             self.key(name).parent.mkdir(parents=True)
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.key(name))]
             subprocess.run(command, check=True)
         self.desk.mkdir()
         people = [
-            part for name, roles in PEOPLE.items() for part in ("--person", f"{name}={self.key(name)}.pub:{roles}")
+            part for name, roles in self.roles.items() for part in ("--person", f"{name}={self.key(name)}.pub:{roles}")
         ]
         machines = [part for name in MACHINES for part in (f"--{name}", f"{name}={self.key(name)}.pub")]
         self.run("hallmark", "policy", "init", "--repository", "example/desk", *people, *machines)
@@ -52,7 +53,7 @@ class GovernedDesk:
         self.run("hallmark", "hook", "install", str(self.origin), *options)
 
     def copy(self, target: Path) -> GovernedDesk:
-        other = GovernedDesk(Path(shutil.copytree(self.home, target, symlinks=True)), self.cluster)
+        other = GovernedDesk(Path(shutil.copytree(self.home, target, symlinks=True)), self.cluster, self.roles)
         other.install_hook()
         return other
 

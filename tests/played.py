@@ -90,10 +90,11 @@ class Stage:
     def practice(self) -> Path:
         return self.checkout / "build" / "practice"
 
-    def play(self, page: Path) -> int:
-        """Play it; the number of commands."""
-        done = 0
-        for step in steps(page.read_text(encoding="utf-8")):
+    def play(self, page: Path, *, before: str = "") -> int:
+        """Play it, or what stands before a heading; the number of commands."""
+        text, done = page.read_text(encoding="utf-8"), 0
+        assert before in text
+        for step in steps(text.split(before)[0] if before else text):
             if isinstance(step, Written):
                 path = self.where(self.now) / step.path
                 path.parent.mkdir(parents=True, exist_ok=True)
