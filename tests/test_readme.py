@@ -23,6 +23,7 @@ import pytest
 from runner.errors import ExitCode
 from tests import test_attack, test_cli_stages, test_evaluate_page, test_judges_served, test_triage_command
 from tests.acceptance import test_collapse
+from tests.acceptance import test_handoff as acceptance_handoff
 from tests.acceptance import test_readme as acceptance
 from tests.governed_desk import BIN, GovernedDesk
 from tests.printed import DIGEST, ROOT, Printed, block_with, blocks, commands, of_block
@@ -59,6 +60,7 @@ STAGES = Elsewhere("test_from_shadow_to_production_and_back", "the same steps ov
 AUDIT = Elsewhere("test_an_auditor_needs_nothing_but_the_page", "the page's block is run as one script")
 TRIAGE = Elsewhere("test_the_commands_of_the_page", "one after the other, with a candidate for each ID")
 EVALUATE = Elsewhere("test_the_commands_of_the_page_on_evaluation", "one after the other, with models in memory")
+REMADE = Elsewhere("test_the_three_commands_of_a_hand_off", MINUTES)
 RUNS: dict[str, Run | Elsewhere] = {
     # what is typed in this repository
     "make demo": Elsewhere("test_make_demo_as_printed", MINUTES),
@@ -104,6 +106,15 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark gate HEAD^1 HEAD --offline": Run("promoted", r": pass$"),
     "hallmark fmt": Run("governed", r"(?m)^0 of \d+ files laid out anew$"),
     "hallmark fmt --check": Run("governed", r"(?m)^0 of \d+ files would be laid out anew$"),
+    # docs/handoff.md
+    "hallmark handoff support-desk": Run("promoted", r"\A# Hand-off: "),
+    "hallmark handoff support-desk/1 --output build/handoff.md": Run("promoted", r"build/handoff.md: the hand-off of"),
+    "hallmark handoff support-desk --validate": Run(
+        "promoted", r"(?m)^support-desk/1 bom.cdx.json \(evidence\): valid$"
+    ),
+    "git switch runs/support-desk/i3f9a27c2": REMADE,
+    "dvc pull": REMADE,
+    "dvc repro --force --no-run-cache": REMADE,
     # docs/doctor.md
     "hallmark doctor": Run("governed", r"(?m)^ok +hook +the gate guards "),
     # docs/triggers.md
@@ -259,6 +270,7 @@ def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
     rooms: tuple[ModuleType, ...] = (
         sys.modules[__name__],
         acceptance,
+        acceptance_handoff,
         test_collapse,
         test_attack,
         test_cli_stages,
