@@ -54,7 +54,7 @@ _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
         re.compile(
             r"(?:runner|tests|benchmarks|\.github|\.ci)/.+|\.dvc/(?:config|\.gitignore)\Z|(?:dvc|params)\.yaml\Z"
             r"|(?:Makefile|pyproject\.toml|constraints[^/]*\.txt|\.gitignore|\.gitattributes|\.dvcignore"
-            r"|\.pre-commit-config\.yaml|\.python-version)\Z"
+            r"|\.pre-commit-(?:config|hooks)\.yaml|\.python-version)\Z"
         ),
     ),
 )
