@@ -29,21 +29,26 @@ ENDS = frozenset({"promoted"})
 """What promotions leave: it is pinned, and starts nothing."""
 
 
-def plan(path: Path, base: str, head: str = "HEAD") -> CiPlan:
+ASKED = "every cluster is asked for"
+UNKNOWN = "nothing is known of what main was before ({})"
+
+
+def plan(path: Path, base: str | None, head: str = "HEAD") -> CiPlan:
     """Which clusters CI iterates after main moved from `base` to `head`, and what the ledger has of each unfinished.
 
-    Every cluster, where there is no commit `base` here: a fresh branch has none before it (GitHub writes noughts), and
-    one that was rewritten may be gone. Raises `GitError` for a `head` that there is not.
+    Every cluster, where none is asked about (`base` is None), and where there is no commit `base` here: a fresh branch
+    has none before it (GitHub writes noughts), and one that was rewritten may be gone. Raises `GitError` for a `head`
+    that there is not.
     """
     top = wiring.root(path)
-    new, old = wiring.commit(top, head), resolve(top, base) if base.strip("0") else None
+    new, old = wiring.commit(top, head), resolve(top, base) if base and base.strip("0") else None
     now = CommitReader(top, new)
     names = workspaces.clusters(now)
     with GitObjects(top) as objects:
         paths = [change.path for change in objects.diff(old, new)] if old else []
     was = CommitReader(top, old) if old else None
     touched = concerned(paths, names)
-    unknown = "" if old else f"nothing is known of what main was before ({base or 'no commit is named'})"
+    unknown = "" if old else UNKNOWN.format(base or "no commit is named") if base is not None else ASKED
     room = wiring_gate.room(top, with_bytes=False)
     found = []
     for name in names:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from runner import wiring, wiring_ci
 from runner.cli.main import group
@@ -122,6 +122,18 @@ def test_where_the_base_is_not_known_every_cluster_starts(fleet: Path, base: str
     found = planned(fleet, base=base)
     assert list(found) == ["desk", "till"]
     assert all("nothing is known of what main was before" in reasons[0] for reasons in found.values())
+
+
+def test_every_cluster_can_be_asked_for(fleet: Path) -> None:
+    def asked(*words: str) -> Result:
+        return CliRunner().invoke(group, ["ci", "plan", *words, "-C", str(fleet), "--json"])
+
+    told = json.loads(asked("--all").output)
+    assert [(one["cluster"], one["reasons"]) for one in told["clusters"]] == [
+        (name, ["every cluster is asked for"]) for name in ("desk", "till")
+    ]
+    for wrong in ((), ("HEAD^", "--all")):
+        assert "name the commit that main was at, or give --all" in asked(*wrong).stderr
 
 
 def test_what_the_ledger_has_unfinished_starts_though_nothing_changed(fleet: Path) -> None:

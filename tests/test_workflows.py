@@ -65,7 +65,8 @@ CONDITIONS = {
     "needs.plan.outputs.any == 'true'",
     ON_MAIN,
     f"github.event_name == 'workflow_dispatch' && {ON_MAIN}",
-    "github.event_name == 'pull_request_review' && github.event.pull_request.head.repo.full_name == github.repository",
+    "github.event_name == 'pull_request_review' && github.event.review.state == 'approved' && "
+    "github.event.pull_request.head.repo.full_name == github.repository",
 }
 """When a job or step runs other than after success; an `if` is an expression without its braces."""
 TRIGGERS = {"push", "pull_request", "pull_request_review", "schedule", "workflow_call", "workflow_dispatch"}
@@ -424,7 +425,9 @@ def test_every_command_is_one_that_there_is() -> None:
 
 def test_what_was_queued_at_night_is_iterated() -> None:
     jobs = workflow("triggers")["jobs"]
-    assert run_lines(jobs["triggers"])[-1] == ["hallmark triggers --all --queue"]
+    assert run_lines(jobs["plan"])[-1] == ['hallmark ci plan --all --output "$GITHUB_OUTPUT"']
+    assert run_lines(jobs["triggers"])[-1] == ['hallmark triggers "$CLUSTER" --queue --unattended']
+    assert jobs["triggers"]["runs-on"] == "${{ matrix.runner }}", "what production saw stays inside the boundary"
     assert jobs["iterate"]["uses"].startswith("./.github/workflows/iterate.yaml")
     assert (jobs["iterate"]["needs"], jobs["iterate"]["if"]) == ("triggers", "success() || failure()")
     asks = workflow("iterate")["jobs"]["iterate"]["permissions"]

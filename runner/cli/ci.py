@@ -33,12 +33,13 @@ def ci() -> None:
 
 
 @ci.command()
-@click.argument("base")
+@click.argument("base", required=False)
 @click.argument("head", default="HEAD")
+@click.option("--all", "every", is_flag=True, help="Every cluster, whatever changed; there is no BASE then.")
 @click.option("--output", type=OUTPUT, help="Append `any` and `matrix` to this file, as GitHub reads a step's outputs.")
 @DIRECTORY
 @AS_JSON
-def plan(base: str, head: str, output: Path | None, directory: Path, as_json: bool) -> ExitCode:
+def plan(base: str | None, head: str, every: bool, output: Path | None, directory: Path, as_json: bool) -> ExitCode:
     """Say which clusters to iterate after main moved from BASE to HEAD, why, and on what runner.
 
     Those whose inputs changed (a file that is laid out anew did not), on whose candidates people decided, or whose
@@ -47,6 +48,8 @@ def plan(base: str, head: str, output: Path | None, directory: Path, as_json: bo
 
     Example: hallmark ci plan "$BEFORE" HEAD --output "$GITHUB_OUTPUT"
     """
+    if every == (base is not None):
+        raise click.UsageError("name the commit that main was at, or give --all")
     found = wiring_ci.plan(directory, base, head)
     if output is not None:
         with output.open("a", encoding="utf-8") as file:

@@ -19,9 +19,12 @@ from runner.wiring_triggers import judged
 @click.argument("cluster", required=False)
 @click.option("--all", "every", is_flag=True, help="Every cluster of the repository; so it is where none is named.")
 @click.option("--queue", is_flag=True, help="Queue an iteration for the triggers that are due, and write the ledger.")
+@click.option("--unattended", is_flag=True, help="CLUSTER as --all takes it: waiting for people is no failure.")
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def triggers(cluster: str | None, every: bool, queue: bool, directory: Path, as_json: bool) -> ExitCode:
+def triggers(
+    cluster: str | None, every: bool, queue: bool, unattended: bool, directory: Path, as_json: bool
+) -> ExitCode:
     """Whether something asks for another iteration of CLUSTER, or of every cluster: data, age, a falling score, …
 
     Holds HEAD against the iteration whose model serves, by the `triggers` of cluster.yaml. With --queue, what is due
@@ -45,7 +48,7 @@ def triggers(cluster: str | None, every: bool, queue: bool, directory: Path, as_
             codes.append(exit_code(error))
             continue
         found.append(one)
-        codes.append(outcome(one, alone=bool(cluster)))
+        codes.append(outcome(one, alone=bool(cluster) and not unattended))
         if not as_json:
             click.echo("\n".join(told(one)))
     if as_json:
