@@ -30,14 +30,14 @@ from runner.edges import yaml_files
 from runner.edges.signing import SshSigner, SshVerifier
 from runner.ports_promotion import Keys
 from runner.records.statement import PAYLOAD_TYPE, Namespace
-from tests.promotion_fixture import NOW
+from tests.promotion_fixture import NOW, World
 from tests.promotion_history import LongWorld, sizes
 
 HALLMARK = str(Path(sys.executable).with_name("hallmark"))
 SETS = {"core": 0.4, "heldout": 0.4, "representative": 0.2}
 SCENARIOS = 100
 """Of the cluster with the long history: each promotion's evidence grades every one of them."""
-MAIN = "refs/heads/main"
+MAIN, NEXT = "refs/heads/main", "refs/heads/next"
 
 
 class Figure(NamedTuple):
@@ -121,20 +121,16 @@ def split(count: int) -> dict[str, int]:
 
 
 def gate(path: Path, *, files: int, before: int, runs: int) -> list[Figure]:
-    """The hook on the push of a promotion, to a server with `files` scenarios and `before` promotions."""
-    world, clone, plain = LongWorld(path / "world"), path / "clone", path / "plain.git"
+    """The hook on the push of a promotion, hand-off and drill included, to a server with `files` scenarios and `before`
+    promotions."""
+    clone, plain = path / "clone", path / "plain.git"
     with sizes(split(files)):
-        world.create()
-        world.promote(before + 1)
-    new, git = world.main, str(world.origin)
-    old = process("git", "rev-parse", f"{new}^1", cwd=world.origin)().strip()
+        world, old, new = _proposed(path / "world", before=before)
+    git = str(world.origin)
     process("git", "clone", "-q", "--no-local", git, str(clone))()
-    tags = f"refs/tags/promotions/desk/{before + 1}"
-    process(
-        "git", "update-ref", "--stdin", cwd=world.origin, stdin=f"delete {tags}\ndelete refs/heads/promote/desk\n"
-    )()
+    process("git", "fetch", "-q", git, NEXT, cwd=clone)()
+    process("git", "update-ref", "--stdin", cwd=world.origin, stdin=f"delete {NEXT}\n")()
     back = process("git", "update-ref", MAIN, old, cwd=world.origin)
-    back()
     process("git", "repack", "-a", "-d", "-q", cwd=world.origin)()
     process("git", "prune", cwd=world.origin)()
     process("git", "clone", "-q", "--mirror", "--no-local", git, str(plain))()
@@ -163,6 +159,21 @@ def gate(path: Path, *, files: int, before: int, runs: int) -> list[Figure]:
         figure("  git push end to end, with the hook", pushed),
         figure("  floor: git push without a hook", floor),
     ]
+
+
+def _proposed(path: Path, *, before: int) -> tuple[World, str, str]:
+    """A server with so many promotions, its main, and the merge of the next one, which `NEXT` names."""
+    long = LongWorld(path)
+    long.create()
+    if before:
+        long.promote(before)
+        process("git", "update-ref", "-d", "refs/heads/promote/desk", cwd=long.origin)()
+    world, sequence = World(path), before + 1
+    world.propose(world.staged(world.staging(f"it-{sequence}")), sequence=sequence)
+    world.approve("alice", "bob", sequence=sequence)
+    new = world.merge(sequence=sequence)
+    process("git", "update-ref", NEXT, new, cwd=world.origin)()
+    return world, world.main, new
 
 
 def history(path: Path, *, promotions: int, runs: int) -> list[Figure]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 from runner.edges.adapter_store import DvcAdapterStore
+from runner.edges.aside import Aside
 from runner.edges.clock import now as now
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.git_calls import Said
@@ -66,8 +69,24 @@ class Room:
     def pushed(self, ref: str, new: str, ahead: Ahead = dict) -> Sources:
         """What a hook reads: the ledger is the one that the push would make of it."""
         if ref != LEDGER:
-            return self.sources(ahead)
+            return replace(self.sources(ahead), beside=self._beside)
         return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
+
+    def _beside(self, sources: Sources, work: Callable[[Sources], Iterable[str]]) -> Callable[[], Sequence[str]]:
+        """In a copy of this process, which asks a git of its own; in this one where the copy came to nothing."""
+
+        def copied() -> bytes:
+            with closing(bare(self.path)) as own:
+                return json.dumps(list(work(replace(sources, objects=own.repository, ledger=own.ledger.read)))).encode()
+
+        begun = Aside(copied)
+
+        @cache
+        def answer() -> Sequence[str]:
+            found = begun.result()
+            return tuple(json.loads(found) if found else work(sources))
+
+        return answer
 
     @property
     def heads(self) -> str:

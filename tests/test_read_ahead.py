@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -75,3 +76,16 @@ def test_what_ssh_keygen_told_the_second_process_is_not_asked_again(tmp_path: Pa
     ) as room:
         verdict = judge(room.pushed(MAIN, new), Step(old, new, at)).verdict
     assert sum("is not signed by anybody" in one.problem for one in verdict.reasons) == len(told)
+
+
+def test_what_is_worked_out_beside_the_judgement_is_what_it_would_say(tmp_path: Path) -> None:
+    """Step 6.9 in a copy of the process, and here where the copy dies."""
+    world = World(tmp_path / "world")
+    world.create()
+    with closing(bare(world.origin)) as room:
+        sources = room.pushed(MAIN, world.main)
+        read = sources.beside(sources, lambda own: (str(own.objects.read(world.main, "clusters/desk/handoff.md")),))
+        assert read() == read() == (str(sources.objects.read(world.main, "clusters/desk/handoff.md")),)
+        here = os.getpid()
+        dies = sources.beside(sources, lambda own: ("here",) if os.getpid() == here else os._exit(1))
+        assert dies() == ("here",)

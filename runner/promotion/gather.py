@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import HallmarkError, RecordError
@@ -214,18 +214,30 @@ def _promotion(
         return None, (Reason(step=said, problem=f"{rule}: {error}", hint="propose again"),)
     evidence, problem = _evidence(place, contents), adapter_problem(sources, record)
     word = attestation(sources, evidence.get(ATTESTATION), policy, step.now)
-    made_from = _background(sources, step, record) if any(name in evidence for name in GENERATED) else None
-    return Promotion(record, sha256(data), evidence, word, before, problem, made_from), ()
+    return Promotion(
+        record, sha256(data), evidence, word, before, problem, _made_again(sources, step, record, evidence)
+    ), ()
 
 
-def _background(sources: Sources, step: Step, record: PromotionRecord) -> Background | str:
-    """What its hand-off and cards are made from, or why that cannot be read."""
-    from runner.promotion.handoff import background  # most pushes carry none
+def _made_again(
+    sources: Sources, step: Step, record: PromotionRecord, evidence: Mapping[str, bytes]
+) -> Callable[[], Iterable[str]]:
+    """Step 6.9: what is wrong with the hand-off and the cards; evidence that is older has none."""
+    if not any(name in evidence for name in GENERATED):
+        return tuple
 
-    try:
-        return background(sources, step.old, record.cluster, record.run.iteration)
-    except RecordError as error:
-        return str(error)
+    def problems(sources: Sources) -> Iterable[str]:
+        from runner.promotion.handoff import background  # most pushes carry none
+        from runner.rules.trust.generated import generated_problems
+
+        made_from: Background | str
+        try:
+            made_from = background(sources, step.old, record.cluster, record.run.iteration)
+        except RecordError as error:
+            made_from = str(error)
+        return generated_problems(record, evidence, made_from, incoming=bool(step.clock))
+
+    return sources.beside(sources, problems)
 
 
 def read_before(sources: Sources, commit: str, cluster: str) -> Before:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runner.ledger import History, entry_digest
 from runner.ports_promotion import AdapterStore, Keys, Objects, Verifier
@@ -55,6 +55,19 @@ class Chain:
         return (*(e.previous for e in entries[1:] if e.previous), entry_digest(entries[-1])) if entries else ()
 
 
+class Beside(Protocol):
+    """Works out what sources say while the rest is judged."""
+
+    def __call__(self, sources: Sources, work: Callable[[Sources], Iterable[str]]) -> Callable[[], Sequence[str]]:
+        """Begin; what is returned waits for the answer. Raises what `work` raises, then."""
+        ...
+
+
+def here(sources: Sources, work: Callable[[Sources], Iterable[str]]) -> Callable[[], Sequence[str]]:
+    """`Beside` in this process, once somebody asks."""
+    return lambda: tuple(work(sources))
+
+
 @dataclass(frozen=True)
 class Sources:
     """Everything the gate reads through. What it has worked out of an object is kept: objects never change."""
@@ -68,6 +81,8 @@ class Sources:
     """None leaves the adapters' bytes out (offline verification)."""
     ahead: Ahead = dict
     """What it lacks is read here."""
+    beside: Beside = here
+    """Where a part of the judgement that needs nothing of the rest is worked out."""
     _policies: dict[tuple[str, ...], Policy] = field(default_factory=dict)
     _chains: dict[str, Chain] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)

@@ -13,7 +13,6 @@ from runner.rules.strict_json import strict_json, strict_lines
 from runner.rules.trust.approvals import is_prefix
 from runner.rules.trust.facts import Promotion
 from runner.rules.trust.figures import Figures, parse
-from runner.rules.trust.generated import generated_problems
 
 STEP = "6 evidence"
 HANDOFF = "6.9 hand-off"
@@ -35,18 +34,15 @@ WANTED = frozenset({EvidenceFile.SCORECARD, EvidenceFile.GRADES, EvidenceFile.LI
 WANTED_ALWAYS = frozenset({EvidenceFile.ROLLBACK, EvidenceFile.RUNS})
 
 
-def evidence_problems(promotion: Promotion, figures: Figures | None, *, incoming: bool = False) -> list[Reason]:
-    """Everything that does not hold of the evidence itself; a rollback has no figures. Thresholds are step 8.
-
-    `incoming` is whether the step is judged as it comes in.
-    """
+def evidence_problems(promotion: Promotion, figures: Figures | None) -> list[Reason]:
+    """Everything that does not hold of the evidence itself; a rollback has no figures. Thresholds are step 8."""
     found: dict[str, Iterable[str]] = dict.fromkeys(RULES, ())
     read = {EvidenceFile.GRADES} if figures is not None and figures.named_once else set()
     found |= {
         "6.1 files": _files(promotion, read),
         "6.2 attestation": _attested(promotion),
         "6.3 runs": _listed(promotion),
-        HANDOFF: generated_problems(promotion, incoming=incoming),
+        HANDOFF: promotion.generated(),
     }
     if figures is not None:
         stated = (*figures.stated, *_benchmark(promotion))

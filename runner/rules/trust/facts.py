@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -18,11 +18,10 @@ from runner.records.terms import OutcomeType, SetName
 from runner.records.verdict import Reason
 from runner.rules.trust import stages
 
-if TYPE_CHECKING:  # most steps say nothing of triage, nor of real data alone, and carry no hand-off
+if TYPE_CHECKING:  # most steps say nothing of triage, nor of real data alone
     from runner.records.triage import Review, TriageFile
     from runner.records.triage_policy import Triage
     from runner.rules.assessment import RealOnlyRecord
-    from runner.rules.handoff.facts import Background
 
 
 class Signed(NamedTuple):
@@ -80,8 +79,8 @@ class Promotion(NamedTuple):
     before: Before
     adapter_problem: str
     """What fetching and re-hashing the adapter's bytes found; empty where they are the recorded ones."""
-    background: Background | str | None = None
-    """What its hand-off and cards are made from, or why that cannot be read; None where its evidence has none."""
+    generated: Callable[[], Iterable[str]] = tuple
+    """What is wrong with its hand-off and its cards, which are made again beside the rest of the judgement."""
 
 
 class NextPolicy(NamedTuple):

@@ -107,7 +107,7 @@ def verify(facts: Facts) -> Verdict:
         *_manifest(facts),
         *net_problems(facts.changes, facts.touched, step="5 net paths"),
         *facts.unreadable,
-        *(evidence_problems(promotion, made, incoming=bool(facts.clock)) if promotion else ()),
+        *(evidence_problems(promotion, made) if promotion else ()),
         *approval_problems(facts),
         *(limit_problems(promotion, made) if promotion else ()),
         *(brought_problems(promotion, now=facts.now) if promotion else ()),
