@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from runner import wiring, wiring_gate
@@ -12,9 +14,10 @@ from runner.edges.git_command import resolve
 from runner.edges.ledger_store import LEDGER
 from runner.edges.readers import CommitReader
 from runner.edges.yaml_files import parse
-from runner.errors import RecordError
+from runner.errors import HallmarkError, RecordError
 from runner.ledger import History
 from runner.ports import Reader
+from runner.promotion.candidacy import CandidacyState, candidacy
 from runner.records.ci_plan import CiPlan, PlannedCluster
 from runner.records.cluster import Cluster
 from runner.rules.benchmark import benchmark_digest
@@ -49,21 +52,19 @@ def plan(path: Path, base: str | None, head: str = "HEAD") -> CiPlan:
     was = CommitReader(top, old) if old else None
     touched = concerned(paths, names)
     unknown = "" if old else UNKNOWN.format(base or "no commit is named") if base is not None else ASKED
-    room = wiring_gate.room(top, with_bytes=False)
-    found = []
+    unfinished = Unfinished(wiring_gate.room(top, with_bytes=False), new)
+    known, found = workspaces.clusters(was) if was else (), []
     for name in names:
-        before, after = (_inputs(was, name), _inputs(now, name)) if was and name in touched else (None, None)
-        said = reasons(name, paths=paths, before=before, after=after, left=_left(room, name))
+        after = _inputs(now, name) if was and name in touched else None
+        before = _inputs(was, name) if was and after is not None and name in known else None
+        said = reasons(name, paths=paths, before=before, after=after, left=unfinished.of(name))
         said = (unknown, *said) if unknown else said
         if said:
             found.append(PlannedCluster(cluster=name, runner=runner_labels(_cluster(now, name)), reasons=said))
     return CiPlan(base=old or "", head=new, clusters=tuple(found), untouched=len(names) - len(found))
 
 
-def _inputs(reader: Reader, cluster: str) -> Inputs | None:
-    """None where the commit has no such cluster."""
-    if cluster not in workspaces.clusters(reader):
-        return None
+def _inputs(reader: Reader, cluster: str) -> Inputs:
     try:
         return Inputs(_digests(workspaces.load(reader, cluster, parse=parse)))
     except RecordError as error:
@@ -81,16 +82,38 @@ def _digests(space: Workspace) -> Mapping[str, str]:
     }
 
 
-def _left(room: wiring_gate.Room, cluster: str) -> str:
-    """What the ledger, as it was fetched last, has of an iteration that neither waits for people nor is at its end."""
-    history = History.from_entries(cluster, room.ledger.read_at(room.tip(LEDGER), cluster))
-    iteration = history.current
-    run = history.runs[iteration] if iteration else None
-    if run is None or not run.in_flight or (run.last is not None and not run.last.verdict.passed):
-        return ""
-    return (
-        f"{iteration} was left before {history.next_phase(str(iteration))}" if run.passed else f"{iteration} is queued"
-    )
+@dataclass(frozen=True)
+class Unfinished:
+    """What CI left in the middle, by the ledger and the branches as they were fetched last."""
+
+    room: wiring_gate.Room
+    main: str
+
+    @cached_property
+    def _ledger(self) -> str | None:
+        return self.room.tip(LEDGER)
+
+    def of(self, cluster: str) -> str:
+        """The cluster's last iteration, if it neither waits for people nor is refused nor is over; empty for none."""
+        history = History.from_entries(cluster, self.room.ledger.read_at(self._ledger, cluster))
+        iteration = history.current
+        run = history.runs[iteration] if iteration else None
+        if iteration is None or run is None:
+            return ""
+        if run.bundled:
+            return f"{iteration} is at its bundle and not proposed" if self._due(cluster) else ""
+        if not run.in_flight or (run.last is not None and not run.last.verdict.passed):
+            return ""
+        left = f"was left before {history.next_phase(iteration)}"
+        return f"{iteration} {left if run.passed else 'is queued'}"
+
+    def _due(self, cluster: str) -> bool:
+        """Whether it is to be proposed: where its branch holds another's proposal, people have to act."""
+        try:
+            found = candidacy(self.room.offline(), cluster, main=self.main, tip=self.room.tip)
+        except HallmarkError:
+            return False
+        return found.state is CandidacyState.DUE
 
 
 def _cluster(reader: Reader, name: str) -> Cluster | None:

@@ -103,9 +103,13 @@ class Room:
         fetched = ref.replace("refs/heads/", "refs/remotes/origin/")
         return self.repository.resolve(fetched) or self.repository.resolve(ref)
 
+    def now_at(self, ref: str) -> str | None:
+        """A branch as it is now: the remote's, which is asked, where there is one."""
+        return self.repository.remote_ref(self.remote, ref) if self.remote else self.repository.resolve(ref)
+
     def main(self) -> str:
         """Main's tip, the remote's where there is one. Raises `GitError` where there is no main."""
-        found = self.repository.remote_ref(self.remote, MAIN) if self.remote else self.repository.resolve(MAIN)
+        found = self.now_at(MAIN)
         if found is None:
             raise GitError(f"{self.path} has no main")
         return found

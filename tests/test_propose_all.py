@@ -60,8 +60,12 @@ def test_nothing_is_proposed_before_an_iteration_is_through(governed: GovernedDe
 
 
 def test_a_finished_iteration_is_proposed_once_and_signed_by_ci(desk: GovernedDesk) -> None:
+    left = r"support-desk  on .*\n  support-desk-\w+ is at its bundle and not proposed\n1 to iterate, 0 untouched\n"
+    assert re.fullmatch(left, desk.run("hallmark", "ci", "plan", "HEAD")), "as after a machine that died before"
     said = propose(desk)
     assert said.startswith("proposed support-desk/1 on branch promote/support-desk/1\n  7 quorum: ")
+    desk.run("git", "fetch", "--quiet", "origin")
+    assert desk.run("hallmark", "ci", "plan", "HEAD") == "0 to iterate, 1 untouched\n"
     assert proposed(desk)["person"] == "ci"
     first = branches(desk)
     assert list(first) == [BRANCH]

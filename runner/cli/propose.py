@@ -139,7 +139,7 @@ def _propose_all(room: wiring.Room, only: str | None, *, ci: Signer, signer: Sig
     codes, sources, main = [ExitCode.DONE], room.sources(), room.main()
     for name in clusters_on(sources, main, only=only):
         try:
-            one = candidacy(sources, room.repository, name, main=main, remote=room.remote)
+            one = candidacy(sources, name, main=main, tip=room.now_at)
             done = None
             if one.state is CandidacyState.DUE:
                 done = _propose(room, wiring.staging(room, name, one.iteration), ci=ci, signer=signer)

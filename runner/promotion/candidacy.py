@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.errors import RecordError, VerificationError
-from runner.ports_promotion import Repository
 from runner.promotion.decide import branch_of
 from runner.promotion.gather import read_before
 from runner.promotion.sources import Sources
@@ -39,8 +39,9 @@ class Candidacy:
         return branch_of(self.target).removeprefix("refs/heads/")
 
 
-def candidacy(sources: Sources, repository: Repository, cluster: str, *, main: str, remote: str | None) -> Candidacy:
-    """How the cluster's last iteration stands, by the ledger, by main, and by the promotion's branch.
+def candidacy(sources: Sources, cluster: str, *, main: str, tip: Callable[[str], str | None]) -> Candidacy:
+    """How the cluster's last iteration stands, by the ledger, by main, and by its branch: `tip` says where a branch
+    stands.
 
     An iteration that was promoted once is not proposed again, though a rollback has taken it back since.
     Raises `VerificationError` where the branch that it would have holds the proposal of another iteration.
@@ -54,12 +55,11 @@ def candidacy(sources: Sources, repository: Repository, cluster: str, *, main: s
         if record.run.iteration == iteration:
             return Candidacy(cluster, CandidacyState.PROMOTED, iteration, sequence)
     due = Candidacy(cluster, CandidacyState.DUE, iteration, before.last + 1)
-    ref = branch_of(due.target)
-    tip = repository.remote_ref(remote, ref) if remote else repository.resolve(ref)
-    if tip is None:
+    at = tip(branch_of(due.target))
+    if at is None:
         return due
     path = f"clusters/{cluster}/promotions/{due.sequence}/record.yaml"
-    proposed = sources.record(tip, path, PromotionRecord).run.iteration
+    proposed = sources.record(at, path, PromotionRecord).run.iteration
     if proposed != iteration:
         raise VerificationError(
             f"branch {due.branch} holds the proposal of iteration {proposed}: "
