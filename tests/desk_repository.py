@@ -41,7 +41,17 @@ def make(home: Path, **changes: Any) -> Path:
     the cluster's name everywhere."""
     desk = home / "desk"
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(home / "origin.git")], check=True)
-    wiring.initialise(desk, remote="../store")
+    seed(desk, remote="../store", **changes)
+    git(desk, "add", "--all")
+    git(desk, "commit", "--quiet", "--message", "The first tree")
+    git(desk, "remote", "add", "origin", "../origin.git")
+    git(desk, "push", "--quiet", "origin", "main")
+    return desk
+
+
+def seed(desk: Path, *, remote: str, **changes: Any) -> None:
+    """The reviewed files in a new work tree, and their data in the DVC store `remote`."""
+    wiring.initialise(desk, remote=remote)
     dvc_yaml = Path(__file__).parents[1] / "dvc.yaml"
     (desk / "dvc.yaml").write_bytes(dvc_yaml.read_bytes())
     space, values = fixture(**changes)
@@ -63,11 +73,6 @@ def make(home: Path, **changes: Any) -> Path:
     data = sorted((desk / "clusters" / name / "data").glob("*.jsonl"))
     dvc_data.track(desk, data)
     dvc_data.publish(desk, data)
-    git(desk, "add", "--all")
-    git(desk, "commit", "--quiet", "--message", "The first tree")
-    git(desk, "remote", "add", "origin", "../origin.git")
-    git(desk, "push", "--quiet", "origin", "main")
-    return desk
 
 
 def said(record: Record) -> bytes:
