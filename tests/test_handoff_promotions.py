@@ -12,6 +12,7 @@ from runner.promotion.handoff import HandedOver, handed_over
 from runner.promotion.verify import verify
 from runner.records.evidence import GENERATED, EvidenceFile
 from runner.rules.handoff import document
+from runner.rules.trust import generated
 from tests.attack.desk import STARTS, Desk, make_starts
 from tests.attack.forgery import blind
 
@@ -100,7 +101,9 @@ def test_evidence_that_an_administrator_changed_is_not_shown(twice: Desk) -> Non
 
 def test_what_was_merged_under_other_words_stays_valid(twice: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A release that words the hand-off otherwise counts its version on, and history holds."""
-    monkeypatch.setattr(document, "VERSION", document.VERSION + 1)
+    newer = document.VERSION + 1
+    for module in (document, generated):
+        monkeypatch.setattr(module, "VERSION", newer)
     found = verify(twice.sources(adapters=False), tip=twice.main, root=twice.root_sha256)
     assert found.verdict.passed, found.verdict.reasons
 
