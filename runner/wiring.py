@@ -44,6 +44,7 @@ from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
 from runner.rules.canonical import sha256
+from runner.wiring_boundary import admit, admitted
 from runner.workspace import Workspace
 
 R = TypeVar("R", bound=Record)
@@ -88,6 +89,7 @@ def ingest(
 ) -> IngestedFile:
     """Take the traces in `files` into the cluster's signals, redacted; `push` them to DVC's default remote."""
     top = root(path)
+    admit(top, cluster)
     recogniser = presidio_names() if names else None
     key = os.environ.get(KEY_VARIABLE, "").encode()
     result = door.ingest(top, cluster, files, format=format, names=recogniser, key=key)
@@ -130,7 +132,9 @@ def own_folder(top: Path) -> Path:
 
 def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent) -> Ports:
     """Everything a phase of the cluster may use of the outside, for the repository at `path`. Models remember what they
-    answered where they are `cached`. Raises `DataError` as `own_folder` does, also where nothing is cached."""
+    answered where they are `cached`. Raises `DataError` as `own_folder` does, also where nothing is cached, and
+    `RecordError` on a machine outside of the cluster's boundary."""
+    admitted(space.cluster.place, space.cluster.id)
     tree, top = reader(path), root(path)
     own = own_folder(top)
     cluster, threads = space.cluster.id, space.params.threads
@@ -176,8 +180,10 @@ def root_of_trust(path: Path) -> str:
 
 
 def bring_data(path: Path, cluster: str) -> list[Path]:
-    """Bring what the cluster's data pointers name into the work tree, checked by sha256."""
+    """Bring what the cluster's data pointers name into the work tree, checked by sha256. Raises `RecordError` on a
+    machine outside of the cluster's boundary."""
     top = root(path)
+    admit(top, cluster)
     pointers = sorted((top / "clusters" / cluster / "data").glob("*.jsonl.dvc"))
     return dvc_data.fetch_all(top, [pointer.with_suffix("") for pointer in pointers])
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from runner import wiring
+from runner.cli.iterate import iterate
 from runner.edges import machine
 from runner.edges.simulated import simulated_ports
 from runner.edges.yaml_files import parse
+from runner.errors import ExitCode, RecordError
 from runner.ports import MachineFacts
 from runner.records.cluster import Cluster
 from runner.records.endpoint import Endpoint
@@ -21,6 +26,8 @@ from runner.rules.boundary import host_of, outside, stranger, strangers, unserva
 from runner.rules.canonical import digest
 from runner.rules.crossref import check
 from runner.rules.judges.intake import Bench, faults
+from runner.wiring_boundary import judged
+from tests.desk_repository import CLUSTER, make
 from tests.evidence_fixture import cluster
 from tests.flywheel_fixture import fixture
 from tests.judged_fixture import POLITE, SERVED, judge
@@ -143,3 +150,57 @@ def test_a_judge_outside_is_refused() -> None:
 def test_hosts_are_read_as_clients_read_them() -> None:
     assert host_of("https://Judge.Example:443/v1") == "judge.example"
     assert host_of("http://[fe80::1]:80/v1") == "fe80::1"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with data behind DVC, whose cluster belongs to another machine's boundary."""
+    home = tmp_path_factory.mktemp("boundary")
+    return make(home, fleet={"boundary": "plant-7"})
+
+
+@pytest.fixture
+def stranger_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "BOUNDARY", tmp_path / "none")
+    monkeypatch.setenv("HALLMARK_BOUNDARY", "office")
+
+
+@pytest.mark.usefixtures("stranger_here")
+def test_iterate_brings_and_begins_nothing_outside(desk: Path) -> None:
+    data = desk / "clusters" / CLUSTER / "data"
+    before = sorted(path.name for path in data.iterdir())
+    result = CliRunner().invoke(iterate, [CLUSTER, "--json", "-C", str(desk)], standalone_mode=False)
+    assert result.return_value is ExitCode.REFUSED
+    (standing,) = json.loads(result.output)
+    assert [reason["step"] for reason in standing["verdict"]["reasons"]] == ["boundary"]
+    assert (
+        "declared inside office, and only one inside plant-7 may work" in standing["verdict"]["reasons"][0]["problem"]
+    )
+    assert wiring.ledger_store(desk).read(CLUSTER) == (), "another machine may do it: the run is not blocked"
+    assert sorted(path.name for path in data.iterdir()) == before
+    said = CliRunner().invoke(iterate, ["--all", "-C", str(desk)], standalone_mode=False)
+    assert said.return_value is ExitCode.REFUSED
+    assert "no iteration on this machine" in said.output
+
+
+@pytest.mark.usefixtures("stranger_here")
+def test_outside_no_data_are_brought_and_no_model_is_at_hand(desk: Path, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("text\nhello\n")
+    space = wiring.workspace(desk, CLUSTER)
+    for refused in (
+        lambda: wiring.bring_data(desk, CLUSTER),
+        lambda: wiring.ingest(desk, CLUSTER, [tmp_path / "log.csv"], push=False),
+        lambda: wiring.ports(desk, space),
+        lambda: wiring.flow(desk, CLUSTER),
+        lambda: wiring.workbench(desk, CLUSTER),
+    ):
+        with pytest.raises(RecordError, match="only one inside plant-7 may work on this cluster"):
+            refused()
+
+
+def test_inside_data_are_brought(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "BOUNDARY", tmp_path / "boundary")
+    (tmp_path / "boundary").write_text("plant-7\n")
+    assert wiring.bring_data(desk, CLUSTER)
+    assert judged(desk, CLUSTER).passed
+    assert judged(desk, "no-such-cluster").passed

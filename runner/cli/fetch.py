@@ -12,6 +12,7 @@ from runner.errors import ExitCode, RecordError
 from runner.promotion.fetch import Target
 from runner.promotion.fetch import fetch as bring
 from runner.promotion.updates import MAIN
+from runner.wiring_boundary import declared_boundaries
 
 
 @click.command()
@@ -28,17 +29,18 @@ def fetch(
     """Bring the adapter that is in production, or that of a sequence or stage, into a new directory.
 
     Its promotion is judged again with its receipt and tag (with --root, all of main), and every byte is checked.
-    Revoked, deprecated and unreceipted adapters are refused. The directory appears whole or not at all.
+    Revoked, deprecated and unreceipted adapters are refused, and where this machine is outside of the cluster's
+    boundary (docs/fleet.md). The directory appears whole or not at all.
 
     Example: hallmark fetch support-desk@canary --to adapters/canary-7 --root 3f0c…
     """
     room = wiring.room(directory, store=store)
     if not offline:
         room.refresh()
-    tip = room.tip(MAIN)
+    tip, inside = room.tip(MAIN), declared_boundaries()
     if tip is None or room.store is None:
         raise RecordError("this clone has no main", path=str(directory))
-    found = bring(room.offline(), room.store, Target.parse(target), tip=tip, root=root, now=wiring.now())
+    found = bring(room.offline(), room.store, Target.parse(target), tip=tip, root=root, now=wiring.now(), inside=inside)
     record = found.record
     fresh = found.verdict.passed and wiring.deliver(directory_to, found.files)
     headline = f"{record.cluster}/{record.sequence} ({record.stage}) for serving"

@@ -14,7 +14,9 @@ from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
 from runner.flywheel import Standing
 from runner.flywheel import iterate as turn
+from runner.records.ledger import RunState
 from runner.records.verdict import Outcome
+from runner.wiring_boundary import judged
 
 EXITS = {Outcome.PASS: ExitCode.DONE, Outcome.REFUSE: ExitCode.REFUSED, Outcome.WAIT: ExitCode.WAITING}
 
@@ -29,7 +31,8 @@ def iterate(clusters: tuple[str, ...], every: bool, unattended: bool, directory:
     """Run an iteration of CLUSTER to the next human gate, or to its bundle.
 
     The iteration is pinned to the reviewed files of HEAD. Killed anywhere, the same command goes on where it was.
-    Exits 0 at the bundle, 4 where people must decide, 1 where a gate refused.
+    Exits 0 at the bundle, 4 where people must decide, 1 where a gate refused. On a machine outside of the cluster's
+    boundary (docs/fleet.md) nothing is brought or begun, and nothing is written into the ledger.
 
     Example: hallmark iterate support-desk
     """
@@ -47,6 +50,12 @@ def iterate(clusters: tuple[str, ...], every: bool, unattended: bool, directory:
 
 
 def _turn(directory: Path, name: str, *, quiet: bool) -> Standing:
+    refusal = judged(wiring.root(directory), name)
+    if not refusal.passed:
+        standing = Standing(cluster=name, iteration="", state=RunState.BLOCKED, phase="intake", verdict=refusal)
+        if not quiet:
+            click.echo(_words(standing))
+        return standing
     with Progress(name, quiet=quiet) as progress:
         standing = turn(wiring.flow(directory, name, progress=progress.update, tell=progress.done))
     if not quiet:
@@ -68,7 +77,8 @@ def _turn_all(directory: Path, names: Sequence[str], *, quiet: bool) -> tuple[li
 
 
 def _words(standing: Standing) -> str:
-    lines = [f"{standing.cluster}  iteration {standing.iteration}  {standing.state} at {standing.phase}"]
+    iteration = f"iteration {standing.iteration}" if standing.iteration else "no iteration on this machine"
+    lines = [f"{standing.cluster}  {iteration}  {standing.state} at {standing.phase}"]
     lines += [
         f"  {reason.step}: {reason.problem}" + f" ({reason.hint})" * bool(reason.hint)
         for reason in standing.verdict.reasons

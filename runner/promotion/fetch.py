@@ -5,13 +5,14 @@
 3. By the policy of main's tip, which has not expired, neither the record, its evidence nor the adapter is revoked, and
    no key that it needs was revoked from before its receipt.
 4. The adapter is not deprecated.
-5. Every byte is the recorded one and may be served (`rules.adapter`).
+5. The machine that asks is inside the cluster's boundary, or one that its adapters may be served in (docs/fleet.md).
+6. Every byte is the recorded one and may be served (`rules.adapter`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from runner.errors import RecordError
@@ -22,8 +23,11 @@ from runner.promotion.history import Link, first_parents
 from runner.promotion.sources import Sources
 from runner.promotion.verify import verify, verify_promotion
 from runner.promotion.withdrawn import withdrawn
+from runner.records.fleet import Fleet
+from runner.records.fleet_status import FleetCluster
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.boundary import unservable
 from runner.rules.trust.policy import revoked_digests
 from runner.rules.trust.stages import deprecated, holder
 
@@ -64,8 +68,18 @@ class Fetched:
     """Empty where it may not be served."""
 
 
-def fetch(sources: Sources, store: AdapterStore, target: Target, *, tip: str, root: str, now: str) -> Fetched:
-    """The adapter of `target` on the main at `tip`, with its bytes out of `store`.
+def fetch(
+    sources: Sources,
+    store: AdapterStore,
+    target: Target,
+    *,
+    tip: str,
+    root: str,
+    now: str,
+    inside: Collection[str] = (),
+) -> Fetched:
+    """The adapter of `target` on the main at `tip`, with its bytes out of `store`, for a machine that declares itself
+    `inside` of some boundaries.
 
     `sources` leave the bytes out. With `root`, the sha256 of the first trust.yaml, the whole of main is verified;
     without it the policy in this clone is believed, and the one promotion is verified under it. Raises `RecordError`
@@ -83,6 +97,7 @@ def fetch(sources: Sources, store: AdapterStore, target: Target, *, tip: str, ro
     elif record.adapter.sha256 in deprecated(records):
         problem = f"the adapter of {target.cluster}/{record.sequence} is deprecated"
         reasons.append(Reason(step="standing", problem=problem, hint=f"fetch {target.cluster}@production"))
+    reasons += unservable(_place(sources, tip, target.cluster), inside)
     if reasons:
         return Fetched(record, link.commit, Verdict(outcome=Outcome.REFUSE, reasons=tuple(reasons)))
     files, problems = bring(store, record)
@@ -117,6 +132,11 @@ def step_of(sources: Sources, tip: str, record: PromotionRecord) -> Link:
         if link.parent and link.place(sources.objects) == place:
             return link
     raise RecordError(f"no step of main adds {record.cluster}/{record.sequence}", hint="fetch main's whole history")
+
+
+def _place(sources: Sources, tip: str, cluster: str) -> Fleet:
+    """The boundary as main's tip declares it."""
+    return sources.record(tip, f"clusters/{cluster}/cluster.yaml", FleetCluster).fleet or Fleet()
 
 
 def _verified(sources: Sources, link: Link, *, tip: str, root: str) -> tuple[Reason, ...]:
