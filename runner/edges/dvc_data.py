@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.edges.dvc_objects import DvcObjects
+from runner.edges.dvc_remote import told
 from runner.edges.dvc_repository import opened
 from runner.edges.files import put, write_file
 from runner.edges.write_points import WritePoint, reach
@@ -106,25 +107,30 @@ def publish(top: Path, paths: Sequence[Path]) -> bool:
     """Push files to the default remote. False where there is none."""
     absolute = [str(path.absolute()) for path in paths]
     with opened(top) as repo:
-        if not repo.config["core"].get("remote"):
+        name = repo.config["core"].get("remote")
+        if not name:
             return False
-        repo.push(targets=absolute)
+        with told(repo.config["remote"][name]["url"]):
+            repo.push(targets=absolute)
     reach(WritePoint.DATA_PUSHED, top)
     return True
 
 
 def initialise(top: Path, remote: str) -> None:
     """Make the git repository at `top` a DVC repository with a default remote; a relative one counts from `top`. No
-    analytics are sent."""
+    analytics are sent. One that has a default remote is left as it is."""
     from dvc.repo import Repo
 
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     if not (top / ".dvc").exists():
         Repo.init(str(top)).close()
-    with opened(top) as repo, repo.config.edit("repo") as config:
-        config["core"]["analytics"] = False
-        config["core"]["remote"] = "store"
-        config["remote"]["store"] = {"url": remote}
+    with opened(top) as repo:
+        if repo.config["core"].get("remote"):
+            return
+        with repo.config.edit("repo") as config:
+            config["core"]["analytics"] = False
+            config["core"]["remote"] = "store"
+            config["remote"]["store"] = {"url": remote}
 
 
 def _digests(path: Path) -> tuple[str, str, int]:

@@ -7,11 +7,12 @@ environment and an ssh agent say. Nothing waits for a server for ever: DVC itsel
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from runner.errors import DataError
+from runner.errors import DataError, HallmarkError
 from runner.rules.dvc_config import without_password
 
 S3_LIMITS = {"connect_timeout": 10, "read_timeout": 20}
@@ -21,6 +22,7 @@ S3_TRIES = 2
 SSH_LIMITS = {"connect_timeout": 20, "keepalive_interval": 10}
 """Seconds, as `asyncssh.connect` takes them: to log in, and between two questions whether the server is still there."""
 DENIED = "access is denied: the credentials in the environment, the ssh agent or .dvc/config.local do not open it"
+NONE = "there are no credentials for it: in the environment (AWS_ACCESS_KEY_ID, …) or in .dvc/config.local"
 TRIES = "no answer in time: look whether it is up, and reachable from here"
 
 
@@ -59,15 +61,11 @@ class DvcRemote:
 
     @contextlib.contextmanager
     def _asked(self) -> Iterator[tuple[Any, str]]:
-        """DVC's file system and the remote's root in it. What each raises is put into one kind of words."""
-        try:
+        """DVC's file system and the remote's root in it."""
+        with told(self._url):
             if self._opened is None:
                 self._opened = self._open()
             yield self._opened
-        except DataError:
-            raise
-        except Exception as error:  # each file system has an error tree of its own
-            raise DataError(f"the remote {self._url} cannot be reached: {_words(error)}") from error
 
     def _open(self) -> tuple[Any, str]:
         from dvc.config import Config
@@ -86,11 +84,46 @@ class DvcRemote:
         return system, root
 
 
+class _Transfers(logging.Filter):
+    """Keeps why single objects were not transferred: DVC logs it, and raises how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[BaseException] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Nothing is printed: the error that is raised says it."""
+        self.errors += [error for error in (record.exc_info or ())[1:2] if isinstance(error, BaseException)]
+        return False
+
+
+@contextlib.contextmanager
+def told(url: str) -> Iterator[None]:
+    """Put what goes wrong with the remote at `url` into one kind of words, that of `DataError`."""
+    transfers, logger = _Transfers(), logging.getLogger("dvc_data.hashfile.transfer")
+    logger.addFilter(transfers)
+    try:
+        yield
+    except HallmarkError as error:
+        if transfers.errors:
+            raise DataError(f"{error}: {_words(transfers.errors[-1])}") from error
+        raise
+    except Exception as error:  # each file system has an error tree of its own
+        cause = _words(transfers.errors[-1] if transfers.errors else error)
+        raise DataError(f"the remote {without_password(url)} cannot be reached: {cause}") from error
+    finally:
+        logger.removeFilter(transfers)
+
+
 def _words(error: BaseException) -> str:
     """What went wrong, and what to do where that is known."""
     said = " ".join(str(error).split())[:300] or type(error).__name__
     if isinstance(error, PermissionError) or "Permission denied" in said or "Forbidden" in said:
         return f"{DENIED} ({said})"
+    if "credentials" in said.lower() and "locate" in said.lower():
+        return f"{NONE} ({said})"
+    if isinstance(error, ImportError):
+        return f"{said}: python -m pip install 'hallmark-flywheel[data]', for S3 [data,s3]"
     if isinstance(error, TimeoutError) or "imeout" in type(error).__name__:
         return f"{TRIES} ({said})"
     return said

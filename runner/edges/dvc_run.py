@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.edges.dvc_lock import locked
 from runner.edges.dvc_objects import DvcObjects
+from runner.edges.dvc_remote import told
 from runner.edges.dvc_repository import opened
 from runner.edges.files import write_directory, write_file
 from runner.edges.write_points import WritePoint, reach
@@ -21,8 +22,9 @@ def keep(root: Path, targets: Sequence[str]) -> None:
     with opened(root) as repo:
         stages = [stage for target in targets for stage in repo.commit(target, force=True)]
         reach(WritePoint.OUTPUTS_KEPT, root / "dvc.lock")
-        if repo.config["core"].get("remote"):
-            _push(repo, stages)
+        if name := repo.config["core"].get("remote"):
+            with told(repo.config["remote"][name]["url"]):
+                _push(repo, stages)
         reach(WritePoint.OUTPUTS_PUSHED, root / "dvc.lock")
 
 
