@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -261,19 +262,22 @@ def test_a_preview_shows_answers_and_asks_only_servers_of_main(
     number = server.add_pull("better", head=head)
     git(top, "push", "--quiet", "origin", f"better:refs/pull/{number}/head")
     server.add_review(number, "ash")
-    forge, real, engines = wiring_forge.forge(), wiring.ports, []
+    real, engines = wiring.ports, []
 
     def watched(path: Path, space: object, **options: object) -> object:
         engines.append(space.cluster.serving.engine)
         return real(path, space, **options)
 
     monkeypatch.setattr(wiring, "ports", watched)
-    asked = wiring_forge.asked(top, number, at=forge)
-    assert asked.why_not == ()
-    review = wiring_forge.previewed(top, asked, models=SimulatedModels())
-    (preview,) = review.previews
-    assert (preview.why_not, [one.scenario for one in preview.answers]) == ("", [first.stem])
-    assert set(engines) == {"transformers"}
+    monkeypatch.setattr(wiring_forge, "previewed", partial(wiring_forge.previewed, models=SimulatedModels()))
+    told = json.loads(run(top, "preview", str(number), "--json").stdout)
+    assert (told["approved"], told["head"]) == (True, head)
+    assert told["said"] == [f"the comment of the pull request {number}: new"]
+    (comment,) = server.comments[number]
+    assert comment["body"].startswith(MARKER)
+    assert "What the present model answers" in comment["body"]
+    assert first.stem in comment["body"]
+    assert set(engines) == {"transformers"}, "the engine openai would have asked the change's server"
 
 
 # clusters one at a time, as CI takes them

@@ -75,6 +75,8 @@ def test_the_files_are_written_where_they_differ(tmp_path: Path) -> None:
     assert files() == (ExitCode.DONE, dict.fromkeys(found, "new"))
     assert {path: (tmp_path / path).read_bytes() for path in found} == found
     (tmp_path / ".github/CODEOWNERS").write_text("* @ash\n")
+    assert files("--check") == (ExitCode.DONE, dict.fromkeys(found, "unchanged")), "the names are people's own"
+    (tmp_path / ".github/workflows/check.yaml").write_text("name: older\n")
     assert files("--check")[0] is ExitCode.REFUSED
-    assert files() == (ExitCode.DONE, {**dict.fromkeys(found, "unchanged"), ".github/CODEOWNERS": "changed"})
-    assert files("--check") == (ExitCode.DONE, dict.fromkeys(found, "unchanged"))
+    assert files() == (ExitCode.DONE, {**dict.fromkeys(found, "unchanged"), ".github/workflows/check.yaml": "changed"})
+    assert (tmp_path / ".github/CODEOWNERS").read_text() == "* @ash\n"

@@ -154,7 +154,7 @@ def preview(pull: int, start: str | None, directory: Path, as_json: bool) -> Exi
 def files(forge: str, sources: bool, check: bool, directory: Path, as_json: bool) -> ExitCode:
     """Write the workflows, CODEOWNERS and pull-request form of FORGE, as this version of Hallmark has them.
 
-    After an upgrade: `git diff` then shows what is new. Names that were put into CODEOWNERS by hand are written over.
+    After an upgrade: `git diff` then shows what is new. CODEOWNERS that is there stays: the names in it are yours.
 
     Example: hallmark ci files github
     """
