@@ -99,8 +99,8 @@ def ingest(
 
 
 def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
-    """Make a workspace of `directory`. The files that it wrote, relative to it."""
-    return new_workspace.initialise(directory, remote=remote)
+    """Make a workspace of `directory` without a forge's files. The files that it wrote, relative to it."""
+    return new_workspace.initialise(directory, remote=remote).written
 
 
 def ledger_store(path: Path) -> LedgerStore:

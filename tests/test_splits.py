@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.rules.leakage import FrozenTexts, kin
-from runner.rules.new_cluster import SHARES, SHARES_TINY, TRAINING
+from runner.rules.new_cluster import NEEDED, SHARES, SHARES_TINY, TRAINING
 from runner.rules.splits import LEFT_OUT, Unit, divide, groups
 
 WORDS = [
@@ -40,7 +40,7 @@ def texts(count: int, *, seed: int = 1) -> list[str]:
 
 
 def divided(units: list[Unit], *, shares=SHARES, seed: int = 7):
-    return divide(units, shares=shares, seed=seed, first="heldout", training=TRAINING)
+    return divide(units, shares=shares, seed=seed, first="heldout", needed=NEEDED, training=TRAINING)
 
 
 def test_the_shares_sum_to_one() -> None:
@@ -103,6 +103,11 @@ def test_what_has_no_answer_does_not_train_and_what_trains_does_not_judge() -> N
 def test_training_text_that_says_what_a_test_says_is_left_out() -> None:
     units = [Unit("where is my blue parcel today", "a"), Unit("Where is my blue parcel, today?", "a", trains=True)]
     assert divided(units).parts == ("heldout", LEFT_OUT)
+
+
+def test_a_handful_fills_the_sets_that_may_not_be_empty() -> None:
+    units = [Unit(text, "a") for text in ("one red shoe", "two blue hats", "three green socks", "four black coats")]
+    assert {*divided(units).parts} >= {*NEEDED}
 
 
 def test_kin_names_a_way_between_all_that_are_alike() -> None:

@@ -86,7 +86,14 @@ def test_a_disk_with_ever_more_room_left(every: dict[str, Work], tmp_path: Path,
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("name", ["propose", "import", "ingest", "iterate"])
+def test_a_workspace_with_a_cluster_killed_at_any_point_and_run_again_ends_the_same(every: dict[str, Work]) -> None:
+    rows = each_point_once(every["init with a cluster"], Blow.KILL)
+    assert rows
+    assert wrong(rows) == []
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize("name", ["propose", "import", "init with a cluster", "ingest", "iterate"])
 def test_a_full_disk_at_every_point_of_the_longer_commands(every: dict[str, Work], name: str) -> None:
     if name == "iterate":
         rows = in_a_chain(every[name], every[name].first_passes(Blow.FULL))

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from pydantic import ValidationError
 
 from runner import wiring_adopt
 from runner.cli.imported import summary, tell
 from runner.errors import ExitCode
 from runner.records.adoption import Format
-from runner.records.cluster import Base, HubBase, TinyBase
 from runner.records.terms import Origin, Severity
 from runner.rules.adopt.compose import Source, Wanted
+from runner.rules.adopt.guess import base_of
 from runner.rules.splits import SEED
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,7 +98,7 @@ def _made(
     **said: Any,
 ) -> ExitCode:
     said |= {"origin": Origin(said["origin"]), "severity": Severity(said["severity"])}
-    wanted = Wanted(format=kind, base=_base(model), **said)
+    wanted = Wanted(format=kind, base=base_of(model), **said)
     source = Source(paths, judge=judge, capability=capability, data=data)
     made = wiring_adopt.import_files(directory, source, wanted, push=push)
     if as_json:
@@ -107,14 +106,3 @@ def _made(
     else:
         tell(made)
     return ExitCode.DONE
-
-
-def _base(model: str) -> Base:
-    if model == "tiny":
-        return TinyBase(kind="tiny")
-    name, _, revision = model.partition("@")
-    try:
-        return HubBase(kind="hub", id=name, revision=revision)
-    except ValidationError:
-        problem = f"{model!r} is neither tiny nor ORG/NAME@COMMIT with a commit of 40 hex digits"
-        raise click.BadParameter(problem, param_hint="--model") from None

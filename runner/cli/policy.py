@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from runner import wiring_promotion as wiring
+from runner.cli.key_files import SHAPE, named_key
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.policy import Member, first_policy, judge_files
@@ -26,17 +27,12 @@ def policy() -> None:
 
 
 def _member(value: str) -> Member:
-    """`NAME=KEYFILE[:ROLE,ROLE]`."""
-    name, _, rest = value.partition("=")
-    path, _, roles = rest.rpartition(":") if ":" in rest else (rest, "", "")
-    file = Path(path)
-    if not name or not file.is_file():
-        raise click.BadParameter(f"{value!r} is not NAME=PUBLIC_KEY_FILE[:ROLE,ROLE] with a file that is there")
-    return Member(name, file.read_text(errors="replace"), tuple(filter(None, roles.split(","))), path)
+    name, path, roles = named_key(value)
+    return Member(name, path.read_text(errors="replace"), roles, str(path))
 
 
 @policy.command()
-@click.option("--person", "people", multiple=True, required=True, metavar="NAME=KEY.pub[:ROLE,ROLE]")
+@click.option("--person", "people", multiple=True, required=True, metavar=SHAPE)
 @click.option("--ci", required=True, metavar="NAME=KEY.pub", help="Who signs evidence.")
 @click.option("--gate", required=True, metavar="NAME=KEY.pub", help="Who signs receipts and tags.")
 @click.option("--repository", required=True, help="The name that every statement binds to.")

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import NamedTuple
 
 from runner.edges import dvc_data
 from runner.edges.files import write_file
-from runner.edges.git_command import attempt, git
+from runner.edges.forge_files import PACKAGE, forge_files, forges
+from runner.edges.git_command import AUTHOR, attempt, git
 from runner.edges.write_points import WritePoint, reach
-from runner.errors import RecordError
+from runner.errors import GitError, RecordError
+from runner.records.setup import Owners
+from runner.rules.dvc_config import without_password
 from runner.rules.layout import PARAMS
 
+NO_FORGE = "none"
 _EMPTY = ("clusters", "scenarios", "rubrics", "policy")
+DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
+TEAMS = {
+    "domain_owners": "@hallmark/domain-owners",
+    "approvers": "@hallmark/approvers",
+    "platform": "@hallmark/platform",
+}
+"""What the templates call those who are asked to review."""
+NO_OWNERS = Owners()
 
 
-def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
-    """Make a workspace of `directory`: made where it is missing, refused where it is one that has been worked in. The
-    files it wrote, sorted.
+class Laid(NamedTuple):
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Files that stand there with other contents than these: people's own, or of another version."""
+
+
+def initialise(directory: Path, *, remote: str, forge: str = NO_FORGE, owners: Owners = NO_OWNERS) -> Laid:
+    """Make a workspace of `directory`, which is made where it is missing. Run again, it writes what is missing.
 
     Files that are there are left alone. A git repository that is there is used as it is; else one is made, with the
-    branch main. `remote` is DVC's default remote; a relative one counts from `directory`.
+    branch main. `remote` is DVC's default remote; a relative one counts from `directory`; a repository that has one
+    keeps it. Raises `RecordError` for a file in the directory's place, a directory inside another repository, a forge
+    that is not known, and a remote that says a password: its place is `.dvc/config.local`.
     """
-    content = {f"{folder}/.gitkeep": b"" for folder in _EMPTY} | _templates()
-    if (directory / PARAMS).exists() and not _untouched(directory, content):
-        raise RecordError("is a workspace already", path=str(directory), hint="go on with: hallmark import labelled")
+    content = layout(forge, owners)
+    if without_password(remote) != remote:
+        hint = "leave it out: `dvc remote modify --local store password …`, an ssh agent, or the environment say it"
+        raise RecordError("the remote says a password, and .dvc/config is committed", field="remote", hint=hint)
     if directory.exists() and not directory.is_dir():
         raise RecordError("is a file", path=str(directory), hint="name a directory")
     directory.mkdir(parents=True, exist_ok=True)
@@ -36,21 +59,53 @@ def initialise(directory: Path, *, remote: str) -> tuple[str, ...]:
         hint = f"make the workspace at {top}, or elsewhere"
         raise RecordError("lies inside another git repository", path=str(directory), hint=hint)
     reach(WritePoint.INIT_GIT, directory)
+    there = {name for name in DVC_FILES if (directory / name).exists()}
     dvc_data.initialise(directory, remote=remote)
     reach(WritePoint.INIT_DVC, directory)
     # what makes it a workspace comes last: killed before, the same command goes on
     wanted = sorted(content, key=lambda name: (name == PARAMS, name))
-    written = [name for name in wanted if not (directory / name).exists()]
-    for name in written:
+    missing = [name for name in wanted if not _there(directory / name)]
+    kept = [name for name in wanted if name not in missing and (directory / name).read_bytes() != content[name]]
+    for name in missing:
         write_file(directory / name, content[name])
-    return tuple(sorted([*written, ".dvc/config", ".dvc/.gitignore", ".dvcignore"]))
+    reach(WritePoint.INIT_FILES, directory)
+    made = [*missing, *(name for name in DVC_FILES if name not in there)]
+    return Laid(tuple(sorted(made)), tuple(name for name in kept if name != PARAMS))
 
 
-def _untouched(directory: Path, content: Mapping[str, bytes]) -> bool:
-    """Whether everything is as this made it: killed after its last write, the same command is done."""
-    return all(
-        (directory / name).is_file() and (directory / name).read_bytes() == data for name, data in content.items()
-    )
+def _there(path: Path) -> bool:
+    """Also a link that leads nowhere, and a directory: nothing is put in the place of what somebody made."""
+    if path.is_dir():
+        raise RecordError("is a directory, and a file's place", path=str(path), hint="move it away")
+    return path.exists() or path.is_symlink()
+
+
+def layout(forge: str, owners: Owners) -> dict[str, bytes]:
+    """Every file of a new workspace but DVC's own, by path."""
+    if forge not in (NO_FORGE, *forges()):
+        hint = f"forges: {', '.join([*forges(), NO_FORGE])}"
+        raise RecordError(f"there are no files for the forge {forge}", field="forge", hint=hint)
+    asked = forge_files(forge, install=PACKAGE) if forge != NO_FORGE else {}
+    content = {f"{folder}/.gitkeep": b"" for folder in _EMPTY} | _templates()
+    content |= {name: _owned(data, owners) if name.endswith("CODEOWNERS") else data for name, data in asked.items()}
+    content[PACKAGE.pins] += _own_pin()
+    return content
+
+
+def _owned(data: bytes, owners: Owners) -> bytes:
+    for field, team in TEAMS.items():
+        if (name := getattr(owners, field)) is not None:
+            data = data.replace(team.encode(), name.encode())
+    return data
+
+
+def _own_pin() -> bytes:
+    try:
+        found = version(PACKAGE.package)
+    except PackageNotFoundError:
+        return b""
+    said = "# The program itself, which CI installs at this version and no other."
+    return f"\n{said}\n{PACKAGE.package}=={found}\n".encode()
 
 
 def _templates() -> dict[str, bytes]:
@@ -58,3 +113,29 @@ def _templates() -> dict[str, bytes]:
     with as_file(files("runner") / "templates" / "workspace") as source:
         found = [path for path in source.rglob("*") if path.is_file()]
         return {path.relative_to(source).as_posix().replace("dot-", "."): path.read_bytes() for path in found}
+
+
+def commit(top: Path, paths: Iterable[str], *, message: str) -> str:
+    """Commit what stands at `paths` as whom git knows. The commit, empty where nothing had changed.
+
+    Raises `GitError` where git knows nobody, or a hook of theirs refuses.
+    """
+    who = _identity(top)
+    there = sorted({path for path in paths if (top / path).exists()})
+    git(top, "add", "--", *there)
+    if attempt(top, "diff", "--cached", "--quiet").returncode == 0:
+        return ""
+    git(top, "commit", "--quiet", "--message", message, "--", *there, env=who)
+    return git(top, "rev-parse", "HEAD")
+
+
+def _identity(top: Path) -> Mapping[str, str]:
+    """The user's own name and address, in the place of Hallmark's."""
+    said: dict[str, str] = {}
+    for variable in AUTHOR:
+        key = f"user.{variable.rpartition('_')[2].lower()}"
+        value = os.environ.get(variable) or attempt(top, "config", key).stdout.decode().strip()
+        if not value:
+            raise GitError(f"git does not know who commits: git config {key} …, or leave the commit to yourself")
+        said[variable] = value
+    return said

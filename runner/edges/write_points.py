@@ -51,6 +51,9 @@ class WritePoint(StrEnum):
     IMPORT_MOVED = "import: a part of the cluster in its place"
     INIT_GIT = "init: git ready, DVC not"
     INIT_DVC = "init: DVC ready, no templates"
+    INIT_FILES = "init: the layout written, no policy"
+    INIT_POLICY = "init: the policy written, no cluster"
+    INIT_CLUSTER = "init: the cluster made, nothing committed"
     HOOK_SETTINGS = "hook: git's settings made, no hook"
 
 

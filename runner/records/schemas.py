@@ -14,6 +14,7 @@ from runner.records.policy import Trust
 from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
+from runner.records.setup import Answers
 from runner.records.traffic import TrafficResult
 from runner.records.triage import Review, TriageFile
 from runner.records.workbench import WorkbenchReport
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "handoff": Handoff,
     "params": Params,
     "import": ImportRecord,
+    "init-answers": Answers,
     "triage": TriageFile,
     "review": Review,
     "data-pointer": DataPointer,

@@ -45,7 +45,12 @@ def split(rows: Sequence[Row], *, seed: int) -> Split:
     """Every label has something to learn from (`base`) and something that tests it. Raises `RecordError` where the
     file has too few rows for the sets."""
     division = divide(
-        [Unit(row.text, row.label) for row in rows], shares=SHARES, seed=seed, first=BASE, training=LEARNT
+        [Unit(row.text, row.label) for row in rows],
+        shares=SHARES,
+        seed=seed,
+        first=BASE,
+        needed=NEEDED,
+        training=LEARNT,
     )
     parts: dict[str, list[Row]] = defaultdict(list)
     tested = {row.label for row, part in zip(rows, division.parts, strict=True) if part not in LEARNT}

@@ -6,7 +6,8 @@ The rule, which import records name as `RULE`:
    questions about one passage), are a group. A group is never divided.
 2. Groups are taken in the order of sha256(seed, their least text), so that the order of a file decides nothing.
 3. Each goes to the part that then lacks most of its share, among the texts of the group's own stratum (a capability)
-   and among all; the first group of a stratum goes to the part that every stratum must have.
+   and among all; the first group of a stratum goes to the part that every stratum must have, and while a part that
+   must not be empty is, groups go there.
 4. What has no right answer does not train, and what its source gives for training does not judge.
 """
 
@@ -58,10 +59,16 @@ class Division(NamedTuple):
 
 
 def divide(
-    units: Sequence[Unit], *, shares: Mapping[str, float], seed: int, first: str, training: Collection[str]
+    units: Sequence[Unit],
+    *,
+    shares: Mapping[str, float],
+    seed: int,
+    first: str,
+    needed: Sequence[str],
+    training: Collection[str],
 ) -> Division:
     """`shares` of the parts, which sum to 1; `first` is the part that every stratum has something in, if it may be
-    there, and `training` are the parts that train."""
+    there, `needed` are those that may not be empty, and `training` the parts that train."""
     leaders = groups(units)
     members: dict[int, list[int]] = defaultdict(list)
     for position, leader in enumerate(leaders):
@@ -82,7 +89,9 @@ def divide(
             part: share * sizes[stratum] - placed[part] + max(0.0, share * total - everywhere[part])
             for part, share in open_to.items()
         }
-        part = first if not placed and first in open_to else max(lacking, key=lambda name: lacking[name])
+        empty = (part for part in needed if part in open_to and not everywhere[part])
+        wanting = next(empty, None) or max(lacking, key=lambda name: lacking[name])
+        part = first if not placed and first in open_to else wanting
         placed[part] += len(apart)
         everywhere[part] += len(apart)
         for position in apart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -183,8 +184,55 @@ def _hooks(home: Path) -> dict[str, Any]:
             "settings": sorted(settings.splitlines())}  # fmt: skip
 
 
+ANSWERS = """\
+policy:
+  repository: acme/desk
+  people:
+    - {name: ash, key: ash.pub}
+    - {name: hazel, key: hazel.pub}
+    - {name: rowan, key: rowan.pub}
+  ci: {name: ci, key: ci.pub}
+  gate: {name: gate, key: gate.pub}
+commit: true
+"""
+FIRST_CLUSTER = """\
+cluster:
+  id: dates
+  source: instructlab
+  files: [tidy_dates/qna.yaml]
+  origin: human
+"""
+SKILL = Path(__file__).parent.parent / "assets/imports/taxonomy/compositional_skills/tidy_dates/qna.yaml"
+
+
+def _answered(home: Path) -> None:
+    """Keys, and answers that name them."""
+    for name in ("ash", "hazel", "rowan", "ci", "gate"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(home / name)], check=True)
+    (home / "answers.yaml").write_text(ANSWERS)
+
+
+def _with_cluster(home: Path) -> None:
+    _answered(home)
+    (home / "answers.yaml").write_text(ANSWERS + FIRST_CLUSTER)
+    (home / "tidy_dates").mkdir()
+    shutil.copy(SKILL, home / "tidy_dates")
+
+
 def _init(home: Path) -> list[str]:
-    return ["init", str(home / "desk")]
+    for role in ("AUTHOR", "COMMITTER"):
+        os.environ |= {f"GIT_{role}_NAME": "ash", f"GIT_{role}_EMAIL": "ash@example.com"}
+    return ["init", str(home / "desk"), "--answers", str(home / "answers.yaml")]
+
+
+def _begun(home: Path) -> dict[str, Any]:
+    desk = home / "desk"
+    return {
+        "files": files(desk),
+        "main": git(desk, "rev-parse", "main^{tree}"),
+        "status": git(desk, "status", "--porcelain"),
+        "store": stored(home / "desk-store"),
+    }
 
 
 def _initialised(home: Path) -> None:
@@ -247,7 +295,8 @@ def works(scratch: Path) -> dict[str, Work]:
         Work("propose", _staged, _propose, _world, "world/origin.git"),
         Work("approve", _proposed, _approve, _world, "world/origin.git"),
         Work("hook", _origin, _hook, _hooks),
-        Work("init", lambda home: None, _init, lambda home: {"files": files(home / "desk")}),
+        Work("init", _answered, _init, _begun),
+        Work("init with a cluster", _with_cluster, _init, _begun),
         Work("import", _initialised, _import, _workspace),
         Work("ingest", _replaced, _ingest, _workspace),
         Work("iterate", _desk, _iterate, _iterated, "origin.git"),

@@ -147,7 +147,7 @@ def _divided(items: Sequence[Item], shares: Mapping[str, float], seed: int) -> D
         )
         for item in items
     ]
-    return divide(units, shares=shares, seed=seed, first=SetName.HELDOUT, training=TRAINING)
+    return divide(units, shares=shares, seed=seed, first=SetName.HELDOUT, needed=NEEDED, training=TRAINING)
 
 
 def _in_two(division: Division) -> Division:
