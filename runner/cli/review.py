@@ -12,8 +12,14 @@ from runner.errors import ExitCode
 @click.command()
 @click.argument("base")
 @click.argument("head", default="HEAD")
-@click.option("--format", "form", type=click.Choice(["text", "markdown", "github", "json"]), default="text",
-              show_default=True, help="Words, a pull-request comment, annotations of GitHub, or JSON.")  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "github", "gitlab", "json"]),
+    default="text",
+    show_default=True,
+    help="Words, a pull-request comment, annotations of GitHub, a Code Quality report of GitLab, or JSON.",
+)
 @click.option("--preview", is_flag=True, help="Ask the present model the new and changed scenarios.")
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
@@ -27,6 +33,7 @@ def review(base: str, head: str, form: str, preview: bool, directory: Path, as_j
     from runner import wiring_review
     from runner.cli.evaluating import Progress
     from runner.rules.review.annotations import commands
+    from runner.rules.review.code_quality import report
     from runner.rules.review.markdown import markdown, plain
     from runner.rules.review.told import LOOSENED
 
@@ -37,5 +44,6 @@ def review(base: str, head: str, form: str, preview: bool, directory: Path, as_j
     elif form == "text":
         click.echo(plain(found).replace(LOOSENED, click.style(LOOSENED, fg="red", bold=True)), nl=False)
     else:
-        click.echo(markdown(found) if form == "markdown" else commands(found), nl=False)
+        write = {"markdown": markdown, "github": commands, "gitlab": report}[form]
+        click.echo(write(found), nl=False)
     return ExitCode.DONE

@@ -1,4 +1,4 @@
-"""A review as GitHub's workflow commands, which stand at a line of a file in the pull request.
+"""A review's remarks at their lines, and as GitHub's workflow commands, which stand there in the pull request.
 
 A command ends at the end of its line, and its properties at a colon or comma, so these are written as GitHub's own
 toolkit writes them (actions/toolkit, packages/core/src/command.ts).
@@ -36,7 +36,7 @@ class Annotation(NamedTuple):
 def commands(review: ChangeReview) -> str:
     """The commands, a line each. Of each level as many as GitHub shows, the last of them telling how many more there
     are."""
-    found = list(_found(review))
+    found = list(remarks(review))
     lines = []
     for level in Level:
         of = [one for one in found if one.level is level]
@@ -47,7 +47,8 @@ def commands(review: ChangeReview) -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def _found(review: ChangeReview) -> Iterator[Annotation]:
+def remarks(review: ChangeReview) -> Iterator[Annotation]:
+    """What is to be said at a line, in no order of weight."""
     for problem in review.refusals:
         hint = f" ({problem.hint})" if problem.hint else ""
         yield Annotation(Level.ERROR, problem.at, "Must be mended", f"{problem.problem}{hint}")
