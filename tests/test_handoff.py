@@ -264,6 +264,14 @@ def test_the_report_links_them(files: dict[EvidenceFile, bytes]) -> None:
     assert "To hand on" not in render(evidence_fixture.evidence(), cluster=evidence_fixture.cluster()).decode()
 
 
+def texts_of(desk: GovernedDesk) -> set[str]:
+    """What people and machines wrote in the desk's scenarios and in its data."""
+    scenarios = (yaml.safe_load(path.read_bytes()) for path in (desk.desk / "scenarios").rglob("*.yaml"))
+    data = (desk.desk / "clusters" / "support-desk" / "data").glob("*.jsonl")
+    rows = (json.loads(line) for path in data for line in path.read_text().splitlines())
+    return {message["content"] for row in (*scenarios, *rows) for message in row["input"]}
+
+
 def test_a_promotion_carries_them_and_the_command_shows_them(finished: GovernedDesk, tmp_path: Path) -> None:
     desk = finished.copy(tmp_path / "home")
     desk.propose()
@@ -286,5 +294,9 @@ def test_a_promotion_carries_them_and_the_command_shows_them(finished: GovernedD
     assert valid.splitlines() == [f"support-desk/1 {name} (evidence): valid" for name in GENERATED]
     for name, said in (("support-desk/7", "has no promotion 7"), ("nobody", "there is no cluster nobody")):
         assert said in desk.run("hallmark", "handoff", name, code=ExitCode.REFUSED)
+    texts = texts_of(desk)
+    assert len(texts) > 500
+    leaked = [(name, text) for name in GENERATED for text in texts if text in (evidence / name).read_text()]
+    assert leaked == []
     (evidence / EvidenceFile.MODEL_CARD).write_text("Forged.")
     assert desk.run("hallmark", "handoff", "support-desk") == shown, "main says it, not the work tree"
