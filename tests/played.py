@@ -116,7 +116,7 @@ class Stage:
         done = subprocess.run(
             ["bash", "-uo", "pipefail", "-c", f"{self.filled(step.line)}\ncode=$?; pwd > {place}; exit $code"],
             cwd=self.where(step.who),
-            env=self.environment(),
+            env=self.environment(step.who),
             input=f"{asked[2]}\n" if asked else "",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -142,10 +142,13 @@ class Stage:
             line = line.replace("ITERATION", listed.stdout.strip().rpartition("/")[2])
         return line.replace("SHA256", root_of_trust(self.practice / "desk")) if "SHA256" in line else line
 
-    def environment(self) -> dict[str, str]:
-        """Nobody's configuration but the clone's, and this project's commands."""
+    def environment(self, who: str) -> dict[str, str]:
+        """This project's commands, and nobody's configuration but the clone's. Reader and CI have a name."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "HALLMARK_"))}
         own = {"HOME": str(self.home), "PATH": f"{BIN}:{os.environ['PATH']}", "GIT_CONFIG_GLOBAL": os.devnull}
+        if who in ("", "ci"):
+            for role in ("AUTHOR", "COMMITTER"):
+                own |= {f"GIT_{role}_NAME": who or "reader", f"GIT_{role}_EMAIL": f"{who or 'reader'}@example.com"}
         return {**kept, **own, "GIT_CONFIG_NOSYSTEM": "1", "COLUMNS": "200"}
 
 

@@ -41,10 +41,19 @@ def test_the_approver_s_tutorial_goes_as_printed(stage: Stage) -> None:
     assert stage.play(TUTORIALS / "approver.md") > 25
 
 
+def test_the_platform_engineer_s_tutorial_goes_as_printed(stage: Stage) -> None:
+    """To where training begins."""
+    stage.checkout.mkdir()
+    (stage.checkout / "scenarios").symlink_to(ROOT / "scenarios")
+    assert stage.play(TUTORIALS / "platform-engineer.md", before="## Run an iteration") == 26
+
+
 def proposed(practice: Path) -> None:
     """The small desk where `--until proposal` would stop, with a clone for each person."""
     practice.mkdir(parents=True)
-    desk = GovernedDesk(practice, CLUSTER, {**PEOPLE, "linden": "approver,on-call"}).make(stages={"enter": "production"})
+    desk = GovernedDesk(practice, CLUSTER, {**PEOPLE, "linden": "approver,on-call"}).make(
+        stages={"enter": "production"}
+    )
     assert desk.turn().verdict.passed
     desk.propose()
     (practice / "keys").mkdir()

@@ -14,7 +14,7 @@ from tests.acceptance.conftest import ROOT
 from tests.played import Stage
 
 pytestmark = pytest.mark.acceptance
-TUTORIALS = ("domain-owner", "approver")
+TUTORIALS = ("domain-owner", "platform-engineer", "approver")
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
