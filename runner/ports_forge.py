@@ -49,7 +49,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Approver:
-    """Somebody whose last word on a pull request, at the commit that it stands at, is an approval."""
+    """Somebody whose last word on a pull request is an approval of the commit that was asked about."""
 
     login: str
     author: bool = False
@@ -67,8 +67,8 @@ class Forge(Protocol):
         """The pull request of `branch`, which stands at `head`: the open one, or one that was closed or merged with
         this very commit (people have answered it), or a new one."""
 
-    def approvers(self, number: int) -> tuple[Approver, ...]:
-        """Who approved the commit that the pull request stands at, by login. A later word of theirs takes it back."""
+    def approvers(self, number: int, *, head: str) -> tuple[Approver, ...]:
+        """Who approved the pull request's commit `head`, by login. A later word of theirs takes it back."""
 
     def in_team(self, team: str, login: str) -> bool:
         """Whether `login` is in the team `organisation/name`. Raises `ForgeForbidden` where the token may not know."""

@@ -146,12 +146,23 @@ def _unapproved(top: Path, base: str, pull: PullRequest, at: Forge) -> Iterator[
     if text is None:
         yield f"main names no owners: there is no {PLACES[0]}"
         return
-    approvers = [one.login for one in at.approvers(pull.number) if not one.author]
+    approvers = [one.login for one in at.approvers(pull.number, head=pull.head) if not one.author]
     if not approvers:
         yield "nobody has approved it as it stands"
         return
-    left = unapproved(owners.owners_of(text.decode(), paths), approvers, in_team=at.in_team)
+    unseen: set[str] = set()
+
+    def in_team(team: str, login: str) -> bool:
+        try:
+            return at.in_team(team, login)
+        except ForgeForbidden:
+            unseen.add(team)
+            return False
+
+    left = unapproved(owners.owners_of(text.decode(), paths), approvers, in_team=in_team)
     for name in left[:SHOWN_PATHS]:
         yield f"{name}: none of its owners approved ({', '.join(approvers)} did)"
     if left[SHOWN_PATHS:]:
         yield f"and {len(left) - SHOWN_PATHS} files more"
+    if left and unseen:
+        yield f"who is in {', '.join(sorted(unseen))} this token may not ask: name people in {PLACES[0]} (docs/ci.md)"

@@ -236,6 +236,18 @@ def test_a_team_s_member_is_an_owner(origin: Path, server: ForgeServer) -> None:
     ]
 
 
+def test_a_team_that_the_token_may_not_ask_about_approves_nothing(origin: Path, server: ForgeServer) -> None:
+    number = proposed(origin, server)
+    server.add_review(number, "hazel")
+    server.teams["hallmark/domain-owners"], server.may_read_teams = {"hazel"}, False
+    said = run(origin, "preview", str(number), "--start", "preview.yaml").output
+    assert "who is in hallmark/domain-owners this token may not ask" in said
+    assert server.started == []
+    server.add_review(number, "ash")
+    run(origin, "preview", str(number), "--start", "preview.yaml")
+    assert len(server.started) == 1, "a person who is named is enough"
+
+
 def test_owners_by_address_and_paths_without_owners_are_never_approved() -> None:
     owners = {"a": ("ash@example.org",), "b": (), "c": ("@Ash",), "d": ("@org/team",)}
     assert unapproved(owners, ["ash"], in_team=lambda team, login: False) == ("a", "b", "d")

@@ -211,7 +211,8 @@ def test_who_approved_is_who_said_so_last_and_of_this_commit(server: ForgeServer
     server.add_review(number, "elm", "DISMISSED")
     server.add_review(number, "")
     server.add_review(number, "robin")
-    assert forge.approvers(number) == (Approver("ash"), Approver("robin", author=True))
+    assert forge.approvers(number, head=HEAD) == (Approver("ash"), Approver("robin", author=True))
+    assert forge.approvers(number, head="b" * 40) == (Approver("hazel"),)
 
 
 def test_who_is_in_a_team(server: ForgeServer, forge: Forge) -> None:

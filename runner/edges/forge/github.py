@@ -83,7 +83,7 @@ class GitHub:
             )
             return Opened(_pull(found), Written.NEW if made else Written.UNCHANGED)
 
-    def approvers(self, number: int) -> tuple[Approver, ...]:
+    def approvers(self, number: int, *, head: str) -> tuple[Approver, ...]:
         with _told(f"the reviews of the pull request {number}"):
             pull = self._repository.get_pull(number)
             last = {}
@@ -91,9 +91,7 @@ class GitHub:
                 if review.user is not None and review.state in DECIDING:
                     last[review.user.login] = review
             author = pull.user.login if pull.user is not None else ""
-            standing = (
-                login for login, one in last.items() if one.state == "APPROVED" and one.commit_id == pull.head.sha
-            )
+            standing = (login for login, one in last.items() if one.state == "APPROVED" and one.commit_id == head)
             return tuple(Approver(login, author=login == author) for login in sorted(standing))
 
     def in_team(self, team: str, login: str) -> bool:
