@@ -300,3 +300,11 @@ def test_a_promotion_carries_them_and_the_command_shows_them(finished: GovernedD
     assert leaked == []
     (evidence / EvidenceFile.MODEL_CARD).write_text("Forged.")
     assert desk.run("hallmark", "handoff", "support-desk") == shown, "main says it, not the work tree"
+
+
+def test_people_s_headings_come_to_stand_below_the_document_s() -> None:
+    people = "\n# Ours\n\n#1 is no heading\n## Who\n<!-- a note -->\n```\n# a comment\n```\n# More\n"
+    text = whole("<!-- mark -->\n\n# Title\n\n## One\n", title="T", told=STATED, people=people, source="S", since=[])
+    said = text.split("## What people say\n\n")[1]
+    assert said.startswith("#1 is no heading\n### Who\n<!-- a note -->\n```\n# a comment\n```\n## More\n\n## What the")
+    assert "S\n\n### One\n\n## Since then" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from runner.records.handoff import Handoff
@@ -9,24 +10,25 @@ from runner.records.promotion import PromotionRecord
 from runner.rules.handoff.standing import HISTORY, rows_of
 from runner.rules.handoff.words import bullets, code, inline, stated, table
 
+_HEADING = re.compile(r"#{1,5} ")
 NOTHING = "*Nobody has written `handoff.md` yet.*"
 
 
 def whole(
     generated: str, *, title: str, told: Handoff, people: str, source: str, since: Iterable[PromotionRecord]
 ) -> str:
-    """The document. `generated` is the promotion's part as it was made; `source` says where its bytes stand; `since`
-    are the promotions after it."""
+    """The document. `generated` is the promotion's part as it was made, its mark first; `source` says where its bytes
+    stand; `since` are the promotions after it."""
     later = rows_of(since)
     parts = [
         f"# Hand-off: {inline(title)}",
         "## Terms and use",
         bullets(_terms(told)),
         "## What people say",
-        _below(people, by=1) or NOTHING,
+        _below(people) or NOTHING,
         "## What the evidence says",
         source,
-        _below(generated, by=1),
+        _below(generated.partition("\n")[2]),
         "## Since then",
         table(HISTORY, later) if later else "Nothing: it is the last promotion.",
     ]
@@ -50,17 +52,17 @@ def _terms(told: Handoff) -> Iterator[str]:
     yield f"**Personal data:** {stated(told.personal_data)}"
 
 
-def _below(text: str, *, by: int) -> str:
-    """The text under another heading: its title and comments left out, its headings so much lower. What stands in
+def _below(text: str) -> str:
+    """The text under another heading: the title that it begins with left out, its headings one lower. What stands in
     fenced blocks stays as it is."""
-    kept, fenced = [], False
-    for line in text.splitlines():
+    lines, fenced = [], False
+    for line in text.strip().splitlines():
         fenced = fenced != line.startswith("```")
-        if fenced or not line.startswith(("# ", "#", "<!--")):
-            kept.append(line)
-        elif line.startswith("##"):
-            kept.append("#" * by + line)
-    return "\n".join(kept).strip()
+        if fenced or not _HEADING.match(line):
+            lines.append(line)
+        elif lines or not line.startswith("# "):
+            lines.append(f"#{line}")
+    return "\n".join(lines).strip()
 
 
 def told_source(sha256: str, path: str) -> str:
