@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.records.change_review import Overlap
@@ -11,6 +11,7 @@ from runner.records.conversation import last_user_text
 from runner.records.dataset import Example
 from runner.records.terms import JUDGING, SetName
 from runner.records.validation import LeakHow
+from runner.rules.closest import Closest
 from runner.rules.leakage import NEAR, FrozenTexts, Match
 from runner.rules.near_duplicates import leaders
 from runner.rules.review.scenarios import reworded
@@ -26,8 +27,10 @@ def new_scenarios(before: Side, after: Side, cluster: str) -> list[Placed]:
     return [one for name, one in after.scenarios(cluster).items() if reworded(old.get(name), one)]
 
 
-Matches = Mapping[tuple[SetName, str], Match]
-"""By set and new scenario."""
+FRESH = "fresh"
+"""The new and reworded scenarios of sets that are withheld."""
+Matches = Mapping[tuple[str, str], Match]
+"""By set (or `FRESH`) and text."""
 
 
 class Compared(NamedTuple):
@@ -44,60 +47,56 @@ def compared(before: Side, after: Side, cluster: str, gold: Sequence[Example]) -
     new = new_scenarios(before, after, cluster)
     if not new:
         return Compared((), frozenset())
+    old = before.scenarios(cluster)
     standing = _standing(new, before, after, cluster)
-    matches = _matches(new, standing)
-    by_id = {one.scenario.id: one for one in new}
+    matches = Closest(standing).matches([*map(_said, new), *(_said(was) for was in _earlier(new, old))])
     found = [
-        _overlap(by_id[name], after, set_, match.scenario, match.how, match.similarity)
-        for (set_, name), match in matches.items()
-        if match.scenario != name
+        _overlap(one, after, SetName(name), match.scenario, match.how, match.similarity)
+        for name in standing
+        if name != FRESH
+        for one in new
+        if (match := matches.get((name, _said(one)))) is not None and match.scenario != one.scenario.id
     ]
     found += [*_among(new, after), *_in_gold(new, after, gold)]
     ordered = sorted(found, key=lambda one: (not one.leak, -one.similarity, one.scenario, one.other))
-    return Compared(tuple(ordered), frozenset(_hidden(new, matches, standing, before.scenarios(cluster))))
+    return Compared(tuple(ordered), frozenset(_hidden(new, matches, old)))
 
 
-def _standing(new: Sequence[Placed], before: Side, after: Side, cluster: str) -> dict[SetName, FrozenTexts]:
-    """What the new ones are held against, set by set: the scenarios that stay, and what was withheld until now."""
+def _said(one: Placed) -> str:
+    return last_user_text(one.scenario.input)
+
+
+def _earlier(new: Sequence[Placed], old: Mapping[str, Placed]) -> list[Placed]:
+    """What the reworded ones said before."""
+    return [old[one.scenario.id] for one in new if one.scenario.id in old]
+
+
+def _standing(
+    new: Sequence[Placed], before: Side, after: Side, cluster: str
+) -> Mapping[str, Collection[tuple[str, str]]]:
+    """What the new ones are held against, set by set: the scenarios that stay, and what was withheld until now. Its own
+    earlier wording is no other scenario."""
     fresh = {one.scenario.id for one in new}
-    texts: dict[SetName, set[tuple[str, str]]] = defaultdict(set)
+    texts: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for one in after.scenarios(cluster).values():
         if one.scenario.id not in fresh:
-            texts[one.set].add((one.scenario.id, last_user_text(one.scenario.input)))
+            texts[one.set].add((one.scenario.id, _said(one)))
     for one in before.scenarios(cluster).values():
         if one.set in WITHHELD:
-            texts[one.set].add((one.scenario.id, last_user_text(one.scenario.input)))
-    return {name: FrozenTexts.of(found) for name, found in texts.items()}
-
-
-def _matches(new: Sequence[Placed], standing: Mapping[SetName, FrozenTexts]) -> Matches:
-    """Against the scenarios that were there. Its own earlier wording is no other scenario."""
-    return {
-        (name, one.scenario.id): match
-        for name, frozen in standing.items()
-        for one in new
-        if (match := frozen.match(last_user_text(one.scenario.input))) is not None
-    }
-
-
-def _hidden(
-    new: Sequence[Placed], matches: Matches, standing: Mapping[SetName, FrozenTexts], old: Mapping[str, Placed]
-) -> Iterator[str]:
-    fresh = [(one.scenario.id, last_user_text(one.scenario.input)) for one in new if one.set in WITHHELD]
-    withheld = [found for name, found in standing.items() if name in WITHHELD]
-    others = FrozenTexts.of(fresh) if fresh else None
+            texts[one.set].add((one.scenario.id, _said(one)))
     for one in new:
-        name = one.scenario.id
         if one.set in WITHHELD:
-            continue
-        now, was = last_user_text(one.scenario.input), old.get(name)
-        before = last_user_text(was.scenario.input) if was is not None else ""
-        if (
-            any((set_, name) in matches for set_ in WITHHELD)
-            or (others is not None and (others.match(now) or others.match(before)))
-            or (before and any(frozen.match(before) for frozen in withheld))
-        ):
-            yield name
+            texts[FRESH].add((one.scenario.id, _said(one)))
+    return texts
+
+
+def _hidden(new: Sequence[Placed], matches: Matches, old: Mapping[str, Placed]) -> Iterator[str]:
+    """The scenarios of open sets that say, or said, what a withheld one says."""
+    for one in new:
+        was = old.get(one.scenario.id)
+        texts = [_said(one), *([_said(was)] if was is not None else [])]
+        if one.set not in WITHHELD and any((name, text) in matches for name in (*WITHHELD, FRESH) for text in texts):
+            yield one.scenario.id
 
 
 def _among(new: Sequence[Placed], side: Side) -> Iterator[Overlap]:
