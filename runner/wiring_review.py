@@ -55,7 +55,8 @@ def reviewed(
     old = _fork(top, wiring.commit(top, base), new)
     with GitObjects(top) as objects:
         paths = objects.diff(old, new)
-    readers = CommitReader(top, old), CommitReader(top, new)
+    earlier = CommitReader(top, old)
+    readers = earlier, CommitReader(top, new, beside=earlier)
     clusters = _clusters(paths, readers)
     before, after = (_side(reader, clusters) for reader in readers)
     change = Change(base=old, head=new, paths=paths, before=before, after=after, clusters=clusters)

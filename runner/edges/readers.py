@@ -91,7 +91,8 @@ class OverlaidReader:
 class CommitReader:
     """The files of a commit, from git's objects: nothing that lies in a work tree is seen."""
 
-    def __init__(self, repository: Path, revision: str) -> None:
+    def __init__(self, repository: Path, revision: str, *, beside: CommitReader | None = None) -> None:
+        """`beside` is another commit of the same repository: what both hold is read once."""
         commit = resolve(repository, revision)
         if commit is None:
             raise GitError(f"{repository}: there is no commit {revision}")
@@ -100,7 +101,7 @@ class CommitReader:
         self.name = f"commit {commit[:12]}"
         self._ids: dict[str, str] = {}
         self._links: set[str] = set()
-        self._contents: dict[str, bytes] = {}
+        self._blobs: dict[str, bytes] = beside._blobs if beside is not None else {}
         self._list()
 
     def paths(self, prefix: str = "") -> Sequence[str]:
@@ -113,29 +114,30 @@ class CommitReader:
     def read(self, path: str) -> bytes:
         if path not in self._ids:
             raise RecordError("no such file", path=path, hint=f"looked in {self.name}")
-        if path not in self._contents:
+        if self._ids[path] not in self._blobs:
             self._fetch(path.partition("/")[0])
-        return self._contents[path]
+        return self._blobs[self._ids[path]]
 
     def _fetch(self, top: str) -> None:
         """Read every blob below a top folder at once: a process for each file would be slow."""
-        wanted = [path for path in self._ids if path.partition("/")[0] == top]
+        wanted = {name: path for path, name in self._ids.items() if path.partition("/")[0] == top}
+        wanted = {name: path for name, path in wanted.items() if name not in self._blobs}
         done = subprocess.run(
-            ["git", "--no-replace-objects", "-C", str(self.repository), "cat-file", "--batch"],
-            input="".join(f"{self._ids[path]}\n" for path in wanted).encode(),
+            ["git", "--no-replace-objects", "-C", str(self.repository), "cat-file", "--batch", "--buffer"],
+            input="".join(f"{name}\n" for name in wanted).encode(),
             capture_output=True,
             check=False,
         )
         if done.returncode != 0:
             raise GitError(f"git cat-file in {self.repository}: {done.stderr.decode(errors='replace').strip()}")
         at = 0
-        for path in wanted:
+        for name, path in wanted.items():
             end = done.stdout.index(b"\n", at)
             header = done.stdout[at:end].split()
             if len(header) != 3 or header[1] != b"blob":
                 raise GitError(f"{self.name}: the object of {path} is missing")
             at = end + 1 + int(header[2])
-            self._contents[path] = done.stdout[end + 1 : at]
+            self._blobs[name] = done.stdout[end + 1 : at]
             at += 1
 
     def _list(self) -> None:
