@@ -8,7 +8,7 @@ _KEPT = frozenset("\n\u200c\u200d")
 def shown(text: str) -> str:
     """`text` with every control, format, private and unassigned character, and every half of a surrogate pair, written
     out as its code, such as \\u202e."""
-    if text.isascii() and text.replace("\n", "").isprintable():
+    if text.replace("\n", "").isprintable():  # nothing printable is of these
         return text
     return "".join(map(_written, text))
 
