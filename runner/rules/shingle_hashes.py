@@ -80,7 +80,7 @@ def _hash_block(block: Sequence[bytes], size: int) -> tuple[Hashes, Hashes]:
 
 def _hash_words(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Hashes:
     """Of the bytes from each start to its end: b0 + b1 B + b2 B^2 and so on."""
-    longest = 1 << max(len(text), BLOCK).bit_length()
+    longest = 1 << len(text).bit_length()
     powers, inverses = (_powers(base, longest) for base in (BASE, INVERSE))
     running = np.zeros(len(text) + 1, np.uint64)
     np.cumsum(text * powers[: len(text)], out=running[1:])
