@@ -10,6 +10,7 @@ from runner.records.base import Record
 from runner.records.change_review import Direction, SettingChange
 from runner.records.cluster import Cluster
 from runner.records.diversity import DiversityLimits
+from runner.records.fleet import Fleet
 from runner.records.signal_policy import SignalPolicy
 from runner.records.significance import SignificancePolicy
 from runner.records.triggers import trigger_name
@@ -41,7 +42,14 @@ def effective(cluster: Cluster) -> dict[str, Any]:
     said["triggers"] = [
         {"id": trigger_name(one), **one.model_dump(mode="json", exclude={"kind", "of"})} for one in cluster.triggers
     ]
+    said["fleet"] = _fleet(cluster.place)
     return said | {name: block.model_dump(mode="json") for name, block in blocks.items()}
+
+
+def _fleet(place: Fleet) -> dict[str, Any]:
+    """Every field, said or not; the boundary as a list of one or none: another in its place is one that is gone."""
+    said: dict[str, Any] = {"runner": [], "hosts": [], "serves_in": [], "capacity": "", "exports": []}
+    return said | place.model_dump(mode="json") | {"boundary": [place.boundary] if place.boundary else []}
 
 
 def flat(value: Any, path: str = "") -> Flat:
