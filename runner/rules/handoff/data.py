@@ -113,6 +113,7 @@ def sweep(made: Made) -> str:
     said = [f"The curve: {found.shape}. Chosen: {code(found.chosen)}.", inline(found.explanation)]
     if found.fragility and found.fragility.words not in found.explanation:
         said.append(inline(found.fragility.words))
+    said.append("`sweep.svg` in the same evidence draws it to scale, the targeted capabilities and the others apart.")
     return "\n\n".join([*said, drawn, table(head, rows)])
 
 
