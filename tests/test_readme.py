@@ -21,7 +21,15 @@ from types import ModuleType
 import pytest
 
 from runner.errors import ExitCode
-from tests import test_attack, test_cli_stages, test_evaluate_page, test_judges_served, test_triage_command
+from tests import (
+    test_adopt_page,
+    test_attack,
+    test_cli_stages,
+    test_evaluate_page,
+    test_judges_served,
+    test_s3_remote,
+    test_triage_command,
+)
 from tests.acceptance import test_collapse
 from tests.acceptance import test_handoff as acceptance_handoff
 from tests.acceptance import test_readme as acceptance
@@ -55,12 +63,16 @@ class Elsewhere:
     why: str
 
 
+ADOPT = Elsewhere("test_the_hour_as_printed", "one after the other, with an origin")
+ONE_FILE = Elsewhere("test_the_five_commands_on_one_file", "the five run as one script")
+IMPORT = Elsewhere("test_every_import_as_printed", "one after the other, beside the files that they name")
 FIVE = Elsewhere("test_the_five_commands_make_a_cluster_of_a_users_own_files", "the five run as one script")
 STAGES = Elsewhere("test_from_shadow_to_production_and_back", "the same steps over days of traffic, other sequences")
 AUDIT = Elsewhere("test_an_auditor_needs_nothing_but_the_page", "the page's block is run as one script")
 TRIAGE = Elsewhere("test_the_commands_of_the_page", "one after the other, with a candidate for each ID")
 EVALUATE = Elsewhere("test_the_commands_of_the_page_on_evaluation", "one after the other, with models in memory")
 REMADE = Elsewhere("test_the_three_commands_of_a_hand_off", MINUTES)
+REMOTE = Elsewhere("test_the_page_s_remote_is_made_as_printed", "with the address of a server that the test starts")
 RUNS: dict[str, Run | Elsewhere] = {
     # what is typed in this repository
     "make demo": Elsewhere("test_make_demo_as_printed", MINUTES),
@@ -120,6 +132,9 @@ RUNS: dict[str, Run | Elsewhere] = {
     # docs/triggers.md
     "hallmark triggers support-desk": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
     "hallmark triggers --all --queue": Run("finished", r"\Asupport-desk: against support-desk-\w+, at \d{4}-"),
+    # docs/remotes.md
+    "dvc remote add --default cloud s3://desk-data/store": REMOTE,
+    "dvc remote modify cloud endpointurl https://s3.example.com": REMOTE,
     # docs/triage.md
     "hallmark triage CLUSTER": TRIAGE,
     "hallmark triage CLUSTER --json": TRIAGE,
@@ -159,6 +174,15 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark import labelled --cluster routing --base ../base.csv --gold ../gold.csv --traffic ../traffic.csv "
     "--core ../core.csv --dev ../dev.csv --heldout ../heldout.csv": FIVE,
     'git add --all && git commit --message "The first benchmark"': FIVE,
+    # docs/adopt.md and docs/imports.md
+    "hallmark import labelled ../messages.csv --cluster routing": ONE_FILE,
+    "hallmark init desk --answers answers.yaml": ADOPT,
+    "git remote add origin ../origin.git": ADOPT,
+    "git push --quiet origin main": ADOPT,
+    "hallmark policy lint": ADOPT,
+    "hallmark import instructlab taxonomy --cluster handbook --origin human": IMPORT,
+    "hallmark import promptfoo promptfooconfig.yaml --cluster answers --origin human": IMPORT,
+    "hallmark import lm-eval spokes.yaml --cluster trivia --origin human": IMPORT,
     "hallmark iterate routing": Elsewhere("test_the_five_commands_as_printed", MINUTES),
     # docs/staging.md: later steps need days of traffic between them
     "hallmark propose support-desk --stage canary --traffic results.jsonl --ci-key ~/.ssh/ci": STAGES,
@@ -271,11 +295,13 @@ def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
         sys.modules[__name__],
         acceptance,
         acceptance_handoff,
+        test_adopt_page,
         test_collapse,
         test_attack,
         test_cli_stages,
         test_evaluate_page,
         test_judges_served,
+        test_s3_remote,
         test_triage_command,
     )
     assert any(callable(getattr(room, run.test, None)) for room in rooms), run.test

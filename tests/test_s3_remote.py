@@ -23,9 +23,11 @@ from runner.rules.doctor.findings import Level
 from tests import dvc_fixture, s3_fixture
 from tests.dvc_fixture import ADAPTER, FILES, GOLD, RECORDED, ROWS, STORED, TWINS, VALID, brought, md5
 from tests.governed_desk import BIN
+from tests.printed import block_with
 from tests.promotion_fixture import World
 from tests.s3_fixture import ROOT, Server, be
 
+PAGE = Path(__file__).parents[1] / "docs" / "remotes.md"
 WEIGHTS = FILES["adapter_model.safetensors"]
 
 
@@ -91,6 +93,20 @@ def test_a_tampered_object_is_refused(desk: Path, server: Server) -> None:
     finally:
         for data in (WEIGHTS, TWINS[0], ROWS):
             server.put(md5(data), data)
+
+
+def test_the_page_s_remote_is_made_as_printed(desk: Path, server: Server) -> None:
+    """The commands of docs/remotes.md, with this server's address and bucket; then something goes there."""
+    printed = block_with(PAGE, "dvc remote add")
+    for command in printed[:2]:
+        words = command.replace("s3://desk-data/", f"s3://{s3_fixture.BUCKET}/").replace(
+            "https://s3.example.com", server.url
+        )
+        done = subprocess.run([BIN / "dvc", *words.split()[1:]], cwd=desk, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert printed[2:] == ["hallmark doctor"]
+    assert DvcObjects.of_work_tree(desk).remote == ("cloud", ROOT)
+    assert dvc_data.fetch_all(desk, [desk / GOLD])[0].read_bytes() == TWINS[0]
 
 
 @pytest.mark.acceptance

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.edges.doctor.asking import ask_git
-from runner.errors import EdgeError, RecordError
+from runner.errors import EdgeError
 from runner.rules.doctor.facts import Forge
 from runner.rules.doctor.findings import Unseen
 
@@ -24,6 +24,8 @@ CHECK = ".github/workflows/check.yaml"
 _ORIGIN = re.compile(
     r"(?:\w+://(?:[^@/]*@)?|(?:[^@/]*@)?)(?P<host>[\w.-]+)(?::\d+)?[:/](?P<path>[^/]+/.+?)(?:\.git)?/?\Z"
 )
+REQUIRED = ("gate", "records")
+"""Jobs of that workflow: the verdict, and the files. What only tells people something need not pass."""
 MOST = 2**20
 """Bytes of an answer."""
 
@@ -80,11 +82,12 @@ def _get(path: str, token: str, timeout_s: float) -> Any:
 
 
 def _wanted(top: Path) -> tuple[str, ...]:
-    """The names of the checks that the workflow `check` gives to a pull request."""
+    """Of the checks that have to pass, those that the workflow `check` has, by their names."""
     import yaml
 
     try:
         jobs = yaml.safe_load((top / CHECK).read_bytes())["jobs"]
-        return tuple(sorted(str(job.get("name", name)) for name, job in jobs.items()))
-    except (OSError, yaml.YAMLError, RecordError, KeyError, TypeError, AttributeError):
-        return ("gate",)
+        names = {str(job.get("name", name)) for name, job in jobs.items()}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return REQUIRED[:1]
+    return tuple(name for name in REQUIRED if name in names)
