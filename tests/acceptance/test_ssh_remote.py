@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from runner.edges import dvc_data, dvc_run
+from runner import wiring_doctor
+from runner.edges import dvc_data, dvc_remote, dvc_run
 from runner.edges.dvc_lock import locked
 from runner.edges.dvc_objects import DvcObjects
 from runner.errors import DataError
 from runner.rules.canonical import sha256, tree_digest
+from runner.rules.doctor.findings import Level
 from tests import dvc_fixture
 from tests.acceptance import ssh_server
 from tests.acceptance.conftest import hallmark
@@ -101,12 +105,51 @@ def test_a_tampered_remote_is_refused(home: Path) -> None:
     assert {path.name for path in (desk / HOME).rglob("*") if path.is_file()} == {".gitignore", "gold.jsonl.dvc"}
 
 
-def test_a_server_that_is_gone_is_a_clear_error(home: Path, server: ssh_server.Server) -> None:
+def test_a_server_that_is_gone_or_silent_is_a_clear_error(
+    home: Path, server: ssh_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk = home / "desk"
     local = desk / ".dvc" / "config.local"
-    local.write_text(local.read_text().replace(f":{server.port}/", ":1/"))
-    with pytest.raises(DataError, match=r"the remote ssh://.* cannot be read"):
+    text = local.read_text()
+    local.write_text(text.replace(f":{server.port}/", ":1/"))
+    with pytest.raises(DataError, match=r"the remote ssh://.* cannot be reached: .*Connect call failed"):
         dvc_data.fetch_all(desk, [desk / GOLD])
+    monkeypatch.setitem(dvc_remote.SSH_LIMITS, "connect_timeout", 1)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        local.write_text(text.replace(f":{server.port}/", f":{silent.getsockname()[1]}/"))
+        with pytest.raises(DataError, match="no answer in time"):
+            dvc_data.fetch_all(desk, [desk / GOLD])
+
+
+def test_a_key_that_the_server_does_not_know_is_told_so(home: Path, tmp_path: Path) -> None:
+    """Reading through our own objects and writing through DVC."""
+    desk, stranger = home / "desk", tmp_path / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(stranger)], check=True)
+    local = desk / ".dvc" / "config.local"
+    local.write_text(re.sub(r"keyfile = .*", f"keyfile = {stranger}", local.read_text()))
+    with pytest.raises(DataError, match=r"the remote ssh://.* cannot be reached: access is denied"):
+        dvc_data.fetch_all(desk, [desk / GOLD])
+    put(desk / GOLD, b'{"another": 1}\n')
+    dvc_data.track(desk, [desk / GOLD])
+    with pytest.raises(DataError, match=r"the remote ssh://.* cannot be reached: access is denied"):
+        dvc_data.publish(desk, [desk / GOLD])
+
+
+def test_what_the_doctor_says(home: Path, server: ssh_server.Server) -> None:
+    desk = home / "desk"
+    before = sorted((home / "store").rglob("*"))
+    (found,) = (one for one in wiring_doctor.examine(desk, desk) if one.check == "remote")
+    assert (found.level, "was written to, read and cleared" in found.what) == (Level.OK, True), found
+    assert [path for path in sorted((home / "store").rglob("*")) if path.is_file()] == [
+        path for path in before if path.is_file()
+    ]
+    local = desk / ".dvc" / "config.local"
+    local.write_text(local.read_text().replace(f":{server.port}/", ":1/"))
+    (found,) = (one for one in wiring_doctor.examine(desk, desk) if one.check == "remote")
+    assert found.level is Level.PROBLEM
+    assert found.fix == "ssh-add -l"
 
 
 def test_an_adapter_for_serving_comes_over_ssh(server: ssh_server.Server, tmp_path: Path) -> None:
