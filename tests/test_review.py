@@ -15,10 +15,12 @@ from markdown_it import MarkdownIt
 from runner import wiring_review
 from runner.cli.main import group
 from runner.edges.simulated_models import SimulatedModels
+from runner.edges.yaml_files import dump, load
 from runner.errors import ExitCode, GitError
 from runner.records.change import ChangeClass
 from runner.records.change_review import ChangeReview, Direction, Place, Refusal, ScenarioChange, What
 from runner.records.cluster import Cluster
+from runner.records.dataset import Example
 from runner.records.scenario import SetName
 from runner.records.validation import LeakHow
 from runner.rules.review.annotations import MOST, commands
@@ -211,8 +213,11 @@ def test_every_number_and_switch_of_a_cluster_has_a_direction_or_is_meant_to_hav
         "gate": {"thresholds": {"composite": 0.8, "heldout": 0.8}, "max_general_drop": 0.1},
         "human_floor": 0.25,
         "evaluation": {"general": [{"task": "arc"}]},
-        "triggers": [{"kind": "age", "days": 90}, {"kind": "real-data", "of": "gold", "rows": 200}]
-        + [{"kind": "score-drop", "drop": 0.05}],
+        "triggers": [
+            {"kind": "age", "days": 90},
+            {"kind": "real-data", "of": "gold", "rows": 200},
+            {"kind": "score-drop", "drop": 0.05},
+        ],
         "triage": {"required": "sample", "sample": 0.5, "max_error_rate": 0.1, "signed": True}
         | {"double": 0.2, "min_kappa": 0.4},
     }
@@ -453,6 +458,53 @@ def test_stored_answers_are_graded_again_by_the_new_rubric(desk: Path) -> None:
     assert len(core.gained) == core.passed_after - core.passed_before
     assert core.lost == ()
     assert {one.set for one in found.sets} <= {SetName.CORE, SetName.DEV, SetName.REPRESENTATIVE}
+
+
+def gold_rows(desk: Path) -> list[Example]:
+    data = (desk / "clusters" / desk_repository.CLUSTER / "data" / "gold.jsonl").read_text()
+    return [Example.model_validate_json(line) for line in data.splitlines()]
+
+
+def test_a_new_scenario_that_training_data_have_is_told_of_with_its_closest_row(desk: Path) -> None:
+    """Each of them, also where one row is nearer to another new scenario; text of no new one is looked for."""
+    home = f"scenarios/{desk_repository.CLUSTER}/dev"
+    template = load((desk / home / "dev-login-00.yaml").read_bytes(), path="dev").value
+    said = next(text for row in gold_rows(desk) if len((text := row.input[-1].content).split()) > 5)
+    row = next(one for one in gold_rows(desk) if one.input[-1].content == said)
+    for name, text in (("dev-new-1", said), ("dev-new-2", f"{said} now"), ("dev-new-3", "nothing of the kind at all")):
+        value = {**template, "id": name, "input": [{"role": "user", "content": text}]}
+        (desk / home / f"{name}.yaml").write_bytes(dump(value))
+    review = reviewed(desk)
+    git(desk, "reset", "--quiet", "--hard", "HEAD^1")
+    found = {one.scenario: one for one in review.overlaps if one.other.startswith("gold/")}
+    assert set(found) == {"dev/dev-new-1", "dev/dev-new-2"}
+    assert {one.other for one in found.values()} == {f"gold/{row.id}"}
+    assert (found["dev/dev-new-1"].how, found["dev/dev-new-1"].similarity) == (LeakHow.EXACT, 1.0)
+    assert found["dev/dev-new-2"].similarity < 1.0
+    assert review.without_gold == ()
+    assert not any(one.leak for one in found.values()), "people may train on what dev asks"
+
+
+def test_a_held_out_scenario_that_training_data_have_is_a_leak_and_is_not_quoted(desk: Path) -> None:
+    home = f"scenarios/{desk_repository.CLUSTER}/heldout"
+    row = max(gold_rows(desk), key=lambda one: len(one.input[-1].content))
+    path = min((desk / home).glob("*.yaml"))
+    change(desk, path.relative_to(desk).as_posix(), input=[{"role": "user", "content": row.input[-1].content}])
+    review = reviewed(desk)
+    git(desk, "reset", "--quiet", "--hard", "HEAD^1")
+    (found,) = (one for one in review.overlaps if one.other == f"gold/{row.id}")
+    assert (found.scenario, found.leak) == (f"heldout/{path.stem}", True)
+    assert row.input[-1].content not in whole(review)
+
+
+def test_without_the_training_data_at_hand_it_says_so(desk: Path, tmp_path: Path) -> None:
+    light = tmp_path / "light"
+    git(tmp_path, "clone", "--quiet", str(desk), str(light))
+    home = f"scenarios/{desk_repository.CLUSTER}/core"
+    change(light, f"{home}/core-login-00.yaml", input=[{"role": "user", "content": "Something new."}])
+    review = reviewed(light)
+    assert review.without_gold == (desk_repository.CLUSTER,)
+    assert "Not compared with the training data" in markdown(review)
 
 
 def test_the_incumbent_is_asked_what_is_new(desk: Path) -> None:

@@ -12,7 +12,7 @@ from runner.records.dataset import Example
 from runner.records.terms import JUDGING, SetName
 from runner.records.validation import LeakHow
 from runner.rules.closest import Closest
-from runner.rules.leakage import NEAR, FrozenTexts, Match
+from runner.rules.leakage import NEAR, Match
 from runner.rules.near_duplicates import leaders
 from runner.rules.review.scenarios import reworded
 from runner.rules.review.side import WITHHELD, Placed, Side
@@ -111,15 +111,20 @@ def _among(new: Sequence[Placed], side: Side) -> Iterator[Overlap]:
 
 
 def _in_gold(new: Sequence[Placed], side: Side, gold: Sequence[Example]) -> Iterator[Overlap]:
-    if not gold:
-        return
-    by_id: Mapping[str, Placed] = {one.scenario.id: one for one in new}
-    best: dict[str, Overlap] = {}
-    frozen = FrozenTexts.of((name, last_user_text(one.scenario.input)) for name, one in by_id.items())
-    for leak in frozen.leaks(gold):
-        fresh = _overlap(by_id[leak.scenario], side, None, leak.candidate, leak.how, leak.similarity)
-        best[leak.scenario] = max(best.get(leak.scenario, fresh), fresh, key=lambda one: one.similarity)
-    yield from best.values()
+    """Of each new one the closest row of `gold`, every message of which is looked at: what a row says is not only its
+    closest scenario's matter."""
+    rows: dict[str, str] = {}
+    for row in gold:
+        for message in row.input:
+            rows.setdefault(message.content, row.id)
+    matches = Closest({one.scenario.id: [(one.scenario.id, _said(one))] for one in new}).matches(rows)
+    closest: dict[str, tuple[Match, str]] = {}
+    for (name, text), match in sorted(matches.items(), key=lambda found: (-found[1].similarity, rows[found[0][1]])):
+        closest.setdefault(name, (match, rows[text]))
+    for one in new:
+        if one.scenario.id in closest:
+            match, row_id = closest[one.scenario.id]
+            yield _overlap(one, side, None, row_id, match.how, match.similarity)
 
 
 def _overlap(one: Placed, side: Side, name: SetName | None, other: str, how: LeakHow, similarity: float) -> Overlap:
