@@ -33,13 +33,7 @@ def typed(script: list[str], cwd: Path, *, code: int = 0) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
         cwd=cwd,
-        env={
-            **os.environ,
-            **WHO,
-            "HOME": str(cwd),
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-        },
+        env={**os.environ, **WHO, **own},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
