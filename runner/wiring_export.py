@@ -13,7 +13,7 @@ from runner import wiring_gate
 from runner.edges.adapter_store import deliver
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.files import write_file
-from runner.edges.forbidden_texts import ForbiddenTexts, strings
+from runner.edges.forbidden_texts import ForbiddenTexts
 from runner.errors import DataError, RecordError
 from runner.promotion.export import Chosen, chosen
 from runner.promotion.updates import MAIN
@@ -76,8 +76,8 @@ class Boundary:
             corpus = Corpus(chain(self._prompts(texts), texts.beside()), allowed=self._known())
             found = scan_export(files, corpus, known=self._known())
         else:
-            corpus = Corpus(self._prompts(texts), allowed=self._said(), names=False)
-            known = self._digests()
+            corpus = Corpus(self._prompts(texts), allowed=self._said(texts), names=False)
+            known = self._digests(texts)
             found = [one for name, data in files.items() for one in scan_document(name, data, corpus, known=known)]
         return verdict_of(found), _missing(texts, partial)
 
@@ -110,16 +110,18 @@ class Boundary:
         words = {one.cluster, promoted.commit, promoted.verified_at, cluster.serving.currency}
         return frozenset(digests | words | names)
 
-    def _digests(self) -> frozenset[str]:
-        """Every digest that the promotion names, wherever."""
-        said = (strings(data, path=name) for name, data in self.chosen.promoted.evidence.items())
-        return frozenset({one for found in said for one in found if _hex(one)}) | self._known()
+    def _digests(self, texts: ForbiddenTexts) -> frozenset[str]:
+        """Every digest that main's files of the cluster or its ledger name: a document names some of them."""
+        entries = self._sources.chain(self.chosen.cluster.id).history.entries
+        named = {digest for entry in entries for digest in (*entry.inputs.values(), *entry.outputs.values())}
+        return frozenset({one for one in texts.beside() if _hex(one)} | named | self._known())
 
-    def _said(self) -> frozenset[str]:
-        """What a document may say of the cluster: what its reviewed file says of itself."""
+    def _said(self, texts: ForbiddenTexts) -> frozenset[str]:
+        """What a document may call things: the cluster's own words of itself, its iterations and scenarios' ids."""
         cluster = self.chosen.cluster
         names = {capability.id for capability in cluster.capabilities} | {one.title for one in cluster.capabilities}
-        return self._known() | names | {cluster.title, cluster.id, self.chosen.promoted.record.run.iteration}
+        iterations = {entry.iteration for entry in self._sources.chain(cluster.id).history.entries}
+        return frozenset({cluster.title, *names, *iterations, *texts.ids()} | self._known())
 
 
 def verdict_of(found: Sequence[Finding]) -> Verdict:

@@ -34,6 +34,11 @@ class ForbiddenTexts:
         for folder in (f"clusters/{self._cluster}", "rubrics", "policy/trust.yaml"):
             yield from self._below(folder)
 
+    def ids(self) -> Iterator[str]:
+        """What the cluster's scenarios are called."""
+        for path in self._git.files(self._commit, f"scenarios/{self._cluster}"):
+            yield path.rpartition("/")[2].removesuffix(".yaml")
+
     def data(self) -> Iterator[str]:
         """Every string of the rows behind the cluster's data pointers."""
         home = f"clusters/{self._cluster}/data"
@@ -69,7 +74,7 @@ class ForbiddenTexts:
 def strings(data: bytes, *, path: str) -> Iterator[str]:
     """Every string of a file: of YAML, JSON and JSON lines the leaves, of other text the lines."""
     try:
-        if path.endswith((".yaml", ".lock")):
+        if path.endswith((".yaml", ".lock", ".dvc")):
             yield from leaves(load(data, path=path, max_bytes=LARGEST).value)
             return
         if path.endswith((".json", ".dsse.json")):
@@ -84,7 +89,7 @@ def strings(data: bytes, *, path: str) -> Iterator[str]:
             data = data_after.encode()
     except (HallmarkError, ValueError):
         pass  # what it is not, it still says as text
-    if not path.endswith((".svg", ".html", ".dvc")):
+    if not path.endswith((".svg", ".html")):
         yield from (line.strip() for line in data.decode(errors="replace").splitlines() if line.strip())
 
 

@@ -23,6 +23,8 @@ LARGEST_FIGURE = 10**9
 TOGETHER = "several fields together"
 _LONG = re.compile(r"[A-Za-z0-9+/=_~.-]{20,}")
 _DIGEST = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[0-9a-f]{12})(?![0-9A-Za-z])")
+_DECIMAL = re.compile(r"(?<![\w.])[+-]?\d{0,3}\.\d{1,6}%?(?![\w.])")
+"""A figure between words, which two of beside one another look like a telephone number."""
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 
 
@@ -102,7 +104,7 @@ def _joined(each: Mapping[Said, str]) -> list[str]:
 
 def kinds(text: str) -> Iterator[str]:
     """The kinds of personal data and secrets in a text."""
-    plain = legible(text)
+    plain = _DECIMAL.sub(" ", legible(text))
     yield from (f"has personal data or a key ({kind})" for kind in redact(plain).counts)
     yield from ("has what looks like a secret",) * any(_random(one) for one in _LONG.findall(plain))
 
