@@ -187,7 +187,7 @@ def test_a_forge_s_files_are_those_of_its_templates(home: Path, forge: str) -> N
 def test_every_file_of_a_workspace_can_be_changed_through_the_gate(home: Path) -> None:
     layout = new_workspace.layout("github", new_workspace.NO_OWNERS)
     unknown = {name for name in layout if class_of(name) is None}
-    assert unknown <= {"clusters/.gitkeep", "policy/.gitkeep", ".dvc/plots/ratio.json"}
+    assert unknown == {"clusters/.gitkeep", "policy/.gitkeep"}
 
 
 def test_a_forge_that_is_not_known_is_refused(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from tests.printed import block_with, commands
 
 pytestmark = pytest.mark.acceptance
 README = ROOT / "README.md"
+ADOPT = ROOT / "docs" / "adopt.md"
 BIN = Path(sys.executable).parent
 
 
@@ -80,3 +82,20 @@ def test_the_five_commands_as_printed(tmp_path: Path) -> None:
     done = typed("\n".join(script), cwd=tmp_path, home=tmp_path)
     assert done.returncode == ExitCode.WAITING
     assert "9/13  triage       waits for people" in done.stdout
+
+
+def test_the_five_commands_on_one_file_as_printed(tmp_path: Path) -> None:
+    """From one labelled file of real texts, divided here, to the same gate."""
+    (tmp_path / "parts").mkdir()
+    rows: list[tuple[str, ...]] = []
+    for part in write_parts(tmp_path / "parts").values():
+        with Path(part).open(newline="", encoding="utf-8") as file:
+            rows += [tuple(row) for row in csv.reader(file)][1:]
+    with (tmp_path / "messages.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *dict.fromkeys(rows)])
+    script = block_with(ADOPT, "hallmark iterate routing")
+    assert len(script) == 5
+    done = typed("\n".join(script), cwd=tmp_path, home=tmp_path)
+    assert done.returncode == ExitCode.WAITING
+    assert "9/13  triage       waits for people" in done.stdout
+    assert "candidates wait for people" in done.stdout

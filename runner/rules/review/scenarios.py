@@ -18,6 +18,7 @@ NAMED = {
     "severity": "severity",
     "origin": "origin",
     "rubric": "rubric",
+    "source": "where it was found",
 }
 TEXTS = {"objective": "what it tests", "reference": "the right answer"}
 LISTS = {"pass_criteria": "what makes it pass", "fail_criteria": "what makes it fail"}

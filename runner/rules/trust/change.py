@@ -52,7 +52,8 @@ _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
     (
         ChangeClass.CODE,
         re.compile(
-            r"(?:runner|tests|benchmarks|\.github|\.ci)/.+|\.dvc/(?:config|\.gitignore)\Z|(?:dvc|params)\.yaml\Z"
+            r"(?:runner|tests|benchmarks|\.github|\.gitlab|\.forgejo|\.ci)/.+|\.gitlab-ci\.yml\Z"
+            r"|\.dvc/(?:config|\.gitignore|plots/[^/]+\.json)\Z|(?:dvc|params)\.yaml\Z"
             r"|(?:Makefile|pyproject\.toml|constraints[^/]*\.txt|\.gitignore|\.gitattributes|\.dvcignore"
             r"|\.pre-commit-(?:config|hooks)\.yaml|\.python-version)\Z"
         ),
