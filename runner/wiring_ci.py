@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -20,18 +20,15 @@ from runner.ports import Reader
 from runner.promotion.candidacy import CandidacyState, candidacy
 from runner.records.ci_plan import CiPlan, PlannedCluster
 from runner.records.cluster import Cluster
+from runner.records.ledger import EntryKind
 from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import digest
-from runner.rules.ci_plan import Inputs, concerned, reasons, runner_labels
+from runner.rules.ci_plan import ENDS, Inputs, concerned, overtaken, reasons, runner_labels
 from runner.rules.judges.identity import judges_digest
 from runner.workspace import Workspace
 
 TOLD_APART = frozenset({"rubrics", "judges"})
 """Digests of a workspace over several files, each of which is told of by itself."""
-ENDS = frozenset({"promoted"})
-"""What promotions leave: it is pinned, and starts nothing."""
-
-
 ASKED = "every cluster is asked for"
 UNKNOWN = "nothing is known of what main was before ({})"
 
@@ -52,12 +49,13 @@ def plan(path: Path, base: str | None, head: str = "HEAD") -> CiPlan:
     was = CommitReader(top, old) if old else None
     touched = concerned(paths, names)
     unknown = "" if old else UNKNOWN.format(base or "no commit is named") if base is not None else ASKED
-    unfinished = Unfinished(wiring_gate.room(top, with_bytes=False), new)
+    undone = Undone(wiring_gate.room(top, with_bytes=False), new, now)
     known, found = workspaces.clusters(was) if was else (), []
     for name in names:
-        after = _inputs(now, name) if was and name in touched else None
-        before = _inputs(was, name) if was and after is not None and name in known else None
-        said = reasons(name, paths=paths, before=before, after=after, left=unfinished.of(name))
+        changed = was is not None and name in touched
+        before = _inputs(was, name) if was and changed and name in known else None
+        after = undone.inputs(name) if changed else None
+        said = reasons(name, paths=paths, before=before, after=after, left=undone.of(name))
         said = (unknown, *said) if unknown else said
         if said:
             found.append(PlannedCluster(cluster=name, runner=runner_labels(_cluster(now, name)), reasons=said))
@@ -66,7 +64,8 @@ def plan(path: Path, base: str | None, head: str = "HEAD") -> CiPlan:
 
 def _inputs(reader: Reader, cluster: str) -> Inputs:
     try:
-        return Inputs(_digests(workspaces.load(reader, cluster, parse=parse)))
+        space = workspaces.load(reader, cluster, parse=parse)
+        return Inputs(_digests(space), pins=space.digests)
     except RecordError as error:
         return Inputs(problem=str(error).splitlines()[0])
 
@@ -83,29 +82,49 @@ def _digests(space: Workspace) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True)
-class Unfinished:
-    """What CI left in the middle, by the ledger and the branches as they were fetched last."""
+class Undone:
+    """What earlier jobs left undone, by the ledger and the branches as they were fetched last."""
 
     room: wiring_gate.Room
     main: str
+    tree: Reader
+    _read: dict[str, Inputs] = field(default_factory=dict)
+
+    def inputs(self, cluster: str) -> Inputs:
+        """The cluster's on main."""
+        if cluster not in self._read:
+            self._read[cluster] = _inputs(self.tree, cluster)
+        return self._read[cluster]
 
     @cached_property
     def _ledger(self) -> str | None:
         return self.room.tip(LEDGER)
 
     def of(self, cluster: str) -> str:
-        """The cluster's last iteration, if it neither waits for people nor is refused nor is over; empty for none."""
+        """Why the cluster's last iteration can go on, or another is to begin; empty where it waits for people, was
+        refused or is over, and main is as it began with. Of a cluster that was never iterated nothing is known."""
         history = History.from_entries(cluster, self.room.ledger.read_at(self._ledger, cluster))
         iteration = history.current
         run = history.runs[iteration] if iteration else None
         if iteration is None or run is None:
             return ""
+        pinned = next(one.inputs for one in reversed(history.entries) if one.kind is EntryKind.QUEUED)
+        ahead = overtaken(iteration, pinned, self.inputs(cluster))
+        if ahead:
+            return ahead
         if run.bundled:
             return f"{iteration} is at its bundle and not proposed" if self._due(cluster) else ""
-        if not run.in_flight or (run.last is not None and not run.last.verdict.passed):
+        if not run.in_flight:
             return ""
+        if run.last is not None and not run.last.verdict.passed:
+            return f"people decided on the candidates of {iteration}" if self._decided(cluster, iteration) else ""
         left = f"was left before {history.next_phase(iteration)}"
         return f"{iteration} {left if run.passed else 'is queued'}"
+
+    def _decided(self, cluster: str, iteration: str) -> bool:
+        """Whether main has decisions: of an iteration that waits for them, as far as the ledger knows."""
+        home = f"clusters/{cluster}/triage/{iteration}"
+        return any(self.room.repository.files(self.main, path) for path in (f"{home}.yaml", home))
 
     def _due(self, cluster: str) -> bool:
         """Whether it is to be proposed: where its branch holds another's proposal, people have to act."""

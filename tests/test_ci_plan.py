@@ -147,12 +147,35 @@ def test_what_the_ledger_has_unfinished_starts_though_nothing_changed(fleet: Pat
         extend(store, "desk", draft)
 
     assert planned(fleet, base="HEAD") == {}
-    say(EntryKind.QUEUED)
+    say(EntryKind.QUEUED, inputs=wiring.workspace(fleet, "desk").digests)
     assert planned(fleet, base="HEAD") == {"desk": ("desk-1 is queued",)}
     say(EntryKind.PHASE, phase="intake", verdict=Verdict())
     assert planned(fleet, base="HEAD") == {"desk": ("desk-1 was left before ingest",)}
     say(EntryKind.PHASE, phase="ingest", verdict=Verdict(outcome=Outcome.WAIT))
     assert planned(fleet, base="HEAD") == {}, "people are asked, and a job would only wait"
+    put(fleet, "clusters/desk/triage/desk-1.yaml", b"cluster: desk\niteration: desk-1\ndecisions: []\n")
+    commit(fleet, "People decide")
+    reason = {"desk": ("people decided on the candidates of desk-1",)}
+    assert planned(fleet) == reason
+    assert planned(fleet, base="HEAD") == reason, "also where the job of their merge died before it began"
+
+
+def test_what_main_gained_and_no_iteration_began_with_starts_later(fleet: Path) -> None:
+    """The job of an earlier push died before it entered anything into the ledger."""
+    pins = {**wiring.workspace(fleet, "desk").digests, "promoted": "a" * 64}
+
+    def draft(history: History) -> Entry:
+        return Entry(cluster="desk", sequence=1, previous=None, kind=EntryKind.QUEUED, iteration="desk-1", inputs=pins)
+
+    extend(wiring.ledger_store(fleet), "desk", draft)
+    assert planned(fleet, base="HEAD") == {"desk": ("desk-1 is queued",)}, "what was promoted since starts nothing"
+    put_scenario(fleet, SetName.CORE, "core-refunds-9", text="Is my money on its way?")
+    change(fleet, review_fixture.RUBRIC, title="Only the right label")
+    commit(fleet, "Its job dies")
+    put(fleet, "docs/page.md", b"Words.\n")
+    commit(fleet, "A page")
+    said = "no iteration has begun with these yet, after desk-1: rubrics, scenarios core"
+    assert planned(fleet) == {"desk": (said,)}
 
 
 def test_the_runner_is_the_one_that_the_cluster_declares(fleet: Path) -> None:

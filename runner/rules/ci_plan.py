@@ -1,8 +1,9 @@
 """Which clusters CI iterates after main moved from one commit to another, and why.
 
 A cluster is iterated where intake would pin something else than before, where people decided on its candidates, where
-the program changed, and where the ledger has an iteration that was queued or left in the middle. How a file is laid out
-pins nothing. What is promoted starts nothing: a merged promotion is the end of an iteration.
+the program changed, and where the ledger says that an earlier job did not get so far: its iteration was left in the
+middle, or is pinned to what main no longer has. How a file is laid out pins nothing. What is promoted starts nothing: a
+merged promotion is the end of an iteration.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ _OUTPUT = re.compile(r"(?:promotions|run|evaluations|escalations)/|handoff\.md\Z
 _DECIDED = re.compile(r"clusters/(?P<cluster>[^/]+)/triage/(?P<iteration>[^/]+?)(?:\.yaml\Z|/)")
 _SHARED = re.compile(rf"rubrics/|policy/(?!approvals/)|{re.escape(PARAMS)}\Z")
 _PROGRAM = re.compile(r"runner/|pyproject\.toml\Z|constraints[^/]*\.txt\Z|dvc\.yaml\Z")
+ENDS = frozenset({"promoted"})
+"""What promotions leave: it is pinned, and starts nothing."""
 _WORDS = {
     "cluster": "cluster.yaml",
     "problem": "problem.md",
     "lock": "benchmark.lock",
     "params": f"its part of {PARAMS}",
     "policy": "the policy",
+    "rubrics": "rubrics",
+    "judges": "judges",
 }
 
 
@@ -36,6 +41,8 @@ class Inputs:
 
     digests: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """What intake would pin: fewer names, over several inputs each."""
 
 
 def concerned(paths: Iterable[str], clusters: Sequence[str]) -> frozenset[str]:
@@ -53,12 +60,21 @@ def reasons(
     """Why the cluster is iterated; nothing where it is not.
 
     `before` and `after` are None where `concerned` does not name it, and `before` also where there was no such cluster;
-    `left` is what the ledger says of an iteration that nobody works on.
+    `left` is what the ledger says that an earlier job left undone; it is said where there is no other reason.
     """
     found = list(_changed(before, after)) if after is not None else []
     found += [f"people decided on the candidates of {name}" for name in decided(paths, cluster)]
     found += [f"the program changed: {', '.join(program(paths))}"] if program(paths) else []
-    return tuple([*found, left] if left else found)
+    return tuple(found or ([left] if left else []))
+
+
+def overtaken(iteration: str, pinned: Mapping[str, str], now: Inputs) -> str:
+    """That the cluster's last iteration is pinned to what main no longer has, and to what; empty where it is not."""
+    if now.problem:
+        return ""
+    names = sorted({*pinned, *now.pins} - ENDS)
+    differ = [_words(name) for name in names if pinned.get(name) != now.pins.get(name)]
+    return f"no iteration has begun with these yet, after {iteration}: {', '.join(differ)}" if differ else ""
 
 
 def decided(paths: Iterable[str], cluster: str) -> tuple[str, ...]:
