@@ -20,6 +20,7 @@ from runner.errors import GitError, HallmarkError, RecordError
 from runner.ports import LanguageModels, Progress, Reader, silent
 from runner.records.change import PathChange
 from runner.records.change_review import ChangeReview, Place, Preview, Refusal, What
+from runner.records.conversation import last_user_text
 from runner.records.dataset import Example
 from runner.records.score import GradedAnswer
 from runner.records.terms import SetName
@@ -30,6 +31,7 @@ from runner.rules.review.regrading import Stored, concerned
 from runner.rules.review.scenarios import scenario_changes
 from runner.rules.review.side import WITHHELD, Side
 from runner.rules.review.signing import touched_clusters
+from runner.rules.scoring import AS_WRITTEN
 from runner.workspace import Inputs, Tray, Workspace
 
 EXTRA = "needs the extra `{}`: pip install 'hallmark-flywheel[{}]'"
@@ -154,14 +156,15 @@ def _answers(top: Path, name: str) -> Stored | None:
         log: Log = wiring_logs.log_of(top, name)
     except (HallmarkError, KeyError):
         return None
+    told = [one for one in log.samples() if not one.withheld and one.set in tuple(SetName)]
+    kind = log.run.model.kind
     rows = [
-        GradedAnswer(
-            model=log.run.model.kind, set=SetName(one.set), perturbation=one.perturbation, grade=one.grade, tokens=0
-        )
-        for one in log.samples()
-        if not one.withheld and one.set in tuple(SetName)
+        GradedAnswer(model=kind, set=SetName(one.set), perturbation=one.perturbation, grade=one.grade, tokens=0)
+        for one in told
     ]
-    return Stored(f"{log.run.model.name} ({log.run.id})", rows) if rows else None
+    asked = {one.grade.scenario: last_user_text(one.input) for one in told if one.perturbation == AS_WRITTEN}
+    known = {name: text for name, text in asked.items() if text}
+    return Stored(f"{log.run.model.name} ({log.run.id})", rows, known) if rows else None
 
 
 def _gold(top: Path, cluster: str) -> tuple[Example, ...] | None:

@@ -13,10 +13,14 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
 from runner import wiring_review
+from runner.begin import begin
 from runner.cli.main import group
 from runner.edges.simulated_models import SimulatedModels
 from runner.edges.yaml_files import dump, load
 from runner.errors import ExitCode, GitError
+from runner.flywheel import advance
+from runner.phases.p01_intake import pin
+from runner.pipeline import PHASES
 from runner.records.change import ChangeClass
 from runner.records.change_review import ChangeReview, Direction, Place, Refusal, ScenarioChange, What
 from runner.records.cluster import Cluster
@@ -24,6 +28,7 @@ from runner.records.dataset import Example
 from runner.records.scenario import SetName
 from runner.records.validation import LeakHow
 from runner.rules.review.annotations import MOST, commands
+from runner.rules.review.change import NO_ANSWERS
 from runner.rules.review.directions import CLUSTER, NEITHER, Looser, Rule, matches, rule_for
 from runner.rules.review.markdown import LONGEST, MARKER, markdown, plain
 from runner.rules.review.settings import direction, effective, flat
@@ -458,6 +463,71 @@ def test_stored_answers_are_graded_again_by_the_new_rubric(desk: Path) -> None:
     assert len(core.gained) == core.passed_after - core.passed_before
     assert core.lost == ()
     assert {one.set for one in found.sets} <= {SetName.CORE, SetName.DEV, SetName.REPRESENTATIVE}
+
+
+def test_answers_to_an_earlier_wording_are_left_out_and_counted(desk: Path) -> None:
+    """The base of the change has moved since the evaluation, though the change itself leaves the message alone."""
+    home = f"scenarios/{desk_repository.CLUSTER}/core"
+    change(desk, f"{home}/core-login-00.yaml", input=[{"role": "user", "content": "Another question by now."}])
+    commit(desk, "Reworded since")
+    change(desk, "rubrics/queue.yaml", normalisation=["strip"])
+    (found,) = reviewed(desk).regraded
+    git(desk, "reset", "--quiet", "--hard", "HEAD^1")
+    git(desk, "reset", "--quiet", "--hard", "HEAD^1")
+    assert found.asked_otherwise == 1
+    assert next(one for one in found.sets if one.set is SetName.CORE).answers == 39
+
+
+def test_other_weights_move_scores_though_no_answer_turns(desk: Path) -> None:
+    cluster_file = f"clusters/{desk_repository.CLUSTER}/cluster.yaml"
+    capabilities = load((desk / cluster_file).read_bytes(), path=cluster_file).value["capabilities"]
+    change(desk, cluster_file, capabilities=[{**capabilities[0], "weight": 9.0}, *capabilities[1:]])
+    (found,) = reviewed(desk).regraded
+    git(desk, "reset", "--quiet", "--hard", "HEAD^1")
+    core = next(one for one in found.sets if one.set is SetName.CORE)
+    assert core.before != core.after
+    assert (core.passed_before, core.gained, core.lost) == (core.passed_after, (), ())
+
+
+def test_answers_of_a_run_branch_are_graded_again_where_nothing_else_is_at_hand(tmp_path: Path) -> None:
+    """Those of the iteration that is pinned to the files before the change; of held-out, none."""
+    home = tmp_path / "home"
+    home.mkdir()
+    iteration = to_baseline(desk_repository.make(home))
+    machine = desk_repository.clone(home, "reviewer")
+    git(machine, "fetch", "--quiet", "origin", "+refs/heads/runs/*:refs/remotes/origin/runs/*")
+    change(machine, "rubrics/queue.yaml", normalisation=["strip"], criteria=[ANYTHING])
+    review = reviewed(machine)
+    (found,) = review.regraded
+    assert (found.why_not, found.source.split(" (")[0]) == ("", f"incumbent of {iteration}")
+    assert {one.set: one.answers for one in found.sets} == {
+        SetName.CORE: 40,
+        SetName.DEV: 40,
+        SetName.REPRESENTATIVE: 30,
+    }
+    assert all(one.passed_after == one.answers > one.passed_before for one in found.sets)
+    assert f"incumbent of {iteration}" in markdown(review)
+    assert git(machine, "status", "--porcelain") == "", "the log that was made of them is no part of the repository"
+
+    change(machine, "params.yaml", clusters={desk_repository.CLUSTER: {"seed": 8}})
+    commit(machine, "Another pin")
+    change(machine, "rubrics/queue.yaml", normalisation=["lowercase"])
+    (found,) = reviewed(machine).regraded
+    assert found.why_not == NO_ANSWERS, "they are of other files than those before the change"
+
+
+def to_baseline(desk: Path) -> str:
+    """An iteration that was killed after its fourth phase, which asked the incumbent."""
+    flow = desk_repository.flow(desk)
+    intake = pin(flow.workspace)
+    begin(flow.ledger, intake, at=flow.ports.clock.now())
+    run = flow.runs.open(flow.cluster, intake.iteration)
+    for phase in PHASES[:4]:
+        assert advance(flow, run, phase, intake.iteration).verdict.passed
+    return intake.iteration
+
+
+ANYTHING = {"id": "label", "description": "It says anything", "grader": {"kind": "regex", "pattern": "."}}
 
 
 def gold_rows(desk: Path) -> list[Example]:

@@ -5,12 +5,13 @@ Both gradings are made now, by the files before and after: what an evaluation re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.errors import RecordError
 from runner.records.change_review import Regrading, SetRegraded
 from runner.records.cluster import Cluster
+from runner.records.conversation import last_user_text
 from runner.records.rubric import Rubric
 from runner.records.score import Grade, GradedAnswer
 from runner.records.terms import SetName
@@ -25,6 +26,12 @@ class Stored(NamedTuple):
 
     source: str
     rows: Sequence[GradedAnswer]
+    asked: Mapping[str, str] = {}
+    """What each scenario said as it was answered, where that is known: the evaluation may be older than the change."""
+
+
+SCORED = ("rubric", "reference", "capability")
+"""The fields of a scenario that a score depends on, its message aside."""
 
 
 class Both(NamedTuple):
@@ -38,9 +45,12 @@ class Both(NamedTuple):
 def concerned(before: Side, after: Side, cluster: str) -> bool:
     """Whether the change may move the score of an answer that was given before."""
     rubrics = [_by_id(side) for side in (before, after)]
+    clusters = [side.one(f"clusters/{cluster}/cluster.yaml", Cluster) for side in (before, after)]
+    if clusters[0] and clusters[1] and capability_weights(clusters[0]) != capability_weights(clusters[1]):
+        return True
     old, new = before.scenarios(cluster), after.scenarios(cluster)
     return any(
-        (was.scenario.rubric, was.scenario.reference) != (now.scenario.rubric, now.scenario.reference)
+        any(getattr(was.scenario, field) != getattr(now.scenario, field) for field in SCORED)
         or rubrics[0].get(was.scenario.rubric) != rubrics[1].get(now.scenario.rubric)
         for name, now in new.items()
         if (was := old.get(name)) is not None
@@ -57,7 +67,7 @@ def regrade(before: Side, after: Side, cluster: str, stored: Stored) -> Regradin
         if row.perturbation != AS_WRITTEN:
             continue
         old, new = olds.get(row.grade.scenario), news.get(row.grade.scenario)
-        if old is None or new is None or old.set != row.set or reworded(old, new):
+        if old is None or new is None or old.set != row.set or reworded(old, new) or _older(old, stored):
             otherwise += 1
             continue
         both = [_graded(row, one, known) for one, known in zip((old, new), rubrics, strict=True)]
@@ -68,6 +78,12 @@ def regrade(before: Side, after: Side, cluster: str, stored: Stored) -> Regradin
     clusters = [side.one(f"clusters/{cluster}/cluster.yaml", Cluster) for side in (before, after)]
     sets = tuple(one for name in SetName if (one := _set(name, [row for row in found if row.set is name], clusters)))
     return Regrading(cluster=cluster, source=stored.source, sets=sets, asked_otherwise=otherwise, ungraded=ungraded)
+
+
+def _older(placed: Placed, stored: Stored) -> bool:
+    """Whether the answer is to an earlier wording. Another program's log may have a prompt's marks around the text."""
+    said = stored.asked.get(placed.scenario.id)
+    return said is not None and last_user_text(placed.scenario.input).strip() not in said
 
 
 def _by_id(side: Side) -> dict[str, Rubric]:
