@@ -82,7 +82,7 @@ CHECKS = (
     Check("python", lambda one: machine.packages(one.top), machine_rules.packages, everywhere=True),
     Check("gpu", lambda one: machine.gpu(one.top), machine_rules.gpu, everywhere=True),
     Check("disk", lambda one: storage.disk(one.place), machine_rules.disk, everywhere=True),
-    Check("key", lambda one: governance.key(one.policy, one.trust), trust_rules.key, everywhere=True),
+    Check("keys", lambda one: governance.keys(one.policy, one.trust), trust_rules.keys, everywhere=True),
     Check("clock", lambda one: machine.commit(one.place), machine_rules.clock),
     Check("remote", lambda one: storage.remote(one.place, timeout_s=one.timeout_s), data_rules.remote),
     Check("locks", lambda one: storage.locks(one.place), data_rules.locks),

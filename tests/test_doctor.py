@@ -34,7 +34,14 @@ PROGRAMS = ("git", "ssh", "ssh-keygen", "ssh-add", "sh", "env")
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("HALLMARK_CI_KEY", "HALLMARK_ROOT", "HALLMARK_VLLM_PYTHON", "GITHUB_TOKEN", "GH_TOKEN"):
+    for name in (
+        "HALLMARK_CI_KEY",
+        "HALLMARK_GATE_KEY",
+        "HALLMARK_ROOT",
+        "HALLMARK_VLLM_PYTHON",
+        "GITHUB_TOKEN",
+        "GH_TOKEN",
+    ):
         monkeypatch.delenv(name, raising=False)
     ssh_keygen.cache_clear()
     yield
@@ -174,6 +181,8 @@ def test_a_gpu_its_driver_and_who_fills_it(path: Path) -> None:
         "NVIDIA L4, driver 570.10, 23,033 of 23,034 MiB free",
     ]
     has(found, Level.WARNING, "20,000 MiB of NVIDIA L4 are in use")
+    script(path, "nvidia-smi", "echo 'NVIDIA GB10, 580.95, [N/A], [N/A]'")
+    has(examined(None, "gpu"), Level.OK, "NVIDIA GB10, driver 580.95, memory not said")
 
 
 @pytest.mark.parametrize(
@@ -262,7 +271,7 @@ def test_credentials_in_git(top: Path) -> None:
 
 def test_a_password_in_a_url_is_not_shown(top: Path) -> None:
     point_at(top, "ssh://ash:swordfish@127.0.0.1:1/store")
-    found = examined(top, "remote")
+    found = examined(top, "remote", timeout_s=0.2)
     has(found, Level.PROBLEM, "remote.store.url")
     assert not any("swordfish" in part for finding in found for part in finding)
 
@@ -329,7 +338,7 @@ def test_a_governed_workspace_in_order(desk: GovernedDesk, monkeypatch: pytest.M
     monkeypatch.setenv("HALLMARK_CI_KEY", str(desk.key("ci")))
     found = wiring_doctor.examine(desk.desk, desk.desk)
     assert [one for one in found if one.level is Level.PROBLEM] == []
-    assert {one.check for one in found if one.level is Level.OK} >= {"policy", "key", "hook"}
+    assert {one.check for one in found if one.level is Level.OK} >= {"policy", "keys", "hook"}
 
 
 @pytest.mark.parametrize(
@@ -339,7 +348,7 @@ def test_a_governed_workspace_in_order(desk: GovernedDesk, monkeypatch: pytest.M
         (lambda key, whose: key.chmod(0o644), "whose mode is 644", "chmod 600"),
         (lambda key, whose: locked(key), "locked with a passphrase", "ssh-keygen -p"),
         (lambda key, whose: key.write_text("nothing"), "it is no private key", "ssh-keygen -p"),
-        (lambda key, whose: shutil.copy(whose("mallory"), key), "which is nobody's", "cat "),
+        (lambda key, whose: shutil.copy(whose("mallory"), key), "which is nobody's", "ssh-keygen -y"),
         (lambda key, whose: shutil.copy(whose("ash"), key), "which is ash's and not ci's", "ssh-keygen -t"),
     ],
     ids=["missing", "readable", "locked", "none", "nobody's", "somebody's"],
@@ -350,9 +359,9 @@ def test_ci_s_key(
 ) -> None:  # fmt: skip
     key = Path(shutil.copy(ruled.key("ci"), tmp_path / "ci"))
     monkeypatch.setenv("HALLMARK_CI_KEY", str(key))
-    has(examined(policed, "key"), Level.OK, "ci's key, for its owner alone to read")
+    has(examined(policed, "keys"), Level.OK, "ci's key, for its owner alone to read")
     arrange(key, ruled.key)
-    assert has(examined(policed, "key"), Level.PROBLEM, words).fix.startswith(fix)
+    assert has(examined(policed, "keys"), Level.PROBLEM, words).fix.startswith(fix)
 
 
 def test_ci_s_key_that_was_revoked(policed: Path, ruled: GovernedDesk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,9 +369,12 @@ def test_ci_s_key_that_was_revoked(policed: Path, ruled: GovernedDesk, monkeypat
     monkeypatch.setenv("HALLMARK_CI_KEY", str(key))
     with (policed / "policy" / "revoked").open("a") as file:
         file.write(" ".join(key.with_name(f"{key.name}.pub").read_text().split()[:2]) + "\n")
-    has(examined(policed, "key"), Level.PROBLEM, "which policy/revoked takes back")
+    has(examined(policed, "keys"), Level.PROBLEM, "which policy/revoked takes back")
+    monkeypatch.setenv("HALLMARK_GATE_KEY", str(ruled.key("gate")))
+    has(examined(policed, "keys"), Level.OK, "gate's key")
+    monkeypatch.delenv("HALLMARK_GATE_KEY")
     shutil.rmtree(policed / "policy")
-    has(examined(policed, "key"), Level.WARNING, "there is no policy here that knows it")
+    has(examined(policed, "keys"), Level.WARNING, "there is no policy here that knows it")
 
 
 def locked(key: Path) -> None:

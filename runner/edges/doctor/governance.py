@@ -1,4 +1,4 @@
-"""Facts about who may change what: CI's key, the origin's hook, CODEOWNERS."""
+"""Facts about who may change what: the machines' keys, the origin's hook, CODEOWNERS."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from runner.rules.doctor.facts import Hook, Key, Owners
 from runner.rules.doctor.findings import Unseen
 from runner.rules.trust.signers import ALLOWED_SIGNERS, REVOKED, TRUST, read_revoked, read_signers
 
-CI_KEY = "HALLMARK_CI_KEY"
+CI_KEY, GATE_KEY = "HALLMARK_CI_KEY", "HALLMARK_GATE_KEY"
 OWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS", ".forgejo/CODEOWNERS")
 """In the order in which forges look."""
 
 
-def key(policy: Mapping[str, bytes], trust: Trust | None) -> Key | Unseen:
-    """CI's key, and what the policy's files say of it."""
-    named = os.environ.get(CI_KEY, "").strip()
+def keys(policy: Mapping[str, bytes], trust: Trust | None) -> tuple[Key, ...] | Unseen:
+    """The keys that this machine signs with, and what the policy's files say of them."""
+    names = {CI_KEY: trust.ci if trust else "", GATE_KEY: trust.gate if trust else ""}
+    named = {name: os.environ[name].strip() for name in names if os.environ.get(name, "").strip()}
     if not named:
-        return Unseen(f"{CI_KEY} is not set: no key of CI was looked at (only its runner has one)", "")
-    path = Path(named).expanduser()
-    if not path.is_file():
-        return Key(str(path), False)
-    public, unreadable = _public(path)
+        return Unseen(f"{CI_KEY} and {GATE_KEY} are not set: no key was looked at (CI's machines alone have them)")
     lines, _ = read_signers(policy.get(ALLOWED_SIGNERS, b""))
-    owner = next((line.principal for line in lines if line.public_key == public), "")
-    revoked = public in read_revoked(policy.get(REVOKED, b""))[0].keys
-    mode = 0o600 if path.suffix == ".pub" else path.stat().st_mode & 0o777
-    ci = trust.ci if trust else ""
-    return Key(str(path), True, mode, public, unreadable, ALLOWED_SIGNERS in policy, ci, owner, revoked)
+    owners = {line.public_key: line.principal for line in lines}
+    revoked = read_revoked(policy.get(REVOKED, b""))[0].keys
+    found = []
+    for name, text in named.items():
+        path = Path(text).expanduser()
+        public, unreadable = _public(path) if path.is_file() else ("", "")
+        mode = path.stat().st_mode & 0o777 if path.is_file() and path.suffix != ".pub" else 0o600
+        standing = (ALLOWED_SIGNERS in policy, names[name], owners.get(public, ""), public in revoked)
+        found.append(Key(name, str(path), path.is_file(), mode, public, unreadable, *standing))
+    return tuple(found)
 
 
 def _public(path: Path) -> tuple[str, str]:

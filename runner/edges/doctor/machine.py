@@ -108,11 +108,12 @@ def gpu(top: Path | None) -> Gpu:
 
 
 def _card(line: str) -> Card | None:
+    """A line of nvidia-smi's; a card that shares the machine's memory says `[N/A]` of it."""
     parts = [part.strip() for part in line.rsplit(",", 3)]
-    with suppress(ValueError):
-        name, driver, memory, used = parts
-        return Card(name, driver, int(memory), int(used))
-    return None
+    if len(parts) < 4:
+        return None
+    memory, used = (int(part) if part.isdigit() else 0 for part in parts[2:])
+    return Card(parts[0], parts[1], memory, used)
 
 
 def _torch_cuda() -> str:

@@ -28,7 +28,7 @@ class Packages(NamedTuple):
 
 
 class Card(NamedTuple):
-    """One GPU, memory in MiB."""
+    """One GPU, memory in MiB; nought where it does not say."""
 
     name: str
     driver: str
@@ -95,8 +95,9 @@ class Remote(NamedTuple):
 
 
 class Key(NamedTuple):
-    """The file that HALLMARK_CI_KEY names, and what the policy says of its public half."""
+    """The file that an environment variable names, and what the policy says of its public half."""
 
+    variable: str
     path: str
     exists: bool
     mode: int = 0
@@ -104,7 +105,8 @@ class Key(NamedTuple):
     unreadable: str = ""
     """Why ssh-keygen does not give the public half without a passphrase; empty where it does."""
     has_policy: bool = False
-    ci: str = ""
+    wanted: str = ""
+    """Whose it should be: the policy's name for CI, or for the gate."""
     owner: str = ""
     """Whose the key is in policy/allowed_signers; empty where nobody's."""
     revoked: bool = False

@@ -112,8 +112,8 @@ def gpu(fact: Gpu) -> Iterator[Said]:
         why = "training and serving on the GPU need its driver"
         yield problem(f"nvidia-smi finds no GPU: {fact.failed}", why=why, fix="nvidia-smi")
     for card in fact.cards:
-        free = card.memory - card.used
-        yield ok(f"{card.name}, driver {card.driver}, {free:,} of {card.memory:,} MiB free")
+        room = f"{card.memory - card.used:,} of {card.memory:,} MiB free" if card.memory else "memory not said"
+        yield ok(f"{card.name}, driver {card.driver}, {room}")
         if card.used * 2 > card.memory:
             why = "another process fills it: training beside it may run out of memory"
             yield warning(f"{card.used:,} MiB of {card.name} are in use", why=why, fix="nvidia-smi")

@@ -1,8 +1,8 @@
-"""What is wrong with who may change what: CI's key, the policy, the hook, the forge's rules, CODEOWNERS."""
+"""What is wrong with who may change what: the machines' keys, the policy, the hook, the forge's rules, CODEOWNERS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from runner.records.change import ChangeClass
 from runner.rules.doctor.codeowners import CodeOwners
@@ -14,42 +14,46 @@ SOON = 30
 INSTALL = "hallmark hook install {origin} --root {root} --key FILE --store FOLDER"
 
 
-def key(fact: Key) -> Iterator[Said]:
-    named = f"HALLMARK_CI_KEY names {fact.path}"
-    pages = "docs/ci.md has the steps"
+def keys(facts: Iterable[Key]) -> Iterator[Said]:
+    for fact in facts:
+        yield from _key(fact)
+
+
+def _key(fact: Key) -> Iterator[Said]:
+    named = f"{fact.variable} names {fact.path}"
     if not fact.exists:
-        yield problem(f"{named}, and there is no such file", why=f"CI cannot sign evidence ({pages})", fix=_make(fact))
+        why = "nothing can be signed with it here (docs/ci.md has the steps)"
+        yield problem(f"{named}, and there is no such file", why=why, fix=_make(fact))
         return
     if fact.mode & 0o077:
         why = "others on this machine may read it, and ssh-keygen refuses to sign with such a key"
         yield problem(f"{named}, whose mode is {fact.mode:03o}", why=why, fix=f"chmod 600 {fact.path}")
     if fact.unreadable:
-        why = "CI signs with nobody there to type a passphrase"
+        why = "a machine signs with nobody there to type a passphrase"
         yield problem(f"{named}: {fact.unreadable}", why=why, fix=f"ssh-keygen -p -N '' -f {fact.path}")
-        return
-    if not fact.has_policy:
+    elif not fact.has_policy:
         fix = "hallmark policy init --help"
         yield warning(f"{named}, and there is no policy here that knows it", why="nobody would accept it", fix=fix)
-        return
-    yield from _standing(fact, named)
+    else:
+        yield from _standing(fact, named)
 
 
 def _standing(fact: Key, named: str) -> Iterator[Said]:
     """What the policy says of it."""
-    why = "what it signs does not count: the gate refuses every proposal of CI"
+    why = "what it signs does not count, and is refused"
     if fact.revoked:
         yield problem(f"{named}, which policy/revoked takes back", why=why, fix=_make(fact))
     elif not fact.owner:
         said = f"{named}, which is nobody's in policy/allowed_signers"
-        yield problem(said, why=why, fix=f"cat {fact.path}.pub >> policy/allowed_signers && hallmark policy lint")
-    elif fact.owner != fact.ci:
-        yield problem(f"{named}, which is {fact.owner}'s and not {fact.ci}'s", why=why, fix=_make(fact))
+        yield problem(said, why=why, fix=f"ssh-keygen -y -f {fact.path}; hallmark policy lint")
+    elif fact.owner != fact.wanted:
+        yield problem(f"{named}, which is {fact.owner}'s and not {fact.wanted}'s", why=why, fix=_make(fact))
     elif not fact.mode & 0o077:
-        yield ok(f"{named}: {fact.ci}'s key, for its owner alone to read")
+        yield ok(f"{named}: {fact.wanted}'s key, for its owner alone to read")
 
 
 def _make(fact: Key) -> str:
-    return f"ssh-keygen -t ed25519 -N '' -C ci -f {fact.path}"
+    return f"ssh-keygen -t ed25519 -N '' -C {fact.wanted or 'ci'} -f {fact.path}"
 
 
 def policy(fact: Policy) -> Iterator[Said]:
