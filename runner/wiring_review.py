@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from runner import survey_files, wiring, wiring_evaluate, wiring_logs
 from runner import workspace as workspaces
 from runner.edges.git import GitObjects
@@ -22,6 +24,7 @@ from runner.records.change import PathChange
 from runner.records.change_review import ChangeReview, Place, Preview, Refusal, What
 from runner.records.conversation import last_user_text
 from runner.records.dataset import Example
+from runner.records.intake import Intake
 from runner.records.score import GradedAnswer
 from runner.records.terms import SetName
 from runner.rules.layout import PARAMS, place
@@ -36,6 +39,8 @@ from runner.workspace import Inputs, Tray, Workspace
 
 EXTRA = "needs the extra `{}`: pip install 'hallmark-flywheel[{}]'"
 NOT_YET = "the cluster is not on the base yet, and so no model serves it"
+LATEST = 20
+"""Run branches that are looked at."""
 ANSWERED_BY = ("candidate", "incumbent", "base")
 """Whose answers of an iteration are graded again, the best first."""
 
@@ -131,8 +136,8 @@ def _stored(top: Path, reader: Reader, cluster: str) -> Stored | str:
     try:
         runs = sorted(Evaluations(top).listed(cluster), key=lambda run: (str(run.measured.get("started", "")), run.id))
         names = [run.id for run in reversed(runs)]
-        if git(top, "for-each-ref", "--count=1", f"refs/heads/runs/{cluster}/", f"refs/remotes/origin/runs/{cluster}/"):
-            names += [f"{_iteration(reader, cluster)}/{model}" for model in ANSWERED_BY]
+        iteration = _iteration(top, reader, cluster)
+        names += [f"{iteration}/{model}" for model in ANSWERED_BY if iteration]
         for name in names:
             found = _answers(top, name)
             if found is not None:
@@ -144,10 +149,26 @@ def _stored(top: Path, reader: Reader, cluster: str) -> Stored | str:
     return NO_ANSWERS
 
 
-def _iteration(reader: Reader, cluster: str) -> str:
+def _iteration(top: Path, reader: Reader, cluster: str) -> str:
+    """The iteration that is pinned to the tree, the one worked on last of several: triggers may have begun some of the
+    same files. Empty where none of those at hand is."""
+    homes = (f"refs/heads/runs/{cluster}/", f"refs/remotes/origin/runs/{cluster}/")
+    refs = git(top, "for-each-ref", "--sort=-committerdate", "--format=%(refname)", *homes).splitlines()
+    if not refs:
+        return ""
     from runner.phases.p01_intake import pin
 
-    return pin(workspaces.load(reader, cluster, parse=parse)).iteration
+    pins = pin(workspaces.load(reader, cluster, parse=parse)).pins
+    found = (_intake(top, ref, cluster) for ref in refs[:LATEST])
+    return next((one.iteration for one in found if one is not None and one.pins == pins), "")
+
+
+def _intake(top: Path, ref: str, cluster: str) -> Intake | None:
+    """What the run branch was pinned to; none where it does not say."""
+    try:
+        return Intake.model_validate_json(git(top, "show", f"{ref}:clusters/{cluster}/run/intake.json"))
+    except (GitError, ValidationError):
+        return None
 
 
 def _answers(top: Path, name: str) -> Stored | None:

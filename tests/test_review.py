@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from runner.records.change import ChangeClass
 from runner.records.change_review import ChangeReview, Direction, Place, Refusal, ScenarioChange, What
 from runner.records.cluster import Cluster
 from runner.records.dataset import Example
+from runner.records.fired import Fired
 from runner.records.scenario import SetName
 from runner.records.validation import LeakHow
 from runner.rules.review.annotations import MOST, commands
@@ -493,7 +495,7 @@ def test_answers_of_a_run_branch_are_graded_again_where_nothing_else_is_at_hand(
     """Those of the iteration that is pinned to the files before the change; of held-out, none."""
     home = tmp_path / "home"
     home.mkdir()
-    iteration = to_baseline(desk_repository.make(home))
+    iteration = to_baseline(desk_repository.make(home), begun=(Fired(trigger="age", on="2026-04-01", because="so"),))
     machine = desk_repository.clone(home, "reviewer")
     git(machine, "fetch", "--quiet", "origin", "+refs/heads/runs/*:refs/remotes/origin/runs/*")
     change(machine, "rubrics/queue.yaml", normalisation=["strip"], criteria=[ANYTHING])
@@ -516,9 +518,10 @@ def test_answers_of_a_run_branch_are_graded_again_where_nothing_else_is_at_hand(
     assert found.why_not == NO_ANSWERS, "they are of other files than those before the change"
 
 
-def to_baseline(desk: Path) -> str:
-    """An iteration that was killed after its fourth phase, which asked the incumbent."""
+def to_baseline(desk: Path, *, begun: tuple[Fired, ...]) -> str:
+    """An iteration that triggers began and that was killed after its fourth phase, which asked the incumbent."""
     flow = desk_repository.flow(desk)
+    flow = replace(flow, workspace=replace(flow.workspace, triggers=begun))
     intake = pin(flow.workspace)
     begin(flow.ledger, intake, at=flow.ports.clock.now())
     run = flow.runs.open(flow.cluster, intake.iteration)
