@@ -53,6 +53,11 @@ class Forge:
         self._own: dict[str, str] = {}
 
     def close(self) -> None:
+        """End what is still at work, and the server."""
+        for run in self.runs:
+            run.cancelled.set()
+        for thread in self._threads:
+            thread.join(10)
         self.server.close()
 
     # what people and the clock do

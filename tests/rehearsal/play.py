@@ -5,12 +5,12 @@ Every act says what must come of it. What does not raises `Wrong`, with the logs
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.rehearsal.job import Blow, JobRun
+from tests.rehearsal.origin import Origin
 from tests.rehearsal.people import People
 from tests.rehearsal.runs import Run
 from tests.rehearsal.world import World
@@ -51,14 +51,11 @@ class Play:
     show: Callable[[Row], None] = lambda row: None
     rows: list[Row] = field(default_factory=list)
     _seen: int = 0
-    _refs: dict[str, str] = field(default_factory=dict)
-    _entries: int = 0
 
     def __post_init__(self) -> None:
         self.forge, self.people = self.world.forge, People(self.world)
         self.cluster = self.world.cluster
-        self._refs, self._pulls = self._now(), 0
-        self._entries = self._ledger()
+        self.origin = Origin(self.forge, self.cluster)
 
     def run(self) -> None:
         self.scenario()
@@ -127,14 +124,14 @@ class Play:
         both = all(f"core-rehearsed-{n}.yaml" in main for n in (1, 2))
         self.must(both, "both scenarios are on main", *runs)
         self.must(self.people.lost <= 1, "at most one of the two came second", *runs)
-        branch = self.branch("triage")
-        self.must(branch is not None, "the iteration has come to its human gate", *runs)
-        pull = self.forge.pulls.of_branch(str(branch))
+        branch = self.origin.waiting("triage")
+        self.must(bool(branch), "the iteration has come to its human gate", *runs)
+        pull = self.forge.pulls.of_branch(branch)
         self.must(pull is not None and pull["user"]["type"] == "Bot", "CI has opened its pull request", *runs)
-        self.must(len(self.branches("runs")) == 1, "one iteration has run", *runs)
+        self.must(len(self.origin.branches("runs")) == 1, "one iteration has run", *runs)
 
     def triage_and_a_kill(self) -> None:
-        branch = str(self.branch("triage"))
+        branch = self.origin.waiting("triage")
         said = self.people.triage("rowan", branch)
         (check,) = [
             run for run in self.played(f"rowan decides on the candidates: {said}") if run.event == "pull_request"
@@ -146,16 +143,16 @@ class Play:
         runs = self.played("rowan merges; the machine is killed in the middle of iterate")
         self.must(blow.fallen.is_set(), f"the machine was killed at {self.strike!r}", *runs)
         self.must(any(job.result == "lost" for run in runs for job in run.jobs), "the job is lost", *runs)
-        self.must(self.branch("promote") is None, "nothing is proposed", *runs)
+        self.must(not self.origin.waiting("promote"), "nothing is proposed", *runs)
 
     def taken_up(self) -> None:
-        before = self.passed()
+        before = self.origin.passed()
         self.people.docs("linden", "The machine in the corner is off again.")
         runs = self.played("linden pushes a page; the next runner finds the iteration in the middle")
-        again = [phase for phase in self.passed()[len(before) :] if phase in before]
+        again = [phase for phase in self.origin.passed()[len(before) :] if phase in before]
         self.must(not again, "no phase was done twice", *runs)
-        self.must(len(self.branches("runs")) == 1, "it is the same iteration", *runs)
-        self.must(self.branch("promote") == f"promote/{self.cluster}/1", "the candidate is proposed", *runs)
+        self.must(len(self.origin.branches("runs")) == 1, "it is the same iteration", *runs)
+        self.must(self.origin.waiting("promote") == f"promote/{self.cluster}/1", "the candidate is proposed", *runs)
         pull = self.forge.pulls.of_branch(f"promote/{self.cluster}/1")
         self.must(pull is not None, "and has its pull request", *runs)
 
@@ -173,19 +170,19 @@ class Play:
         inputs = {"cluster": self.cluster, "to": "", "why": "Refunds go to the wrong queue."}
         self.forge.dispatch("rollback.yaml", inputs, by="linden")
         (run,) = self.played("linden starts the workflow `rollback`")
-        branch = self.branch("rollback")
-        self.must(branch is not None and self.forge.pulls.of_branch(branch) is not None, "it is proposed", run)
-        self.people.approve("linden", str(branch))
+        branch = self.origin.waiting("rollback")
+        self.must(bool(branch), "it is proposed, with its pull request", run)
+        self.people.approve("linden", branch)
         runs = self.played("linden, who is on call, signs it")
         self.must(runs[-1].job("gate").result == "success", "the gate passes with one signature", *runs)
-        self.people.merge("linden", str(branch))
+        self.people.merge("linden", branch)
         self._received("linden merges it", 2)
 
     def night(self) -> None:
-        before = len(self.branches("runs"))
+        before = len(self.origin.branches("runs"))
         self.forge.night(environment=self.world.later(days=8))
         (run,) = self.played("eight days later: the nightly look at the triggers")
-        self.must(len(self.branches("runs")) == before + 1, "what fired was queued and iterated", run)
+        self.must(len(self.origin.branches("runs")) == before + 1, "what fired was queued and iterated", run)
 
     def _received(self, event: str, sequence: int) -> None:
         """After the merge: the receipt in the ledger, the tag, and main verified from its root."""
@@ -193,7 +190,7 @@ class Play:
         promote = next(run for run in runs if run.workflow.name == "promote")
         self.must(promote.result == "success", "the workflow `promote` passes", promote)
         tag = f"refs/tags/promotions/{self.cluster}/{sequence}"
-        self.must(tag in self._refs, f"there is the tag {tag}", promote)
+        self.must(tag in self.origin.refs, f"there is the tag {tag}", promote)
         self.must(any("receipt" in line for line in promote.job("promote").log), "and the receipt", promote)
 
     # what is looked at
@@ -202,7 +199,7 @@ class Play:
         """What the event started, each a row, once all of it has ended."""
         self.forge.settle()
         runs, self._seen = self.forge.runs[self._seen :], len(self.forge.runs)
-        became = self._became()
+        became = self.origin.since()
         for at, run in enumerate(runs):
             jobs = tuple(_told(job) for job in run.jobs)
             last = at == len(runs) - 1
@@ -231,62 +228,6 @@ class Play:
 
     def comments(self, number: int) -> list[dict[str, str]]:
         return [dict(one) for one in self.forge.pulls.comments.get(number, ()) if one["body"].startswith(REVIEW)]
-
-    def branches(self, kind: str) -> list[str]:
-        found = self.forge.git("for-each-ref", "--format=%(refname:short)", f"refs/heads/{kind}/{self.cluster}/")
-        return found.split()
-
-    def branch(self, kind: str) -> str | None:
-        """The newest of its kind that is not in main."""
-        open_ = [one for one in self.branches(kind) if self.forge.pulls.of_branch(one)]
-        return open_[-1] if open_ else None
-
-    def passed(self) -> list[str]:
-        """The phases that the ledger has, in order."""
-        return [
-            entry["phase"]
-            for entry in self._entries_of()
-            if entry["kind"] == "phase" and entry["verdict"]["outcome"] == "pass"
-        ]
-
-    def _entries_of(self) -> list[dict[str, object]]:
-        if self.forge.tip("ledger") is None:
-            return []
-        names = self.forge.git("ls-tree", "-r", "--name-only", "ledger", f"{self.cluster}/").splitlines()
-        return [json.loads(self.forge.git("show", f"ledger:{name}")) for name in names]
-
-    def _ledger(self) -> int:
-        found = self.forge.git("ls-tree", "-r", "--name-only", "ledger") if self.forge.tip("ledger") else ""
-        return len(found.splitlines())
-
-    def _now(self) -> dict[str, str]:
-        lines = self.forge.git(
-            "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/tags"
-        ).splitlines()
-        return dict(line.split() for line in lines)
-
-    def _became(self) -> str:
-        """What became of origin since the last row, in a few words."""
-        before, self._refs = self._refs, self._now()
-        entries, self._entries = self._entries, self._ledger()
-        pulls, self._pulls = self._pulls, len(self.forge.pulls.pulls)
-        said = []
-        main = "refs/heads/main"
-        if before[main] != self._refs[main]:
-            said.append(f"main → {self._refs[main][:7]}")
-        made = [name.split("/", 2)[2] for name in self._refs if name not in before and not name.endswith("/ledger")]
-        said += [f"new: {', '.join(_short(made))}"] if made else []
-        moved = [name.split("/", 2)[2] for name, at in self._refs.items() if before.get(name, at) != at]
-        moved = [name for name in moved if name not in ("main", "ledger")]
-        said += [f"moved: {', '.join(_short(moved))}"] if moved else []
-        said += [f"ledger +{self._entries - entries}"] if self._entries != entries else []
-        opened = [f"#{number}" for number in list(self.forge.pulls.pulls)[pulls:]]
-        said += [f"pull request {', '.join(opened)}"] if opened else []
-        return "; ".join(said)
-
-
-def _short(names: Sequence[str]) -> list[str]:
-    return [name if len(name) < 40 else f"{name[:30]}…" for name in names]
 
 
 def _tail(run: Run, job: JobRun) -> str:

@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 from runner import wiring
 from runner.edges.forge_files import SOURCES, forge_files
+from runner.records.cluster import Cluster
+from runner.records.params import Params
 from runner.records.scenario import SetName
 from runner.rules.benchmark import locked
 from tests import desk_repository
+from tests.acceptance.small import GATE, PARAMS, VALIDATION
 from tests.desk_repository import said
 from tests.flywheel_fixture import fixture
 from tests.rehearsal.environments import Environments, Installed, Prebuilt
@@ -45,6 +48,17 @@ with contextlib.suppress(ImportError):
     from runner.edges import clock
 
     clock.now = lambda: clock.written(datetime.now(UTC) + timedelta(days={days}))
+"""
+HALLMARK = """#!/bin/sh
+exec env PYTHONPATH={root} {python} -P -m tests.rehearsal.simulated "$@"
+"""
+PYTHON = """#!/bin/sh
+# A Python whose environments and installs are made already.
+case "$1 $2" in
+'-m venv') for made in "$@"; do :; done; mkdir -p "$made/bin"; echo 'PATH={bin}:$PATH' > "$made/bin/activate" ;;
+'-m pip') echo 'not run: the rehearsal brings an environment that has it' ;;
+*) exec {python} -P "$@" ;;
+esac
 """
 
 
@@ -167,9 +181,8 @@ def simulated(home: Path) -> World:
     home.mkdir(parents=True, exist_ok=True)
     folder = home / "bin"
     folder.mkdir()
-    program = f'#!/bin/sh\nexec env PYTHONPATH={ROOT} {sys.executable} -P {{}} "$@"\n'
-    for name, words in (("hallmark", "-m tests.rehearsal.simulated"), ("python", "")):
-        (folder / name).write_text(program.format(words))
+    for name, text in (("hallmark", HALLMARK), ("python", PYTHON)):
+        (folder / name).write_text(text.format(root=ROOT, python=sys.executable, bin=folder))
         (folder / name).chmod(0o755)
     return World(home, "desk", hallmark=folder / "hallmark", environments=Prebuilt(folder / "python"))
 
@@ -205,3 +218,14 @@ def whole_project(world: World) -> None:
     config = f"[core]\n    analytics = false\n    remote = store\n['remote \"store\"']\n    url = {world.store}\n"
     (world.seed / ".dvc" / "config").write_text(config)
     subprocess.run(["git", "init", "-q", "-b", "main", str(world.seed)], check=True)
+
+
+def shortened(world: World) -> None:
+    """The same with the knobs of the small desk of the acceptance tests: real models, trained for seconds, and a gate
+    that bears what they answer."""
+    whole_project(world)
+    home = world.seed / "clusters" / world.cluster / "cluster.yaml"
+    cluster = wiring.parse_record(home.read_bytes(), Cluster, path=home.name)
+    loose = {"gate": GATE, "validation": VALIDATION, "human_floor": 0.0}
+    home.write_bytes(said(Cluster.model_validate({**cluster.model_dump(mode="json", exclude_none=True), **loose})))
+    (world.seed / "params.yaml").write_bytes(said(Params(clusters={world.cluster: PARAMS})))
