@@ -18,6 +18,7 @@ from handbook import nouns, verbs
 GENERATED = {"commands": verbs, "files": nouns}
 DIAGRAM = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+((?:runner|tests|benchmarks|\.github|[A-Z]+\.md)[^)]*)\)")
+FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 """Addresses in code are examples, and nobody follows them."""
 LINK = re.compile(r"https?://[^\s<>\"')\]]+")
@@ -53,7 +54,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     for link in LINK.findall(CODE.sub("", markdown)):
         outward.setdefault(link.rstrip(".,;:`"), set()).add(page.file.src_uri)
     drawn = DIAGRAM.sub(lambda found: picture(found[1], page.file.src_uri), markdown)
-    return outside(drawn)
+    return "".join(part if part.startswith("```") else nested(outside(part)) for part in FENCED.split(drawn))
+
+
+def nested(markdown: str) -> str:
+    """Lists inside lists, which forges take from two spaces on and this renderer from four."""
+    return re.sub(r"^  (?=- )", "    ", markdown, flags=re.MULTILINE)
 
 
 def picture(source: str, page: str) -> str:
