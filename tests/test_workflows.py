@@ -278,7 +278,25 @@ def test_every_command_is_one_that_there_is() -> None:
                     assert found is not None, line
                     command = found
                 options = {name for one in command.params for name in one.opts}
-                assert {word for word in words if word.startswith("--")} <= options, line
+                assert {word for word in words if re.match("--.", word)} <= options, line
+
+
+def test_what_somebody_typed_is_no_option() -> None:
+    """An input may begin with a dash: it stands behind `--`, or is the value of an option."""
+    for name, text in TEXTS.items():
+        for job in yaml.safe_load(text)["jobs"].values():
+            for step in (
+                step for step in job.get("steps", ()) if "inputs." in str(step.get("env", "")) and "run" in step
+            ):
+                typed = {f"${key}" for key, value in step["env"].items() if "inputs." in str(value)}
+                words = shlex.split(step["run"])
+                bare = words[: words.index("--")] if "--" in words else words
+                alone = [
+                    word
+                    for at, word in enumerate(bare)
+                    if any(one in word for one in typed) and not bare[at - 1].startswith("--")
+                ]
+                assert alone == [] or name.endswith("/preview"), "the number of a pull request is typed as one"
 
 
 def test_what_was_queued_at_night_is_iterated() -> None:

@@ -12,7 +12,7 @@ PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 INSTALL = re.compile(
     r"python -m pip install --constraint (base/)?constraints\.txt '?(\./base|\.|hallmark-flywheel)(\[[a-z,]+\]')?"
 )
-WORD = r'(--[a-z-]+|HEAD\^1|HEAD|[a-z]+\.yaml|"\$[A-Z_]+(/\$[A-Z_]+)?")'
+WORD = r'(--|--[a-z-]+|HEAD\^1|HEAD|[a-z]+\.yaml|"\$[A-Z_]+(/\$[A-Z_]+)?")'
 HALLMARK = re.compile(rf"hallmark (ci )?[a-z]+( {WORD})*")
 EXPRESSIONS = {
     "github.event.before || github.sha",
