@@ -166,8 +166,9 @@ def test_what_is_not_there_is_told_of(forge: Forge) -> None:
 
 
 def test_a_token_that_is_not_one_is_told_of_and_not_shown(server: ForgeServer) -> None:
-    with pytest.raises(ForgeForbidden, match="Bad credentials") as told:
+    with pytest.raises(ForgeError, match="GitHub answers 401: Bad credentials") as told:
         GitHub(server.url, server.repository, "ghs_wrong").pull(1)
+    assert not isinstance(told.value, ForgeForbidden), "a fork's token is one that may not; this is none"
     assert "ghs_" not in str(told.value)
 
 

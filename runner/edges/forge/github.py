@@ -200,8 +200,8 @@ def _told(what: str) -> Iterator[None]:
         raise ForgeError(f"{what}: GitHub takes no more requests for now (rate limit); run this again later") from error
     except GithubException as error:
         said = shown(_message(error.data) or "no reason was given")
-        if error.status in (401, 403):
-            raise ForgeForbidden(f"{what}: GitHub lets this token not do it ({error.status}): {said}") from error
+        if error.status == 403:
+            raise ForgeForbidden(f"{what}: GitHub lets this token not do it (403): {said}") from error
         missing = ", or this token may not see it" if error.status == 404 else ""
         raise ForgeError(f"{what}: GitHub answers {error.status}{missing}: {said}") from error
     except RequestException as error:
