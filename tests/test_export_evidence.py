@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 import subprocess
 import zipfile
@@ -28,6 +29,7 @@ from runner.rules.export.views import squeezed
 from runner.wiring_export import Boundary
 from tests.planted import SPLITS, WAYS
 from tests.planted_world import FLEET, SECRETS, TEXTS, PlantedWorld
+from tests.printed import ROOT, commands
 from tests.test_fetch import promoted
 
 
@@ -239,3 +241,19 @@ def test_an_adapter_of_another_boundary_is_not_fetched(
     if code is ExitCode.REFUSED:
         assert "only one inside plant-7 or shop may serve this cluster's adapters" in result.output
     assert FLEET["serves_in"] == ["shop"]
+
+
+def test_the_commands_of_the_page_on_fleets(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/fleet.md prints them, where main lets something leave."""
+    home = tmp_path / "desk"
+    subprocess.run(["git", "clone", "-q", str(desk.parent / "origin.git"), str(home)], check=True)
+    (home / "card.md").write_text("# A card\n\nThe adapter reaches 0.98 on held-out.\n")
+    monkeypatch.chdir(home)
+    printed = [one.command for one in commands(ROOT / "docs/fleet.md", running_text=False) if "export" in one.command]
+    assert len(printed) == 2
+    for command in printed:
+        result = ask(*shlex.split(command.removeprefix("hallmark export ")))
+        assert result.return_value is ExitCode.DONE, result.output
+    assert (home / "evidence" / SUMS).is_file()
+    (home / "card.md").write_text(f"# A card\n\nIt fails on messages such as: {TEXTS[0]}\n")
+    assert ask("scan", "desk", "card.md").return_value is ExitCode.REFUSED

@@ -64,7 +64,7 @@ def test_what_waits_for_whom_and_since_when(rows: Mapping[str, FleetRow]) -> Non
     assert {kind: found for kind, found in waits.items() if found} == {
         "triage": [("triage", "domain owners", True)],
         "blocked": [("sweep", "domain owners", True)],
-        "proposed": [("promotion", "2 approver", True)],
+        "proposed": [("promotion", "2 approvers", True)],
         "unproposed": [("promotion", "CI", False)],
     }
     assert "signed so far by ash" in rows["proposed"].waiting[0].what
@@ -127,7 +127,7 @@ def test_a_clone_asks_the_remote_and_offline_it_does_not(clone: Path, tmp_path: 
     now, before = fleet(desk), fleet(desk, offline=True)
     assert [one.gate for one in now.rows[4].waiting] == ["promotion"]
     assert now.rows[4].waiting[0].who == "CI"
-    assert before.rows[4].waiting[0].who == "2 approver"
+    assert before.rows[4].waiting[0].who == "2 approvers"
     assert (now.behind, before.behind) == (True, False)
     git(origin, "update-ref", "refs/heads/main", git(desk, "rev-parse", "main"))
     with pytest.raises(RecordError, match="is no workspace"):
@@ -205,7 +205,7 @@ def test_those_that_have_waited_longest_come_first() -> None:
 def test_it_reads_well_on_a_narrow_terminal(rows: Mapping[str, FleetRow], width: int) -> None:
     found = list(table(list(rows.values()), width=width))
     assert all(len(line) <= width for line in found)
-    assert "waits for 2 approver" in " ".join("\n".join(found).split()) or width == 300
+    assert "waits for 2 approvers" in " ".join("\n".join(found).split()) or width == 300
     assert (len(found) == len(rows) + 1) is (width == 300)
 
 

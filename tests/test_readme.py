@@ -26,6 +26,7 @@ from tests import (
     test_attack,
     test_cli_stages,
     test_evaluate_page,
+    test_export_evidence,
     test_judges_served,
     test_s3_remote,
     test_triage_command,
@@ -73,12 +74,14 @@ TRIAGE = Elsewhere("test_the_commands_of_the_page", "one after the other, with a
 EVALUATE = Elsewhere("test_the_commands_of_the_page_on_evaluation", "one after the other, with models in memory")
 REMADE = Elsewhere("test_the_three_commands_of_a_hand_off", MINUTES)
 REMOTE = Elsewhere("test_the_page_s_remote_is_made_as_printed", "with the address of a server that the test starts")
+EXPORT = Elsewhere("test_the_commands_of_the_page_on_fleets", "on a promotion whose boundary lets something leave")
 RUNS: dict[str, Run | Elsewhere] = {
     # what is typed in this repository
     "make demo": Elsewhere("test_make_demo_as_printed", MINUTES),
     "make test": Elsewhere("test_make_has_the_target", "runs this test; .ci/run calls it"),
     "make acceptance": Elsewhere("test_make_has_the_target", "runs the tests that are too long for this one"),
     "make attack": Elsewhere("test_make_has_the_target", "runs the whole corpus; tests/test_attack.py a part of it"),
+    "make rehearsal": Elsewhere("test_make_has_the_target", "trains for minutes; tests/test_rehearsal.py plays a part"),
     "make vllm-env": Elsewhere("test_make_has_the_target", "installs 3.4 GB; tests/acceptance/test_vllm.py runs on it"),
     "hallmark --help": Run("project", r"Usage: hallmark"),
     "hallmark check": Run("project", r"\d+ files, 0 problems"),
@@ -112,6 +115,8 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark review HEAD^1 HEAD": Run("promoted", r"A change of promotion \(\d+ files\) must be signed by"),
     "hallmark review HEAD^1 HEAD --format markdown": Run("promoted", r"\A<!-- hallmark-review -->\n"),
     # docs/ci.md
+    "hallmark ci files gitlab": Run("governed", r"(?m)^\.gitlab-ci\.yml: new$"),
+    "hallmark ci files forgejo": Run("governed", r"(?m)^\.forgejo/workflows/iterate\.yaml: new$"),
     "hallmark ci files github": Run("governed", r"(?m)^\.github/workflows/iterate\.yaml: new$"),
     "hallmark ci plan HEAD^1 HEAD": Run("promoted", r"(?m)^\d to iterate, \d untouched$"),
     "hallmark ci review HEAD^1 HEAD": Run("promoted", r"\A(::.*\n?)*\Z"),
@@ -164,6 +169,12 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark verify --root SHA256": Run("promoted", r"1 promotions verified: pass"),
     "hallmark fetch CLUSTER@shadow --to served": Run("promoted", r"support-desk/1 .*, written to served: pass$"),
     "hallmark why ID": Run("promoted", r"support-desk"),
+    # docs/fleet.md
+    "hallmark status --waiting": Run(
+        "proposed", r"(?m)^support-desk .* 2 approvers \(promotion\) .*\n1 cluster: 1 waiting"
+    ),
+    "hallmark export evidence desk --output evidence": EXPORT,
+    "hallmark export scan desk card.md": EXPORT,
     # docs/stages-of-evaluation.md: the small desk has no reserve
     "hallmark benchmark rotate support-desk": Run(
         "governed", r"broken: 20 fresh scenarios are needed", by="ci", code=1
@@ -300,6 +311,7 @@ def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is(key: str) -> None:
         test_attack,
         test_cli_stages,
         test_evaluate_page,
+        test_export_evidence,
         test_judges_served,
         test_s3_remote,
         test_triage_command,

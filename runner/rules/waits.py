@@ -97,7 +97,7 @@ def proposal_waits(
         if one.rejected:
             continue
         change, otherwise = PROPOSALS[one.kind]
-        who = " and ".join(f"{each.people} {each.role}" for each in asked.get(change, ()) if each.people) or otherwise
+        who = " and ".join(_people(each) for each in asked.get(change, ()) if each.people) or otherwise
         verb = "read the evidence and sign or refuse" if one.kind == "promote" else "sign or refuse"
         name = f"{cluster}/{one.sequence}" if one.kind == "promote" else f"rollback/{cluster}/{one.sequence}"
         signed = f"; signed so far by {', '.join(one.signed)}" if one.signed else ""
@@ -109,3 +109,9 @@ def receipt_waits(unreceipted: Sequence[int]) -> Iterator[Waiting]:
     if unreceipted:
         names = ", ".join(str(sequence) for sequence in unreceipted)
         yield Waiting(gate="receipt", who=CI, what=f"hallmark reconcile (promotion {names})", people=False)
+
+
+def _people(asked: Requirement) -> str:
+    """`2 approvers`, `1 on-call`."""
+    several = asked.people > 1 and asked.role.endswith(("er", "or"))
+    return f"{asked.people} {asked.role}" + "s" * several
