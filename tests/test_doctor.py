@@ -28,6 +28,7 @@ from runner.edges.signing import ssh_keygen
 from runner.rules.doctor.codeowners import CodeOwners
 from runner.rules.doctor.findings import Finding, Level, healthy
 from tests.governed_desk import BIN, GovernedDesk
+from tests.printed import ROOT, blocks
 
 PROGRAMS = ("git", "ssh", "ssh-keygen", "ssh-add", "sh", "env")
 
@@ -461,20 +462,9 @@ def test_codeowners_patterns(pattern: str, path: str, matches: bool) -> None:
     assert bool(CodeOwners(f"{pattern} @ash # why\n").owners(path)) is matches
 
 
-RULES = [
-    {"type": "pull_request", "ruleset_source_type": "Repository", "parameters": {"required_approving_review_count": 1}},
-    {"type": "non_fast_forward", "ruleset_source_type": "Repository", "ruleset_id": 42},
-    {"type": "deletion", "ruleset_source_type": "Repository", "ruleset_id": 42},
-    {
-        "type": "required_status_checks",
-        "ruleset_source_type": "Organization",
-        "parameters": {
-            "strict_required_status_checks_policy": True,
-            "required_status_checks": [{"context": "gate", "integration_id": 15368}, {"context": "records"}],
-        },
-    },
-]
-"""As GitHub's REST API answers "Get rules for a branch"."""
+PAGE = (ROOT / "docs" / "doctor.md").read_text()
+RULES = json.loads(next(block for block in blocks(PAGE) if '"rules"' in block))["rules"]
+"""Those of the page, which GitHub's REST API gives back at "Get rules for a branch"; others' rules stand beside them."""
 UNPROTECTED = {"name": "main", "protected": False, "protection": {"enabled": False, "required_status_checks": {}}}
 
 
@@ -509,13 +499,19 @@ def test_the_forge_s_rules(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with github({rules: RULES, branch: UNPROTECTED}) as url:
         monkeypatch.setenv("GITHUB_API_URL", url)
         has(examined(top, "forge"), Level.OK, "ask for a pull request and gate, records")
-    with github({rules: RULES[:2], branch: UNPROTECTED}) as url:
+    with github({rules: RULES[1:3], branch: UNPROTECTED}) as url:
         monkeypatch.setenv("GITHUB_API_URL", url)
         found = examined(top, "forge")
         has(found, Level.PROBLEM, "do not say that nobody deletes it")
         has(found, Level.PROBLEM, "do not require the checks gate, records")
+    loose = {"require_code_owner_review": False, "allowed_merge_methods": ["merge", "squash", "rebase"]}
+    with github({rules: [{**RULES[2], "parameters": loose}, *RULES[3:], *RULES[:2]], branch: UNPROTECTED}) as url:
+        monkeypatch.setenv("GITHUB_API_URL", url)
+        found = examined(top, "forge")
+        has(found, Level.WARNING, "ask no code owner for a review")
+        has(found, Level.WARNING, "let pull requests be rebased")
     old = {"protected": True, "protection": {"required_status_checks": {"contexts": ["gate", "records"]}}}
-    with github({rules: RULES[:1], branch: old}) as url:
+    with github({rules: RULES[2:3], branch: old}) as url:
         monkeypatch.setenv("GITHUB_API_URL", url)
         has(examined(top, "forge"), Level.OK, "gate, records")
     with github({}) as url:

@@ -44,17 +44,21 @@ def rules(top: Path, *, timeout_s: float) -> Forge | Unseen:
     if not token:
         said = "GitHub's settings were not looked at: there is no GITHUB_TOKEN or GH_TOKEN"
         return Unseen(said, "GH_TOKEN=$(gh auth token) hallmark doctor")
-    kinds, checks = set(), set()
+    kinds, checks, pulls = set(), set(), []
     for rule in _get(f"repos/{repository}/rules/branches/main", token, timeout_s):
         kinds.add(str(rule.get("type", "")))
-        required = (rule.get("parameters") or {}).get("required_status_checks") or []
-        checks |= {str(one.get("context", "")) for one in required}
+        says = rule.get("parameters") or {}
+        checks |= {str(one.get("context", "")) for one in says.get("required_status_checks") or []}
+        pulls += [says] if rule.get("type") == "pull_request" else []
     branch = _get(f"repos/{repository}/branches/main", token, timeout_s)
     if branch.get("protected"):  # protection of the older kind refuses both unless somebody allowed them
         kinds |= {"non_fast_forward", "deletion"}
         needed = (branch.get("protection") or {}).get("required_status_checks") or {}
         checks |= set(needed.get("contexts") or ())
-    return Forge("GitHub", repository, frozenset(kinds), frozenset(checks), _wanted(top))
+    asks_owners = any(one.get("require_code_owner_review") for one in pulls) if pulls else None
+    methods = [one["allowed_merge_methods"] for one in pulls if one.get("allowed_merge_methods")]
+    rebases = all("rebase" in one for one in methods) if methods else None  # every rule has to allow it
+    return Forge("GitHub", repository, frozenset(kinds), frozenset(checks), _wanted(top), asks_owners, rebases)
 
 
 def _github_host() -> str:

@@ -152,7 +152,11 @@ class Forge(NamedTuple):
     rules: frozenset[str]
     checks: frozenset[str]
     wanted: tuple[str, ...]
-    """The checks that this repository's workflow gives to a pull request."""
+    """The checks that this repository's workflow gives to a pull request, of those that have to pass."""
+    asks_owners: bool | None = None
+    """Whether code owners have to review; None where the forge does not say."""
+    rebases: bool | None = None
+    """Whether a pull request may be merged by rebasing it."""
 
 
 class Owners(NamedTuple):

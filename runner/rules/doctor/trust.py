@@ -128,7 +128,7 @@ FORGE_RULES = {
 
 def forge(fact: Forge) -> Iterator[Said]:
     where = f"{fact.name}'s rules for main of {fact.repository}"
-    fix = f"gh api --method POST repos/{fact.repository}/rulesets --input ruleset.json"
+    fix = f"gh api --method POST repos/{fact.repository}/rulesets --input ruleset.json  # docs/doctor.md has that file"
     why = "CI holds a token that writes contents: these rules keep it, and everybody, off main (docs/ci.md)"
     lacking = [words for rule, words in FORGE_RULES.items() if rule not in fact.rules]
     if lacking:
@@ -137,6 +137,12 @@ def forge(fact: Forge) -> Iterator[Said]:
     if unasked:
         why = "a pull request that these refuse can be merged all the same"
         yield problem(f"{where} do not require the checks {', '.join(unasked)}", why=why, fix=fix)
+    if fact.asks_owners is False:
+        why = "CODEOWNERS asks for reviews, and nothing waits for them"
+        yield warning(f"{where} ask no code owner for a review", why=why, fix=fix)
+    if fact.rebases:
+        why = "the gate judges one step of main, and refuses a rebase of several commits"
+        yield warning(f"{where} let pull requests be rebased", why=why, fix=fix)
     if not lacking and not unasked:
         yield ok(f"{where} ask for a pull request and {', '.join(fact.wanted)}; who may bypass them is not visible")
 
