@@ -464,7 +464,7 @@ def test_codeowners_patterns(pattern: str, path: str, matches: bool) -> None:
 
 PAGE = (ROOT / "docs" / "doctor.md").read_text()
 RULES = json.loads(next(block for block in blocks(PAGE) if '"rules"' in block))["rules"]
-"""Those of the page, which GitHub's REST API gives back at "Get rules for a branch"; others' rules stand beside them."""
+"""Those of the page, as GitHub gives them back at "Get rules for a branch", where others' rules stand beside them."""
 UNPROTECTED = {"name": "main", "protected": False, "protection": {"enabled": False, "required_status_checks": {}}}
 
 
