@@ -66,7 +66,9 @@ def change(top: Path, scenarios: int, changed: int) -> None:
     for number in range(part):
         put(top, SetName.CORE, scenarios + number, texts)
     for path in core[:part]:
-        path.write_text(path.read_text().replace("content: ", "content: Hello again. ", 1))
+        value = load(path.read_bytes(), path=path.name).value
+        value["input"][-1]["content"] = f"Hello again. {value['input'][-1]['content']}"
+        path.write_bytes(dump(value))
     for path in core[-(changed - 2 * part) :]:
         path.unlink()
     for path, old, new in (

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from runner.errors import ExitCode
+
+
+@contextmanager
+def without_search() -> Iterator[None]:
+    """No search for garbage: a review makes many objects and keeps them, and is soon over."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @click.command()
@@ -37,7 +52,7 @@ def review(base: str, head: str, form: str, preview: bool, directory: Path, as_j
     from runner.rules.review.markdown import markdown, plain
     from runner.rules.review.told import LOOSENED
 
-    with Progress(quiet=as_json or not preview) as progress:
+    with Progress(quiet=as_json or not preview) as progress, without_search():
         found = wiring_review.reviewed(directory, base, head, preview=preview, progress=progress.update)
     if as_json or form == "json":
         click.echo(found.model_dump_json(indent=1))

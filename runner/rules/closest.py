@@ -8,8 +8,9 @@ that it must share, many by counting all that are shared, which numpy does.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -70,16 +71,18 @@ class _Inverted:
 
     def __init__(self, sets: Iterable[Shingles]) -> None:
         self._sets = list(sets)
-        every = list(chain.from_iterable(self._sets))
-        known = dict.fromkeys(every)
+        sizes = [len(found) for found in self._sets]
+        known: defaultdict[str, int] = defaultdict()
+        known.default_factory = known.__len__  # the next number for what was not there before
+        every = map(known.__getitem__, chain.from_iterable(self._sets))
+        numbers = np.fromiter(every, np.int64, sum(sizes))
         small = np.min_scalar_type(len(known))  # of 16 bits where it can be: a radix sort
-        numbers = np.fromiter(map(dict(zip(known, count())).__getitem__, every), small, len(every))
         frequency = np.bincount(numbers, minlength=len(known))
         order = np.argsort(frequency, kind="stable")
         rank = np.empty(len(known), small)
         rank[order] = np.arange(len(known))
         self._rank = dict(zip(known, rank.tolist(), strict=True))
-        owners = np.repeat(np.arange(len(self._sets)), [len(found) for found in self._sets])
+        owners = np.repeat(np.arange(len(self._sets)), sizes)
         self._owners = owners[np.argsort(rank[numbers], kind="stable")]
         ends = np.cumsum(frequency[order]).tolist()
         self._spans = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
