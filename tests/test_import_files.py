@@ -3,10 +3,15 @@ run, and nothing goes without being counted."""
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
+import random
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,14 +20,16 @@ from runner import wiring
 from runner.cli.main import group
 from runner.edges.adopt import sources
 from runner.edges.adopt.folder import Folder
+from runner.edges.adopt.foreign_yaml import ForeignDocument
 from runner.edges.yaml_files import parse
 from runner.errors import RecordError, exit_code
-from runner.records.adoption import Format, ImportRecord
+from runner.records.adoption import Format, ImportRecord, SourceFile
 from runner.records.dataset import Example
 from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Scenario
 from runner.records.terms import Origin, SetName, Severity
-from runner.rules.adopt.compose import Source, Wanted
+from runner.rules.adopt.compose import Source, Wanted, compose
+from runner.rules.adopt.instructlab import from_instructlab
 from runner.rules.adopt.items import Item
 from runner.rules.adopt.lm_eval_task import from_lm_eval
 from runner.rules.adopt.promptfoo import from_promptfoo
@@ -338,4 +345,60 @@ def test_the_commands(top: Path) -> None:
     assert json.loads(told.output)["examples"] == {"gold": 4, "reference": 1}
     assert survey(top).problems == ()
     wrong = CliRunner().invoke(group, ["import", "lm-eval", str(LM / "spokes.yaml"), *words, "--model", "gpt"])
-    assert "neither tiny nor ORG/NAME@COMMIT" in wrong.output
+    assert "neither tiny nor ORG/NAME@COMMIT" in str(wrong.exception)
+
+
+JUNK = (None, 0, -1, 1.5, True, "", "x", "{{", "{{ a.b }}", "file://x.txt", "file://../x", "\0", [], [1], [[]], {}, {"a": 1},
+        {"type": 3}, [None], {"": None})  # fmt: skip
+
+
+def places(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield at
+    if isinstance(value, dict):
+        for key in value:
+            yield from places(value[key], (*at, key))
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from places(one, (*at, number))
+
+
+def mutated(value: Any, at: tuple[str | int, ...], junk: object) -> Any:
+    if not at:
+        return junk
+    value = copy.deepcopy(value)
+    inner = value
+    for key in at[:-1]:
+        inner = inner[key]
+    inner[at[-1]] = junk
+    return value
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (Format.PROMPTFOO, FOO),
+        (Format.INSTRUCTLAB, TAXONOMY / "knowledge/bicycles/hub_gears/qna.yaml"),
+        (Format.INSTRUCTLAB, TAXONOMY / "compositional_skills/tidy_dates/qna.yaml"),
+        (Format.LM_EVAL, LM / "spokes.yaml"),
+        (Format.LM_EVAL, LM / "recall.yaml"),
+    ],
+)
+def test_whatever_stands_at_a_place_is_read_or_told(kind: Format, path: Path) -> None:
+    """Two hundred files with one value changed: each becomes a cluster, or gets an error that is one of ours."""
+    folder = Folder(path.parent)
+    value = folder.document(path.name).value
+    chosen, every = random.Random(7), list(places(value))
+    made = 0
+    for _ in range(200):
+        document = ForeignDocument(path.name, mutated(value, chosen.choice(every), chosen.choice(JUNK)), {})
+        with contextlib.suppress(RecordError):
+            match kind:
+                case Format.PROMPTFOO:
+                    adopted = from_promptfoo(document, folder)
+                case Format.INSTRUCTLAB:
+                    adopted = from_instructlab([("folder", document)])
+                case _:
+                    adopted = from_lm_eval(document, folder)
+            compose(adopted, wanted(kind), files=[SourceFile(name=path.name, sha256="0" * 64)])
+            made += 1
+    assert 20 < made < 200, "some are still whole, and some are not"

@@ -69,6 +69,8 @@ class Folder:
         return template(text, path=path, field=field)
 
     def _path(self, name: str, suffixes: Sequence[str]) -> Path:
+        if not name.isprintable():
+            raise RecordError("is no name of a file", path=repr(name)[:80])
         path = (self._folder / name).resolve()
         if not path.is_relative_to(self._folder):
             raise RecordError("lies outside of the folder of the file that names it", path=name,

@@ -75,11 +75,11 @@ def compose(
     judges: Mapping[str, str] = NO_JUDGES,
 ) -> NewCluster:
     """`judges` are the digests of those that the checks name. Raises `RecordError` where too little is there."""
-    adopted = opened(adopted)
-    items = adopted.items
-    if not items:
+    if not adopted.items:
         hint = "; ".join(f"{one.what}: {one.why}" for one in adopted.tally.leaves[:3]) or "look at the file"
         raise RecordError("has nothing that can be taken over", path=files[0].name, hint=hint)
+    adopted = opened(adopted)
+    items = adopted.items
     shares = SHARES_TINY if isinstance(wanted.base, TinyBase) else SHARES
     division = _divided(items, shares, wanted.seed)
     rule = RULE

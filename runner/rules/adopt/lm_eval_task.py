@@ -65,8 +65,9 @@ def from_lm_eval(document: Document, beside: Beside, *, data: str = "", capabili
         for place, row, trains in _documents(document, beside, said, tally, data)
     ]
     sets = task.seen_choices
-    longest = (said.get("generation_kwargs") or {}).get("max_gen_toks", 0)
-    for key in sorted((said.get("generation_kwargs") or {}).keys() - {"max_gen_toks"}):
+    writing = asked_for(said.get("generation_kwargs") or {}, dict, document, "generation_kwargs", "generation_kwargs")
+    longest = writing.get("max_gen_toks", 0)
+    for key in sorted(map(str, writing.keys() - {"max_gen_toks"})):
         tally.left(
             f"generation_kwargs.{key}", "how the model writes is cluster.yaml's", document.place("generation_kwargs")
         )
@@ -77,7 +78,7 @@ def from_lm_eval(document: Document, beside: Beside, *, data: str = "", capabili
         {name: Capability(title, about)},
         tally,
         choices=next(iter(sets)) if len(sets) == 1 else (),
-        longest=longest if isinstance(longest, int) else 0,
+        longest=longest if isinstance(longest, int) and longest > 0 else 0,
     )
 
 
@@ -117,6 +118,8 @@ class _Task:
         text = text_of(self._value("doc_to_text", row)).strip()
         if "description" in self.said and text_of(self.said["description"]):
             text = (self._rendered("description", row) + text).strip()
+        if not text:
+            raise RecordError("the text says nothing", path=place, hint="mend the data, or doc_to_text")
         target = self._target(row, place)
         self.seen_choices.add(target.choices)
         if target.choices and not all(one in text for one in target.choices):

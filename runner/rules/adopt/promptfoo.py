@@ -28,16 +28,17 @@ from runner.rules.adopt.items import (
     asked_for,
     needed_text,
     text_of,
-    user,
 )
 from runner.rules.adopt.promptfoo_rows import test_of_row
+from runner.rules.adopt.promptfoo_shape import Test, count_others, shaped
 from runner.rules.naming import slug
 from runner.rules.strict_json import strict_json
 
 READ = frozenset({"prompts", "tests", "defaultTest", "description", "assertionTemplates"})
 IGNORED = frozenset({"providers", "targets", "outputPath", "tags", "sharing", "commandLineOptions", "env", "$schema"})
 """What says how promptfoo runs, and nothing of the benchmark."""
-TEST_READ = frozenset({"vars", "assert", "description", "metadata", "threshold", "options"})
+CHANGING = frozenset({"transform", "transformVars", "prefix", "suffix"})
+"""Options that change what is asked or answered."""
 COMBINATIONS = 1_000
 FILE = "file://"
 ROWS = (".csv", ".jsonl", ".json")
@@ -60,17 +61,21 @@ def from_promptfoo(document: Document, beside: Beside, *, judge: str = "", capab
     if not isinstance(default, dict):
         tally.left("defaultTest", "it stands in another file", document.place("defaultTest"))
         default = {}
+    reading = _Reading(document, beside, tally, judge, said.get("assertionTemplates") or {},
+                       shaped(default, document.place("defaultTest")))  # fmt: skip
     prompts = list(_prompts(said.get("prompts"), document, beside, tally))
-    reading = _Reading(document, beside, tally, judge, said.get("assertionTemplates") or {}, default)
     items, capabilities = [], dict[str, Capability]()
     about = " ".join(text_of(said.get("description") or "A promptfoo configuration.").split())
-    for number, (place, test) in enumerate(_tests(said.get("tests"), document, beside, tally)):
-        checked = reading.checked(test, place)
+    for number, (place, one) in enumerate(_tests(said.get("tests"), document, beside, tally)):
+        count_others(one, tally, place)
+        test = shaped(one, place)
+        combinations = reading.values(test, place)
+        checked = reading.checked(test, place) if combinations else None
         if checked is None:
             continue
-        name = capability or _capability(test, default) or slug(prompts[0].label) or "answers"
+        name = capability or _capability(test, reading.default) or slug(prompts[0].label) or "answers"
         capabilities.setdefault(name, Capability(name.replace("-", " "), about))
-        for prompt, values in itertools.product(prompts, reading.values(test, place)):
+        for prompt, values in itertools.product(prompts, combinations):
             items.append(_item(prompt, values, checked, test, place, name, together=f"test {number}"))
     return Adopted(tuple(items), capabilities, tally)
 
@@ -84,25 +89,20 @@ class _Reading:
     """What every test is read with."""
 
     def __init__(self, document: Document, beside: Beside, tally: Tally, judge: str, templates: Any,
-                 default: Mapping[str, Any]) -> None:  # fmt: skip
+                 default: Test) -> None:  # fmt: skip
         self.document, self.beside, self.tally, self.judge = document, beside, tally, judge
         self.templates = templates if isinstance(templates, dict) else {}
         self.default = default
 
-    def checked(self, test: Mapping[str, Any], place: str) -> _Checked | None:
+    def checked(self, test: Test, place: str) -> _Checked | None:
         """What decides a test; None, and counted, where nothing does."""
-        for key in sorted(test.keys() - TEST_READ):
-            self.tally.left(f"the field {key} of a test", "it is not taken over", place)
-        options = test.get("options") or {}
-        changes = sorted(
-            {"transform", "transformVars", "prefix", "suffix"} & {*options, *self.default.get("options", {})}
-        )
+        changes = sorted(CHANGING & {*test.options, *self.default.options})
         if changes:
             self.tally.left("a test", f"its options.{changes[0]} changes what is asked or answered", place)
             return None
-        inherited = [] if options.get("disableDefaultAsserts") else self.default.get("assert") or []
+        inherited = () if test.options.get("disableDefaultAsserts") else self.default.asserts
         found = []
-        for one in self._flat([*inherited, *(test.get("assert") or [])], place):
+        for one in self._flat([*inherited, *test.asserts], place):
             try:
                 found.append(asserted(self._rendered(one, test), judge=self.judge))
             except (Refused, RecordError) as error:
@@ -114,8 +114,7 @@ class _Reading:
         if not kept:
             self.tally.left("a test", "it has no assertion that can be mapped", place)
             return None
-        threshold = test.get("threshold", self.default.get("threshold"))
-        check = check_of(kept, threshold=float(threshold) if threshold else None)
+        check = check_of(kept, threshold=test.threshold or self.default.threshold)
         for asserting, made in zip(kept, check.criteria, strict=True):
             self.tally.mapped(f"the assertion {asserting.kind}", made.grader.kind)
         return _Checked(check, tuple(kept))
@@ -129,28 +128,39 @@ class _Reading:
             if not isinstance(entry, dict):
                 self.tally.left("an assertion", "it is no mapping, or refers to nothing", place)
             elif entry.get("type") == "assert-set" and not entry.get("threshold"):
-                yield from self._flat(entry.get("assert") or [], place)
+                inner = entry.get("assert")
+                yield from self._flat(inner if isinstance(inner, list) else [], place)
             else:
                 yield entry
 
-    def _rendered(self, one: Mapping[str, Any], test: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _rendered(self, one: Mapping[str, Any], test: Test) -> Mapping[str, Any]:
         """Values of assertions are templates too, of the test's variables."""
         value = one.get("value")
         if not isinstance(value, str) or ("{{" not in value and "{%" not in value):
             return one
-        values = {**(self.default.get("vars") or {}), **(test.get("vars") or {})}
+        values = self._given(test)
+        if any(_choices(value) for value in values.values()):
+            raise Refused("its value differs from one combination of variables to another")
         return {**one, "value": self.beside.template(value, path=self.document.path)(values)}
 
-    def values(self, test: Mapping[str, Any], place: str) -> list[dict[str, Any]]:
-        """The variables of a test, once for each combination of those that are lists of texts."""
-        given = test.get("vars") or {}
-        if not isinstance(given, dict):
+    def _given(self, test: Test) -> dict[str, Any]:
+        default = self.default.vars if isinstance(self.default.vars, dict) else {}
+        return {**default, **(test.vars if isinstance(test.vars, dict) else {})}
+
+    def values(self, test: Test, place: str) -> list[dict[str, Any]]:
+        """The variables of a test, once for each combination of those that are lists of texts. None, and counted, where
+        they stand in a file that is not read."""
+        if isinstance(test.vars, str):
             self.tally.left("a test", "its variables stand in another file", place)
             return []
-        values = {**(self.default.get("vars") or {}), **given}
+        values = self._given(test)
         for name, value in values.items():
             if isinstance(value, str) and value.startswith(FILE):
-                values[name] = self.beside.text(value.removeprefix(FILE))
+                try:
+                    values[name] = self.beside.text(value.removeprefix(FILE))
+                except RecordError as error:
+                    self.tally.left("a test", f"the file of its variable {name} {error.problem}", place)
+                    return []
         several = {name: value for name, value in values.items() if _choices(value)}
         found = [{**values, **dict(zip(several, chosen, strict=True))} for chosen in
                  itertools.islice(itertools.product(*several.values()), COMBINATIONS + 1)]  # fmt: skip
@@ -233,24 +243,23 @@ def _messages(text: str, document: Document, at: str, beside: Beside) -> Iterato
         yield role, beside.template(content, path=document.path, field=where)
 
 
-def _capability(test: Mapping[str, Any], default: Mapping[str, Any]) -> str:
-    said = {**(default.get("metadata") or {}), **(test.get("metadata") or {})}
+def _capability(test: Test, default: Test) -> str:
+    said = {**default.metadata, **test.metadata}
     return next((slug(text_of(said[key])) for key in ("capability", "category") if said.get(key)), "")
 
 
 def _item(
-    prompt: Prompt, values: Mapping[str, Any], checked: _Checked, test: Mapping[str, Any], place: str, name: str, *,
+    prompt: Prompt, values: Mapping[str, Any], checked: _Checked, test: Test, place: str, name: str, *,
     together: str,
 ) -> Item:  # fmt: skip
     told = tuple(one.told for one in checked.found)
     sure = next((one for one in checked.found if one.reference), None)
-    about = " ".join(text_of(test.get("description") or "").split())
     return Item(
         place=place,
         capability=name,
         lens="promptfoo",
-        objective=about or "Answer this as the test asks.",
-        input=_conversation(prompt, values),
+        objective=test.description or "Answer this as the test asks.",
+        input=_conversation(prompt, values, place),
         reference=sure.reference if sure else " ".join(told),
         check=checked.check,
         passes=told,
@@ -261,8 +270,8 @@ def _item(
     )
 
 
-def _conversation(prompt: Prompt, values: Mapping[str, Any]) -> Conversation:
+def _conversation(prompt: Prompt, values: Mapping[str, Any], place: str) -> Conversation:
     made = [(role, render(values).strip()) for role, render in prompt.messages]
-    if len(made) == 1 and made[0][0] == Role.USER:
-        return user(made[0][1])
+    if not made or not all(text for _, text in made):
+        raise RecordError(f"{prompt.label} says nothing with its variables", path=place, hint="give them values")
     return tuple(Message(role=Role(role), content=text) for role, text in made)
