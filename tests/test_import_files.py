@@ -348,8 +348,10 @@ def test_the_commands(top: Path) -> None:
     assert "neither tiny nor ORG/NAME@COMMIT" in str(wrong.exception)
 
 
-JUNK = (None, 0, -1, 1.5, True, "", "x", "{{", "{{ a.b }}", "file://x.txt", "file://../x", "\0", [], [1], [[]], {}, {"a": 1},
-        {"type": 3}, [None], {"": None})  # fmt: skip
+JUNK: tuple[object, ...] = (
+    *(None, 0, -1, 1.5, True, "", "x", "\0", "{{", "{{ a.b }}", "file://x.txt", "file://../x"),
+    *([], [1], [[]], [None], {}, {"a": 1}, {"type": 3}, {"": None}),
+)
 
 
 def places(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
