@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -25,6 +26,7 @@ from runner.rules.waits import PROPOSALS, Proposal
 
 R = TypeVar("R", bound=Record)
 TRUST = "policy/trust.yaml"
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 ASSESS = PHASES.index("assess")
 
 
@@ -35,12 +37,28 @@ class FleetRoom:
         self._files, self._reading = DirectoryReader(top), FleetReading(top)
         self._reading.look(offline=offline)
         self._branches = self._by_cluster()
+        self._cards: dict[str, bytes] = {}
+        """The scorecard of each run that was assessed and not yet promoted."""
+        self._decided: dict[str, list[tuple[str, str]]] = {}
+        """Who decided what of each open proposal, by its ref."""
 
     def rows(self) -> tuple[FleetRow, ...]:
         """Every cluster of the work tree, by name."""
-        names = [name for name in self._reading.names("clusters") if self._is_cluster(name)]
-        asked = self._asked()
+        names = [name for name in self._reading.names("clusters") if _SLUG.fullmatch(name) and self._is_cluster(name)]
         tails = self._reading.tails(names, told=lambda entries, whole: told(entries, whole=whole))
+        courses = {name: course(tail, PHASES) for name, tail in tails.items()}
+        running = {name: one.iteration for name, one in courses.items() if one.passed > ASSESS and not one.received}
+        self._cards = self._reading.run_files(running, EvidenceFile.SCORECARD)
+        self._decided = self._reading.decisions(
+            [
+                (f"{HEADS}{kind}/{name}/{number}", f"clusters/{name}/promotions/{number}/approvals")
+                for name in names
+                for kind in PROPOSALS
+                for number in self._branches.get(name, {}).get(kind, {})
+                if number.isdecimal()
+            ]
+        )
+        asked = self._asked()
         return tuple(self._row(name, tails[name], asked) for name in names)
 
     @property
@@ -95,8 +113,7 @@ class FleetRoom:
         for kind in PROPOSALS:
             for number, since in branches.get(kind, {}).items():
                 if number.isdecimal() and int(number) > after:
-                    home = f"clusters/{name}/promotions/{number}/approvals"
-                    said = list(self._reading.decisions(f"{HEADS}{kind}/{name}/{number}", home))
+                    said = self._decided.get(f"{HEADS}{kind}/{name}/{number}", [])
                     signed = tuple(who for who, what in said if what == "approve")
                     rejected = tuple(who for who, what in said if what == "reject")
                     found.append(Proposal(kind, int(number), since, signed, rejected))
@@ -105,11 +122,9 @@ class FleetRoom:
     def _figures(self, seen: Seen) -> tuple[CandidateSummary | None, str]:
         """Of the run where it was assessed, else of the promotion that serves."""
         name, found = seen.cluster.id, course(seen.tail, PHASES)
-        if found.passed > ASSESS and not found.received:
-            path = f"clusters/{name}/run/scorecard.json"
-            data = self._reading.run_file(name, found.iteration, path)
-            if data is not None:
-                return _headline(data, seen.cluster, path=path), f"iteration {found.iteration}"
+        if name in self._cards:
+            path = f"clusters/{name}/run/{EvidenceFile.SCORECARD}"
+            return _headline(self._cards[name], seen.cluster, path=path), f"iteration {found.iteration}"
         number = assessed(seen.records)
         if not number:
             return None, ""

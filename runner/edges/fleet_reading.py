@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from runner.edges.git_objects import read_tree
 from runner.edges.git_write import GitRepository
 from runner.edges.ledger_store import LEDGER, entry_path
 from runner.errors import VerificationError
@@ -79,7 +80,8 @@ class FleetReading:
         if at is None:
             return dict.fromkeys(clusters, ())
         self._bring(LEDGER, at.commit)
-        files = {name: self._entries(at.commit, name) for name in clusters}
+        trees = self._git.contents([f"{at.commit}:{name}" for name in clusters])
+        files = {name: _entries(name, tree) for name, tree in zip(clusters, trees, strict=True)}
         found: dict[str, list[Entry]] = {name: [] for name in clusters}
         open_, step = list(clusters), 1
         while open_:
@@ -96,33 +98,37 @@ class FleetReading:
             step *= 4
         return {name: tuple(entries) for name, entries in found.items()}
 
-    def _entries(self, commit: str, cluster: str) -> list[tuple[str, File]]:
-        tree = self._git.tree_at(commit, cluster)
-        files = self._git.tree(tree) if tree else {}
-        return [(f"{cluster}/{name}", file) for name, file in sorted(files.items())]
-
     def _bring(self, ref: str, commit: str) -> None:
         """The objects of a ref that the remote has moved since."""
         if commit not in self._dates and not self._git.has(commit):
             self._git.remote_ref("origin", ref)
 
-    def run_file(self, cluster: str, iteration: str, path: str) -> bytes | None:
-        """A file of the iteration's branch; None where it, or the branch, is not here."""
-        at = self.refs.get(f"{HEADS}runs/{cluster}/{iteration}")
-        if at is None or at.commit not in self._dates:
-            return None
-        file = self._git.files(at.commit, path).get(path)
-        return self._git.blob(file.blob) if file is not None else None
+    def run_files(self, wanted: Mapping[str, str], file: str) -> dict[str, bytes]:
+        """A file of the runs' folder on the branch of each cluster's iteration in `wanted`; those that are here."""
+        names = {}
+        for cluster, iteration in wanted.items():
+            at = self.refs.get(f"{HEADS}runs/{cluster}/{iteration}")
+            if at is not None and at.commit in self._dates:
+                names[cluster] = f"{at.commit}:clusters/{cluster}/run/{file}"
+        found = self._git.contents(list(names.values()))
+        return {cluster: data for cluster, data in zip(names, found, strict=True) if data is not None}
 
-    def decisions(self, ref: str, home: str) -> Iterator[tuple[str, str]]:
-        """Who decided what on a proposal's branch, by the envelopes below `home`; signatures are not checked."""
-        at = self.refs[ref]
-        if at.commit not in self._dates:
-            return
-        for path, file in self._git.files(at.commit, home).items():
-            name = path.rpartition("/")[2].removesuffix(END)
-            if path.endswith(END) and name != "proposal":
-                yield name, _decision(self._git.blob(file.blob))
+    def decisions(self, proposals: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+        """Who decided what, by the ref of each proposal, given with the folder of its envelopes; signatures are not
+        checked."""
+        here = [(ref, folder) for ref, folder in proposals if self.refs[ref].commit in self._dates]
+        trees = self._git.contents([f"{self.refs[ref].commit}:{folder}" for ref, folder in here])
+        files = [
+            (ref, name, file.blob)
+            for (ref, folder), tree in zip(here, trees, strict=True)
+            for name, file in (read_tree(folder, tree) if tree is not None else {}).items()
+            if name.endswith(END) and name != f"proposal{END}"
+        ]
+        envelopes = self._git.contents([blob for _, _, blob in files])
+        found: dict[str, list[tuple[str, str]]] = {}
+        for (ref, name, _), data in zip(files, envelopes, strict=True):
+            found.setdefault(ref, []).append((name.removesuffix(END), _decision(data or b"")))
+        return found
 
     def names(self, folder: str) -> tuple[str, ...]:
         """What a folder of the work tree holds itself, sorted; nothing where there is none, or only a link to one."""
@@ -140,6 +146,12 @@ def top_of(path: Path) -> Path | None:
     """The work tree that `path` is in, found without asking git; None outside of one."""
     here = path.resolve()
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)
+
+
+def _entries(cluster: str, tree: bytes | None) -> list[tuple[str, File]]:
+    """The files of a cluster's ledger, in its order; none where it has none."""
+    files = read_tree(cluster, tree) if tree is not None else {}
+    return [(f"{cluster}/{name}", file) for name, file in sorted(files.items())]
 
 
 def _entry(data: bytes, path: str) -> Entry:

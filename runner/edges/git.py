@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from runner.edges.git_calls import OPTIONS, Said, asked_for_commits, asked_for_refs, git_program, hermetic_environment
 from runner.edges.git_objects import LARGEST, TREE, Budget, read_commit, read_tree
@@ -19,6 +19,8 @@ from runner.records.change import Commit, File, Operation, PathChange
 
 TOGETHER = 500
 """Objects asked for at once: their ids fit into a pipe, so that neither side waits for the other for ever."""
+SOME = 200
+"""The same, by names that may be as long as a path."""
 
 
 class GitObjects:
@@ -89,7 +91,46 @@ class GitObjects:
                 found[oid] = content
         return found
 
+    def contents(self, names: Sequence[str]) -> list[bytes | None]:
+        """Many objects' contents, each by its id or as `<id>:<path>`; None where there is none. Asked for together."""
+        if any("\n" in name for name in names):
+            raise GitError(f"{self.path} has no object with a line break in its name")
+        found: list[bytes | None] = []
+        for at in range(0, len(names), SOME):
+            found += [content for _, content in self._answers(names[at : at + SOME])]
+        return found
+
     def _objects(self, oids: Sequence[str]) -> list[tuple[str, bytes]]:
+        found = []
+        for oid, (kind, content) in zip(oids, self._answers(oids), strict=True):
+            if content is None:
+                self.close()
+                raise GitError(f"{self.path} has no object {oid}")
+            found.append((kind, content))
+        return found
+
+    def _answers(self, names: Sequence[str]) -> list[tuple[str, bytes | None]]:
+        """Type and content of what each name stands for; no content where it stands for nothing."""
+        source = self._ask(names)
+        found: list[tuple[str, bytes | None]] = []
+        for name in names:
+            line = source.readline()
+            header = line.split()
+            if line.endswith((b" missing\n", b" ambiguous\n")):
+                found.append(("", None))
+                continue
+            if len(header) != 3:
+                self.close()
+                raise GitError(f"{self.path} is no longer read: git cat-file has ended")
+            if int(header[2]) > LARGEST:
+                self._kill()
+                raise VerificationError(f"object {name} has {int(header[2])} bytes, and at most {LARGEST} are read")
+            found.append((header[1].decode(), source.read(int(header[2]))))
+            source.read(1)
+        return found
+
+    def _ask(self, names: Sequence[str]) -> IO[bytes]:
+        """Write the names to git's one process, and say where it answers."""
         if self._process is None:
             self._process = subprocess.Popen(
                 [git_program(), *OPTIONS, "cat-file", "--batch"],
@@ -104,25 +145,12 @@ class GitObjects:
         if source is None or sink is None:
             raise GitError("git cat-file has no pipes")
         try:
-            sink.write("".join(f"{oid}\n" for oid in oids).encode())
+            sink.write("".join(f"{name}\n" for name in names).encode())
             sink.flush()
         except BrokenPipeError as error:
             self._process = None
             raise GitError(f"{self.path} is no longer read: git cat-file has ended") from error
-        found = []
-        for oid in oids:
-            header = source.readline().split()
-            if len(header) != 3:
-                self.close()
-                said = f"has no object {oid}" if header else "is no longer read: git cat-file has ended"
-                raise GitError(f"{self.path} {said}")
-            if int(header[2]) > LARGEST:
-                self._kill()
-                raise VerificationError(f"object {oid} has {int(header[2])} bytes, and at most {LARGEST} are read")
-            content = source.read(int(header[2]))
-            source.read(1)
-            found.append((header[1].decode(), content))
-        return found
+        return source
 
     def blob(self, oid: str) -> bytes:
         kind, content = self.object(oid)
