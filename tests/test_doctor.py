@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from runner import wiring, wiring_doctor
 from runner.edges.doctor import machine as machine_edge
+from runner.edges.doctor import storage
 from runner.edges.signing import ssh_keygen
 from runner.rules.doctor.codeowners import CodeOwners
 from runner.rules.doctor.findings import Finding, Level, healthy
@@ -257,6 +258,15 @@ def test_a_remote_that_never_answers_is_waited_for_so_long(top: Path) -> None:
         started = time.monotonic()
         has(examined(top, "remote", timeout_s=1), Level.PROBLEM, "no answer within 1 s")
         assert time.monotonic() - started < 5
+
+
+def test_a_remote_whose_package_is_missing(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    point_at(top, "s3://desk/store")
+    (tmp_path / "dvc_s3.py").write_text("raise ImportError\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert has(examined(top, "remote"), Level.PROBLEM, "needs dvc-s3").fix == "python -m pip install dvc-s3"
+    monkeypatch.setattr(storage, "find_spec", lambda name: None)
+    assert "[data]" in has(examined(top, "remote"), Level.UNSEEN, "DVC is not installed").fix
 
 
 def test_credentials_in_git(top: Path) -> None:
