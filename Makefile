@@ -54,6 +54,10 @@ docs: $(VENV)/.docs
 attack: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attack $(if $(FULL),--full)
 
+# Every workflow without a forge (docs/rehearsal.md). SHORT=1 trains for seconds, QUICK=1 simulates the models.
+rehearsal: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.rehearsal $(if $(QUICK),--quick) $(if $(SHORT),--short)
+
 acceptance: $(READY)
 	$(BIN)/python -m pytest tests -m acceptance -s
 	$(BIN)/python benchmarks/startup.py
@@ -69,13 +73,18 @@ acceptance: $(READY)
 acceptance-ratio: $(READY)
 	$(BIN)/python -m benchmarks.ratio
 
+# Templates, as they stand: what is filled in is text to a schema.
+FORGEJO := $(wildcard runner/templates/forge/forgejo/dot-forgejo/workflows/*.yaml)
+GITLAB  := runner/templates/forge/gitlab/dot-gitlab-ci.yml
 lint: $(READY)
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/zizmor --offline --quiet --persona=auditor .github/workflows
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/zizmor --offline --quiet --no-config --persona=auditor $(FORGEJO)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml $(FORGEJO)
+	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci $(GITLAB)
 
 clean:
 	rm -rf build $(VENV)
