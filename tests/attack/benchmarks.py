@@ -17,6 +17,7 @@ FROZEN = "2.6 frozen sets"
 YAML, LOCKED = "clusters/desk/cluster.yaml", "clusters/desk/benchmark.lock"
 HELD = "scenarios/desk/heldout/heldout-00.yaml"
 EASIER = {HELD: scenario_file("heldout-00", "easy")}
+WIDER = {"boundary": "plant-7", "exports": ["summaries", "scorecards", "capabilities"]}
 OTHER = {"heldout": {**LOCK["sets"]["heldout"], "sha256": "b" * 64}}
 
 
@@ -134,6 +135,21 @@ CASES: tuple[Case, ...] = (
     Case("cluster-renamed", "A promoted cluster moves to another name.", FROZEN, renamed, "promoted"),
     Case("cluster-deleted", "A promoted cluster is deleted whole.", FROZEN, gone, "promoted"),
     Case("cluster-deleted-in-part", "The lock outlives its cluster.", FROZEN, partial(gone, keep=LOCKED), "root"),
+    Case(
+        "boundary-widened-by-nobody",
+        "Prompts' scores may leave, says a change that no owner signed.",
+        "7 quorum",
+        lambda desk: desk.gate(carried(desk, {YAML: cluster(fleet=WIDER)})),
+    ),
+    Case(
+        "boundary-with-unknown-words",
+        "What may leave is widened by a word that no release knows.",
+        FROZEN,
+        partial(signed, change={YAML: cluster(fleet={**WIDER, "exports": ["answers"]})}),
+    ),
+    passes(
+        "boundary-declared", "An owner declares what may leave.", partial(signed, change={YAML: cluster(fleet=WIDER)})
+    ),
     passes("cluster-never-promoted-deleted", "A cluster without promotions goes whole.", gone, start="root"),
     passes(
         "benchmark-renewed",
