@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def references(value: Any) -> Iterator[str]:
 
 def table(part: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
     required = set(part.get("required", ()))
-    meanings = told(part.get("title", ""))
+    meanings = told(part.get("title", ""), part.get("properties", {}))
     rows = ["| field | type | left out | meaning |", "|---|---|---|---|"]
     for name, value in part.get("properties", {}).items():
         left_out = "required" if name in required else default(value)
@@ -190,19 +190,25 @@ def code(value: Any) -> str:
     return f"`{value}`"
 
 
-def told(title: str) -> dict[str, str]:
-    """What `runner/records` says below each field of the class, those of its bases included."""
-    fields: dict[str, str] = {}
-    for bases, own in _classes().get(title, []):
-        for base in bases:
-            fields |= told(base)
-        fields |= own
-    return fields
+def told(title: str, fields: Collection[str]) -> dict[str, str]:
+    """What `runner/records` says below each field of the class, those of its bases included.
+
+    Where two classes share a name, it is the one that has most of the fields.
+    """
+    found = [_with_bases(bases, own, fields) for bases, own in _classes().get(title, [])]
+    return max(found, key=lambda one: len(one.keys() & set(fields)), default={})
+
+
+def _with_bases(bases: list[str], own: dict[str, str], fields: Collection[str]) -> dict[str, str]:
+    said: dict[str, str] = {}
+    for base in bases:
+        said |= told(base, fields)
+    return {**said, **own}
 
 
 @cache
 def _classes() -> dict[str, list[tuple[list[str], dict[str, str]]]]:
-    """By class name: names of its bases, and its fields with the string below each."""
+    """By class name: names of its bases, and its fields with the string below each, empty where there is none."""
     found: dict[str, list[tuple[list[str], dict[str, str]]]] = {}
     for file in sorted((ROOT / "runner" / "records").glob("*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
@@ -214,13 +220,8 @@ def _classes() -> dict[str, list[tuple[list[str], dict[str, str]]]]:
 
 def _documented(node: ast.ClassDef) -> dict[str, str]:
     said: dict[str, str] = {}
-    for field, below in zip(node.body, node.body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(below, ast.Expr)
-            and isinstance(below.value, ast.Constant)
-            and isinstance(below.value.value, str)
-        ):
-            said[field.target.id] = below.value.value
+    for field, below in zip(node.body, [*node.body[1:], None], strict=True):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            text = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
+            said[field.target.id] = str(text)
     return said

@@ -105,27 +105,39 @@ class Cluster(Sparse):
     )
 
     id: Slug
+    """The name of its folders."""
     title: Text
+    """The task in words."""
     instruction: str = ""
     """The system message the specialist is served with; none where empty."""
     answer_field: str = ""
     """Answers are JSON objects, and this key of theirs names the capability; an answer is a label where empty."""
     base: Base
+    """The model that is adapted."""
     serving: Serving
+    """What answers, and where."""
     hardware: Hardware = Hardware()
+    """The machines that may work on its data."""
     fleet: Fleet | None = None
     """The boundary that it belongs to, and what may leave it; none where it is left out, and nothing leaves."""
     benchmark_version: Positive
+    """Rises with every change of a frozen set."""
     capabilities: tuple[Capability, ...] = Field(min_length=1)
+    """What the specialist is to do, one by one; scores are told by them."""
     gate: GateLimits
+    """What a candidate must reach, and what it may lose."""
     stages: Stages = Stages()
+    """By which steps an adapter comes into production."""
     validation: Validation = Validation()
+    """What a batch of candidates must hold."""
     human_floor: Share
     """The least share of human examples among the new ones that train the candidate."""
     mixture: MixturePolicy | None = None
     """What else holds of a mixture; the defaults where it is left out."""
     triage: Triage = Triage()
+    """How many candidates people decide, and who."""
     rubrics_gate: Literal["next-iteration"] = "next-iteration"
+    """Drafts of rubrics count from the next iteration on."""
     heldout_looks: Positive = 20
     """How many candidates may look at this held-out set before it must rotate."""
     plateau: PlateauPolicy | None = None
@@ -170,14 +182,21 @@ class RealOnlyBaseline(Record):
     """What real data alone reaches, and how that was measured."""
 
     value: Share
+    """By the metric of the problem."""
     how: Text
+    """The model, the data and the set, so that somebody can measure it again."""
 
 
 class Problem(Record):
     """The front matter of `clusters/<cluster>/problem.md`: why this specialist, and why synthetic data at all."""
 
     gap: Text
+    """What the model in production gets wrong, and what that costs."""
     why_not_real_data: Text
+    """Why there are too few real examples to train on alone."""
     metric: ProblemKind
+    """The figure that decides."""
     threshold: Share
+    """What the figure must reach; the cluster's gate holds it."""
     real_only_baseline: RealOnlyBaseline
+    """What real data alone reaches."""

@@ -19,15 +19,20 @@ Positive = Annotated[int, Field(gt=0)]
 class Capability(Record):
     id: Slug
     title: Text
+    """In words."""
     definition: Text
+    """What belongs to it. Prompted generators are told it."""
     weight: Annotated[float, Field(gt=0)] = 1.0
+    """What it counts in a composite, beside the others."""
 
 
 class Thresholds(Record):
     """The floors a candidate must reach: capability-weighted composites, 0 to 1."""
 
     composite: Share
+    """Of core."""
     heldout: Share
+    """Of held-out."""
 
 
 class GateLimits(Sparse):
@@ -43,18 +48,22 @@ class GateLimits(Sparse):
     capability_alpha: Annotated[float, Field(gt=0, le=1)] = 0.05
     """No capability may be worse than the incumbent at this level (exact McNemar, Holm-corrected)."""
     max_robustness_drop: Share = 0.25
+    """How far the composite may fall under a perturbation."""
     perturbations: tuple[Perturbation, ...] = ()
     """Under which the candidate must hold; typos, casing and punctuation where none is named."""
     max_general_drop: Annotated[float, Field(gt=0, le=1)] | None = None
     """How far below the base's the candidate's composite on the general set may be; .05 where nothing is said."""
     max_latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    """No limit where it is left out."""
     significance: SignificancePolicy | None = None
     """What a comparison must be able to see, and more; the defaults where it is left out."""
 
 
 class FrozenSet(Record):
     sha256: Sha256
+    """Of all its scenarios, in the order of their ids."""
     scenarios: Positive
+    """How many there are."""
     owners: tuple[Slug, ...] = Field(min_length=1)
     """The roles that may change this set."""
 
@@ -65,7 +74,9 @@ class BenchmarkLock(Sparse):
     SPARSE = frozenset({"judges"})
 
     version: Positive
+    """The cluster's `benchmark_version`."""
     sets: dict[Slug, FrozenSet]
+    """The frozen sets, by name."""
     judges: dict[Slug, Sha256] = {}
     """Each judge that an approved rubric of the scenarios names: its model, prompt and options."""
 

@@ -26,13 +26,16 @@ class Requirement(Record):
 
 
 class Trust(Record):
-    """`policy/trust.yaml`: who may approve what, and whose keys the machines' are. It is judged by the one before it."""
+    """`policy/trust.yaml`: who may approve what, and which keys the machines have. The one before judges it."""
 
     version: Annotated[int, Field(ge=1)]
+    """One more with each change."""
     repository: Text
     """The name that every statement binds to, so that an approval cannot be carried to another repository."""
     ref: Text = "refs/heads/main"
+    """The branch that is guarded."""
     expires: Timestamp
+    """After this nothing is judged by it any more: renew it before."""
     allowed_signers: Sha256
     """sha256 of `policy/allowed_signers`."""
     revoked: Annotated[Sha256, Field(description=REVOKED)]
@@ -43,5 +46,6 @@ class Trust(Record):
     gate: Slug
     """Who signs receipts and tags. Never counts as a person."""
     changes: dict[ChangeClass, tuple[Requirement, ...]]
+    """Who must sign what kind of change."""
     approval_days: Annotated[int, Field(ge=1, le=366)] = 30
     """How long a signed decision holds."""

@@ -31,9 +31,13 @@ class Normalisation(StrEnum):
 
 class Criterion(Record):
     id: Slug
+    """Named in explanations and evidence."""
     description: Text
+    """What an answer must do, in words."""
     grader: Grader
+    """What decides it; docs/graders.md has each kind with an example."""
     weight: Annotated[float, Field(gt=0)] = 1.0
+    """What it counts in the score, beside the others."""
     required: bool = True
     """A scenario passes only where every required criterion is met."""
 
@@ -46,10 +50,13 @@ class Rubric(Sparse):
     id: Slug
     title: Text
     status: RubricStatus
+    """Only what is approved grades; a draft waits for people."""
     capabilities: tuple[Slug, ...] = ()
     """The capabilities this rubric covers; none listed means all."""
     normalisation: tuple[Normalisation, ...] = ()
+    """What is done to answer and reference before they are compared, in this order."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
+    """What is looked at, one by one."""
     pass_score: Annotated[Share, Field(gt=0)] | None = None
     """The weighted share of the criteria that passes, so that some which are not required may be missed. Without it a
     rubric that requires nothing passes an answer only where every criterion is met."""

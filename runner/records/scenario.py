@@ -17,17 +17,29 @@ class Scenario(Sparse):
     SPARSE = frozenset({"tools", "source"})
 
     id: Slug
+    """The file's name without its ending."""
     capability: Slug
+    """What of the cluster's capabilities it asks for."""
     outcome_type: OutcomeType
+    """`tp`: something is to be found. `tn`: nothing is. `fp-guard` and `fn-guard`: easily taken for the other."""
     lens: Slug
+    """From whose point of view it is asked: a role, a department. Coverage is counted by it."""
     severity: Severity
+    """How bad a wrong answer is. Targets with failures of high severity come first."""
     origin: Origin
+    """Who wrote it; for ever."""
     objective: Text
+    """What it tests, in words."""
     input: Conversation = Field(min_length=1)
+    """The conversation that the model is to answer."""
     reference: Text
+    """The right answer."""
     rubric: Slug
+    """The rubric that grades the answer, by id."""
     pass_criteria: tuple[Text, ...] = Field(min_length=1)
+    """When a person would call an answer right."""
     fail_criteria: tuple[Text, ...] = Field(min_length=1)
+    """When a person would call it wrong, and what harm that does."""
     tools: tuple[Tool, ...] = ()
     """What the model may call. It is told of them in the system message."""
     source: str = ""
