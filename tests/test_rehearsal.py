@@ -14,14 +14,18 @@ import pytest
 import yaml
 
 from runner.edges.forge_files import forge_files
+from tests.rehearsal.__main__ import SMALL
 from tests.rehearsal.actions import Place, action, checkout, clean_environment
 from tests.rehearsal.concurrency import Groups
 from tests.rehearsal.environments import Installed, Prebuilt, install_of
 from tests.rehearsal.expressions import Unsupported, evaluate, filled, holds
 from tests.rehearsal.job import Blow, JobRun, Machine, Worker
+from tests.rehearsal.play import Play, Wrong
 from tests.rehearsal.pulls import Pulls
+from tests.rehearsal.runs import Run
 from tests.rehearsal.server import Actor, Moved, Server, Tokens, guard
 from tests.rehearsal.workflow import Job, Step, glob, read, selected, starts
+from tests.rehearsal.world import simulated, small_desk
 
 CONTEXTS: dict[str, Any] = {
     "github": {"event": {"before": "", "pull_request": {"number": 7.0}}, "sha": "abc", "ref": "refs/heads/main"},
@@ -468,3 +472,29 @@ def test_the_api_answers_by_permission_and_remembers_what_it_does_not_play(serve
     )
     assert pulls.ask("DELETE", path, None, writer)[0] == 501
     assert pulls.unplayed == [f"DELETE {path}"]
+
+
+def test_pull_requests_good_and_bad_come_to_what_they_must(tmp_path: Path) -> None:
+    """The first acts of `make rehearsal QUICK=1`, on the files that `hallmark init` writes; the acceptance tests play
+    all of them."""
+    world = simulated(tmp_path / "home")
+    forge = world.begin(small_desk)
+    try:
+        play = Play(world, SMALL, strike="")
+        play.scenario()
+        play.bad_scenario()
+    finally:
+        forge.close()
+    assert [row.result for row in play.rows if row.workflow][-1] == "failure"
+    assert forge.pulls.unplayed == []
+
+
+def test_an_act_that_comes_to_something_else_is_wrong_and_shows_the_logs(tmp_path: Path) -> None:
+    class Unheard(Play):
+        def __init__(self) -> None:
+            pass
+
+    job = JobRun("gate", result="failure", log=["said this"])
+    run = Run(1, read("check.yaml", yaml.safe_dump({**GOOD, "name": "check"})), "push", "ash", "", "", jobs=[job])
+    with pytest.raises(Wrong, match=r"(?s)gate ends with success.*said this"):
+        Unheard().want(run, gate="success")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -228,4 +229,8 @@ def shortened(world: World) -> None:
     cluster = wiring.parse_record(home.read_bytes(), Cluster, path=home.name)
     loose = {"gate": GATE, "validation": VALIDATION, "human_floor": 0.0}
     home.write_bytes(said(Cluster.model_validate({**cluster.model_dump(mode="json", exclude_none=True), **loose})))
+    problem = home.with_name("problem.md")
+    problem.write_text(
+        re.sub(r"(?m)^threshold: .*$", f"threshold: {GATE['thresholds']['composite']}", problem.read_text())
+    )
     (world.seed / "params.yaml").write_bytes(said(Params(clusters={world.cluster: PARAMS})))
