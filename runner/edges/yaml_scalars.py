@@ -50,6 +50,8 @@ _NUMBER_LIKE = (
 )
 _SUSPECTS = frozenset("yYnNtTfFoO~<=+-.0123456789")
 """First characters of every plain scalar that some YAML reader takes for something other than text."""
+_NUMBERS = frozenset("+-.0123456789")
+"""And of every one that is a number, or like one."""
 
 
 def plain(text: str) -> PlainValue | Surprise:
@@ -69,7 +71,7 @@ def plain(text: str) -> PlainValue | Surprise:
         )
     if text in {"<<", "="}:
         return Surprise(f"the unquoted {text} has a special meaning in YAML", f'write "{text}"')
-    return _number(text)
+    return _number(text) if text[0] in _NUMBERS else text
 
 
 def _number(text: str) -> PlainValue | Surprise:
