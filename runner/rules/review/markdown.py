@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from runner.records.change_review import ChangeReview
 from runner.rules.review.told import Line, Quote, Red, Section, count
@@ -34,6 +35,7 @@ def markdown(review: ChangeReview) -> str:
     return text
 
 
+@lru_cache(maxsize=8192)
 def code(text: str) -> str:
     """A code span that says `text` on one line, whatever it holds."""
     line = shorten(shown(text), longest=LONGEST_QUOTE)

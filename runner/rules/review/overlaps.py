@@ -113,6 +113,8 @@ def _among(new: Sequence[Placed], side: Side) -> Iterator[Overlap]:
 def _in_gold(new: Sequence[Placed], side: Side, gold: Sequence[Example]) -> Iterator[Overlap]:
     """Of each new one the closest row of `gold`, every message of which is looked at: what a row says is not only its
     closest scenario's matter."""
+    if not gold:
+        return
     rows: dict[str, str] = {}
     for row in gold:
         for message in row.input:
