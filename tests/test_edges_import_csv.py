@@ -9,7 +9,7 @@ import pytest
 from runner import survey_files, workspace
 from runner.edges import dvc_data
 from runner.edges.dvc_data import pointer_path
-from runner.edges.import_csv import import_labelled
+from runner.edges.import_csv import WHOLE, import_labelled
 from runner.edges.new_workspace import initialise
 from runner.edges.readers import DirectoryReader
 from runner.edges.yaml_files import line_of, parse
@@ -278,3 +278,64 @@ def test_a_reserve_is_kept_apart_from_what_trains_and_what_is_asked(top, files, 
     assert {(row.part, row.kept_in) for row in made.left_out} == {("core", "reserve"), ("reserve", "heldout")}
     assert "scenarios/reserve" in loaded.digests
     assert "scenarios/general" not in loaded.digests
+
+
+def one_file(path: Path, counts: dict[str, int]) -> Path:
+    """A file of texts that say different things; so many of each label."""
+    words = ("blue", "late", "broken", "paid", "asked", "again", "today", "never", "twice", "box", "card", "mail")
+    lines = []
+    for label, count in counts.items():
+        for number in range(count):
+            chosen = [words[(number * step + len(label)) % len(words)] for step in (1, 3, 5)]
+            lines.append(
+                f"{label} {' '.join(chosen)} {number} {chr(97 + number % 26) * 5} {label[0] * 4}{number},{label}"
+            )
+    return csv(path, lines)
+
+
+def test_one_file_is_divided_and_recorded(top, tmp_path):
+    path = one_file(tmp_path / "all.csv", {"refund": 40, "parcel": 40, "login": 40, "rare": 1})
+    made = import_labelled(top, {WHOLE: path}, REQUEST)
+    assert survey_files.survey(DirectoryReader(top), parse=parse, locate=line_of).problems == ()
+    assert [one.id for one in made.cluster.capabilities] == ["login", "parcel", "refund"]
+    base = [row.capability for row in made.examples["base"]]
+    assert {label: base.count(label) for label in base} == {"login": 5, "parcel": 5, "refund": 5}
+    assert made.record is not None
+    assert sum(made.record.parts.values()) == 120
+    assert made.record.parts["traffic"] == len(made.traces) > 0
+    (left,) = made.record.left_out
+    assert (left.what, left.count) == ("the label rare", 1)
+    assert "two are needed" in left.why
+    sources = [one.source for found in made.scenarios.values() for one in found]
+    assert len(set(sources)) == len(sources)
+    assert all(one.startswith("all.csv:") for one in sources)
+    assert made.params.diagnose.target_below == made.cluster.gate.thresholds.composite, (
+        "what the gate refuses is aimed at"
+    )
+    written = parse((top / "params.yaml").read_bytes(), Params, path="params.yaml").clusters["bank"]
+    assert written == made.params
+
+
+def test_traffic_may_stand_beside_one_file(top, tmp_path):
+    path = one_file(tmp_path / "all.csv", {"refund": 20, "parcel": 20})
+    log = csv(tmp_path / "log.csv", ["something new entirely about refunds,refund"])
+    made = import_labelled(top, {WHOLE: path, "traffic": log}, REQUEST)
+    assert "something new entirely about refunds" in {trace.input[0].content for trace in made.traces}
+
+
+def test_another_seed_divides_otherwise(tmp_path):
+    path = one_file(tmp_path / "all.csv", {"refund": 30, "parcel": 30})
+    heldout = []
+    for name, seed in (("one", 7), ("two", 7), ("three", 8)):
+        initialise(tmp_path / name, remote="../store")
+        made = import_labelled(tmp_path / name, {WHOLE: path}, REQUEST, seed=seed)
+        heldout.append({one.source for one in made.scenarios[SetName.HELDOUT]})
+    assert heldout[0] == heldout[1] != heldout[2]
+
+
+def test_too_few_rows_are_told(top, tmp_path):
+    path = one_file(tmp_path / "all.csv", {"refund": 2})
+    before = tree(top)
+    with pytest.raises(RecordError, match=r"has 2 rows, and none are left for .*core"):
+        import_labelled(top, {WHOLE: path}, REQUEST)
+    assert tree(top) == before

@@ -37,6 +37,8 @@ from runner.rules.grading import grade
 from runner.rules.leakage import FrozenTexts
 from runner.rules.new_cluster import NewCluster
 from runner.wiring_check import survey
+from tests.judged_fixture import JUDGE_AT, judge
+from tests.judged_fixture import said as judge_bytes
 
 ASSETS = Path(__file__).parent / "assets" / "imports"
 TAXONOMY, FOO, LM = ASSETS / "taxonomy", ASSETS / "promptfoo" / "promptfooconfig.yaml", ASSETS / "lm_eval"
@@ -191,6 +193,21 @@ def test_only_answers_that_are_known_whole_are_trained_on(top: Path) -> None:
         for line in (top / f"clusters/shop/data/{part}.jsonl").read_text().splitlines()
     ]
     assert {row.answer for row in rows} <= {"wheels", "brakes", "straightening", "bonjour"}
+
+
+@pytest.mark.parametrize(("kind", "path"), [(Format.INSTRUCTLAB, TAXONOMY), (Format.PROMPTFOO, FOO)])
+def test_a_judge_stands_beside_what_counts_already(top: Path, kind: Format, path: Path) -> None:
+    """It is pinned in the lock, and decides nothing before it is calibrated: the result checks clean as it is."""
+    (top / "rubrics/judges").mkdir()
+    (top / JUDGE_AT).write_bytes(judge_bytes(judge()))
+    made = adopt(top, kind, path, judge="tone")
+    assert survey(top).problems == ()
+    judged = [one for rubric in made.rubrics for one in rubric.criteria if one.grader.kind == "judge"]
+    assert judged
+    assert not any(one.required for one in judged)
+    assert [*made.lock.judges] == ["tone"]
+    with pytest.raises(RecordError, match=r"rubrics/judges/nobody.yaml: there is no such judge"):
+        sources.import_files(top, Source((path,), judge="nobody"), wanted(kind, cluster="other"))
 
 
 def test_a_task_becomes_a_cluster_that_checks_clean(top: Path) -> None:
