@@ -29,7 +29,7 @@ VERSION = "4.73.0"
 FILE = ".gitlab-ci.yml"
 _ENDED = re.compile(r"^ *(PASS|FAIL|WARN) +(\S+)", re.MULTILINE)
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-TOOLS = ("npm", "rsync")
+NEEDED = ("npm", "rsync")
 QUIETLY = ("--ignore-predefined-vars", "CI_PIPELINE_SOURCE")
 """A pipeline has the source that is said here."""
 
@@ -40,17 +40,19 @@ def missing() -> str:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for words in (["update"], ["install", "--yes", "--no-install-recommends", "rsync"]):
             subprocess.run(["apt-get", "-qq", *words], env=environment, capture_output=True, check=False)
-    return ", ".join(name for name in TOOLS if shutil.which(name) is None)
+    return ", ".join(name for name in NEEDED if shutil.which(name) is None)
 
 
 def installed(folder: Path) -> Path:
-    """The program, from the npm registry, once for a folder."""
+    """The program, from the npm registry, once for a folder. Raises `Wrong` where npm fails."""
     program = folder / "node_modules" / ".bin" / "gitlab-ci-local"
     if not program.exists():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text("{}\n")
         words = ["npm", "install", "--no-audit", "--no-fund", "--save-exact", f"gitlab-ci-local@{VERSION}"]
-        subprocess.run(words, cwd=folder, check=True, capture_output=True)
+        done = subprocess.run(words, cwd=folder, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise Wrong(f"npm could not install gitlab-ci-local {VERSION}:\n{done.stderr[-2000:]}")
     return program
 
 

@@ -16,6 +16,8 @@ READS_LIKE_ENGLISH = 0.8
 class People:
     def __init__(self, world: World) -> None:
         self.world, self.cluster = world, world.cluster
+        self.lost = 0
+        """Merges that came second and were made again on the newer main."""
 
     def scenario(self, person: str, branch: str, *, like: str, name: str, text: str, extra: str = "") -> None:
         """A branch with one more scenario of `core`, made after another of the same capability, pushed. `extra` is
@@ -78,9 +80,6 @@ class People:
             if said.code and check:
                 raise RuntimeError(f"{person} could not merge {branch}: {said.text}")
             return said
-
-    lost = 0
-    """Merges that came second and were made again on the newer main."""
 
     def _switch(self, person: str, branch: str) -> None:
         self.world.run("git", "switch", "--quiet", "--create", branch, by=person)

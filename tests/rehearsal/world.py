@@ -61,6 +61,13 @@ case "$1 $2" in
 *) exec {python} -P "$@" ;;
 esac
 """
+FEW = PARAMS.model_copy(
+    update={
+        "threads": 1,
+        "base": PARAMS.base.model_copy(update={"steps": (80,)}),
+        "train": PARAMS.train.model_copy(update={"epochs": 2, "replay": 80, "new_rows": 80}),
+    }
+)
 
 
 class Said(NamedTuple):
@@ -222,8 +229,8 @@ def whole_project(world: World) -> None:
 
 
 def shortened(world: World) -> None:
-    """The same with the knobs of the small desk of the acceptance tests: real models, trained for seconds, and a gate
-    that bears what they answer."""
+    """The same with less than the knobs of the small desk of the acceptance tests: real models, trained for seconds,
+    and a gate that bears what they answer."""
     whole_project(world)
     home = world.seed / "clusters" / world.cluster / "cluster.yaml"
     cluster = wiring.parse_record(home.read_bytes(), Cluster, path=home.name)
@@ -233,4 +240,4 @@ def shortened(world: World) -> None:
     problem.write_text(
         re.sub(r"(?m)^threshold: .*$", f"threshold: {GATE['thresholds']['composite']}", problem.read_text())
     )
-    (world.seed / "params.yaml").write_bytes(said(Params(clusters={world.cluster: PARAMS})))
+    (world.seed / "params.yaml").write_bytes(said(Params(clusters={world.cluster: FEW})))
