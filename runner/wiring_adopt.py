@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,14 +54,28 @@ def read_answers(path: Path) -> Answers:
         raise RecordError(f"cannot be read: {error.strerror}", path=str(path)) from None
     answers = parse(data, Answers, path=str(path))
     wrong = [
-        RecordError("there is no such file", path=str(path), line=line_of(data, field, path=str(path)), field=field,
-                    hint=f"it is looked for from {path.parent.name or 'the folder'}, where the answers are")
-        for field, named in _named(answers)
-        if not (path.parent / named).exists()
-    ]  # fmt: skip
+        RecordError(problem, path=str(path), line=line_of(data, field, path=str(path)), field=field, hint=hint)
+        for field, problem, hint in _wrong(answers, path.parent)
+    ]
     if wrong:
         raise RecordErrors(wrong)
     return answers
+
+
+def _wrong(answers: Answers, folder: Path) -> Iterator[tuple[str, str, str]]:
+    """(field, problem, hint) of each answer that cannot be used on this machine."""
+    if answers.forge not in forges():
+        yield "forge", f"there are no files for the forge {answers.forge}", f"forges: {', '.join(forges())}"
+    if (problem := new_workspace.remote_problem(answers.remote)) is not None:
+        yield "remote", *problem
+    for field, named in _named(answers):
+        if not (folder / named).exists():
+            yield field, "there is no such file", "it is looked for from the folder where the answers are"
+    if answers.cluster is not None:
+        try:
+            base_of(answers.cluster.model)
+        except RecordError as error:
+            yield "cluster.model", error.problem, error.hint
 
 
 def _named(answers: Answers) -> list[tuple[str, str]]:

@@ -248,6 +248,12 @@ def test_a_file_s_name_says_what_it_is(name: str, kind: str) -> None:
     [
         (("forge", "remote: ../store\nremot: x\n"), "answers.yaml:2: remot: "),
         (("keys", "    key: keys/nobody.pub"), r"answers.yaml:17: policy.ci.key: there is no such file"),
+        (
+            ("forge", "remote: ssh://me:secret@store.example.com/x\n"),
+            "answers.yaml:1: remote: the remote says a password",
+        ),
+        (("forge", "forge: sourcehut\n"), "answers.yaml:1: forge: there are no files for the forge sourcehut"),
+        (("origin", "  origin: human\n  model: gpt\n"), "cluster.model: 'gpt' is neither tiny nor ORG/NAME@COMMIT"),
         (("origin", ""), "answers.yaml:.*cluster: does not say who wrote the texts"),
     ],
 )

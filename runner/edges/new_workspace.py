@@ -46,9 +46,8 @@ def initialise(directory: Path, *, remote: str, forge: str = NO_FORGE, owners: O
     that is not known, and a remote that says a password: its place is `.dvc/config.local`.
     """
     content = layout(forge, owners)
-    if without_password(remote) != remote:
-        hint = "leave it out: `dvc remote modify --local store password …`, an ssh agent, or the environment say it"
-        raise RecordError("the remote says a password, and .dvc/config is committed", field="remote", hint=hint)
+    if (problem := remote_problem(remote)) is not None:
+        raise RecordError(problem[0], field="remote", hint=problem[1])
     if directory.exists() and not directory.is_dir():
         raise RecordError("is a file", path=str(directory), hint="name a directory")
     directory.mkdir(parents=True, exist_ok=True)
@@ -71,6 +70,14 @@ def initialise(directory: Path, *, remote: str, forge: str = NO_FORGE, owners: O
     reach(WritePoint.INIT_FILES, directory)
     made = [*missing, *(name for name in DVC_FILES if name not in there)]
     return Laid(tuple(sorted(made)), tuple(name for name in kept if name != PARAMS))
+
+
+def remote_problem(remote: str) -> tuple[str, str] | None:
+    """Why a remote may not stand in `.dvc/config`, and what to do; None where it may."""
+    if without_password(remote) == remote:
+        return None
+    hint = "leave it out: `dvc remote modify --local store password …`, an ssh agent, or the environment say it"
+    return "the remote says a password, and .dvc/config is committed", hint
 
 
 def _there(path: Path) -> bool:
