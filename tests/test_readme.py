@@ -370,6 +370,7 @@ def test_the_five_commands_make_a_cluster_of_a_users_own_files(tmp_path: Path) -
         ]
         with (tmp_path / f"{part}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
+    test_adopt_page.messages(tmp_path / "messages.csv")
     *before, last = block_with(README, "hallmark init")
     assert len(before) == 4
     assert last == "hallmark iterate routing"

@@ -74,26 +74,21 @@ def test_iterate_to_the_human_gate_as_printed(tmp_path: Path) -> None:
     assert "waits for people: branch triage/support-desk/support-desk-" in done.stdout
 
 
-def test_the_five_commands_as_printed(tmp_path: Path) -> None:
-    """From a few hundred rows of real texts, to the same gate: people decide on the candidates."""
-    write_parts(tmp_path)
-    script = block_with(README, "hallmark init")
-    assert len(script) == 5
-    done = typed("\n".join(script), cwd=tmp_path, home=tmp_path)
-    assert done.returncode == ExitCode.WAITING
-    assert "9/13  triage       waits for people" in done.stdout
-
-
-def test_the_five_commands_on_one_file_as_printed(tmp_path: Path) -> None:
-    """From one labelled file of real texts, divided here, to the same gate."""
-    (tmp_path / "parts").mkdir()
+def user_files(home: Path) -> None:
+    """A few hundred rows of real texts: a file for each part, and `messages.csv` with all of them."""
     rows: list[tuple[str, ...]] = []
-    for part in write_parts(tmp_path / "parts").values():
+    for part in write_parts(home).values():
         with Path(part).open(newline="", encoding="utf-8") as file:
             rows += [tuple(row) for row in csv.reader(file)][1:]
-    with (tmp_path / "messages.csv").open("w", newline="", encoding="utf-8") as file:
+    with (home / "messages.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("text", "label"), *dict.fromkeys(rows)])
-    script = block_with(ADOPT, "hallmark iterate routing")
+
+
+@pytest.mark.parametrize("page", [README, ADOPT], ids=["README", "adopt"])
+def test_the_five_commands_as_printed(tmp_path: Path, page: Path) -> None:
+    """From a user's own files to the gate where people decide on the candidates."""
+    user_files(tmp_path)
+    script = block_with(page, "hallmark iterate routing")
     assert len(script) == 5
     done = typed("\n".join(script), cwd=tmp_path, home=tmp_path)
     assert done.returncode == ExitCode.WAITING
