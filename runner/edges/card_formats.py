@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import yaml
@@ -100,15 +101,22 @@ def _croissant(text: str) -> Iterator[str]:
 
 def _bom(text: str) -> Iterator[str]:
     from cyclonedx.exception import MissingOptionalDependencyException
-    from cyclonedx.schema import SchemaVersion
-    from cyclonedx.validation.json import JsonStrictValidator
 
     try:
-        found = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+        found = _strict_schema().validate_str(text)
     except MissingOptionalDependencyException as error:
         raise EdgeError("jsonschema's formats are not installed: pip install 'hallmark-flywheel[dev]'") from error
     if found is not None:
         yield f"is no CycloneDX 1.6: {found}"
+
+
+@cache
+def _strict_schema() -> Any:
+    """CycloneDX's own validator, which takes half a second to read its schema."""
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    return JsonStrictValidator(SchemaVersion.V1_6)
 
 
 VALIDATORS: Mapping[EvidenceFile, Callable[[str], Iterator[str]]] = {
