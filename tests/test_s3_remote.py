@@ -13,19 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring_doctor
+from runner import wiring, wiring_doctor
 from runner.edges import dvc_data, dvc_remote, dvc_run
 from runner.edges.dvc_lock import locked
 from runner.edges.dvc_objects import DvcObjects
 from runner.errors import DataError
+from runner.flywheel import iterate
 from runner.rules.canonical import sha256, tree_digest
 from runner.rules.doctor.findings import Level
 from tests import dvc_fixture, s3_fixture
+from tests.desk_repository import CLUSTER, clone, flow, git, seed
 from tests.dvc_fixture import ADAPTER, FILES, GOLD, RECORDED, ROWS, STORED, TWINS, VALID, brought, md5
 from tests.governed_desk import BIN
 from tests.printed import block_with
 from tests.promotion_fixture import World
 from tests.s3_fixture import ROOT, Server, be
+from tests.test_iterate_git import killed
 
 PAGE = Path(__file__).parents[1] / "docs" / "remotes.md"
 WEIGHTS = FILES["adapter_model.safetensors"]
@@ -209,3 +212,27 @@ def test_an_adapter_for_serving_comes_over_s3(server: Server, tmp_path: Path) ->
     assert refused.returncode == 5
     assert "has md5" in refused.stderr
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.acceptance
+def test_an_iteration_that_was_killed_goes_on_elsewhere_with_what_s3_has(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real git, DVC and S3, models in memory: one machine dies in phase 8, another has but a clone and the bucket."""
+    be(monkeypatch, server, "owner")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    desk = tmp_path / "desk"
+    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", tmp_path / "origin.git"], check=True)
+    seed(desk, remote=ROOT)
+    for words in (["add", "--all"], ["commit", "--quiet", "--message", "The first tree"]):
+        git(desk, *words)
+    git(desk, "remote", "add", "origin", "../origin.git")
+    git(desk, "push", "--quiet", "origin", "main")
+    assert killed(desk, ("before git commit", 8))
+    passed = [entry.phase for entry in wiring.ledger_store(desk).read(CLUSTER) if entry.phase]
+    shutil.rmtree(desk)
+    second = clone(tmp_path, "second")
+    assert iterate(flow(second)).phase == "bundle"
+    again = [entry.phase for entry in wiring.ledger_store(second).read(CLUSTER) if entry.phase]
+    assert again[: len(passed)] == passed
+    assert 0 < len(passed) < len(again)
