@@ -158,12 +158,19 @@ def carrier(secret: str, number: int) -> str:
 
 ALIKE = str.maketrans("aceopxyiSIH", "\u0430\u0441\u0435\u043e\u0440\u0445\u0443\u0456\u0405\u0406\u041d")
 """Latin letters to the Cyrillic ones that are drawn alike."""
+GREEK = str.maketrans(
+    "aoviAEHIKMNOPTXYZ",
+    "\u03b1\u03bf\u03bd\u03b9\u0391\u0395\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a7\u03a5\u0396",
+)
+LEET = str.maketrans("aeiostAEIOST", "431057431057")
 WAYS: Mapping[str, Callable[[str], str]] = {
     "as it is": lambda text: text,
     "upper case": str.upper,
     "zero-width": lambda text: "\u200b".join(text),
     "soft hyphens": lambda text: "\u00ad".join(text),
     "look-alikes": lambda text: text.translate(ALIKE),
+    "Greek look-alikes": lambda text: text.translate(GREEK),
+    "digits for letters": lambda text: text.translate(LEET),
     "full width": lambda text: "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in text),
     "spaced": " ".join,
     "dashed": "-".join,
@@ -171,6 +178,9 @@ WAYS: Mapping[str, Callable[[str], str]] = {
     "base64url": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
     "base64 twice": lambda text: base64.b64encode(base64.b64encode(text.encode())).decode(),
     "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "base85": lambda text: base64.b85encode(text.encode()).decode(),
+    "ascii85": lambda text: base64.a85encode(text.encode()).decode(),
+    "binary": lambda text: " ".join(f"{byte:08b}" for byte in text.encode()),
     "hexadecimal": lambda text: text.encode().hex(),
     "percent": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
     "percent, as needed": lambda text: quote(text, safe=""),

@@ -144,7 +144,7 @@ def test_the_plain_form_undoes_writing_and_no_more() -> None:
     assert legible("\uff21\uff22 c") == "AB c"
     assert folded("p4ssw0rd") == "password"
     assert forms("plain words") == ["plain words"]
-    assert len(DECODERS) == 5
+    assert len(DECODERS) == 8
     assert "core" in vocabulary()
 
 

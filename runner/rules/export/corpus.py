@@ -8,7 +8,7 @@ between, hide nothing. Short texts are looked for whole. What is shorter than si
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from runner.rules.export.views import folded, squeezed
@@ -50,13 +50,9 @@ class Corpus:
         self.telling: dict[str, None] = {}
         """Parts that give something away by themselves: numbers, keys, names. Looked for whole, however short."""
         for text in dict.fromkeys(texts):
-            plain = squeezed(text)
-            if len(plain) >= SHORTEST and plain not in free:
-                self.texts[plain] = None
+            _keep(text, self.texts, free)
             for one in telling(text, names=names):
-                part = squeezed(one)
-                if len(part) >= SHORTEST and part not in free:
-                    self.telling[part] = None
+                _keep(one, self.telling, free)
 
     def found_in(self, plain: Sequence[str], profile: Profile) -> Iterator[tuple[str, str]]:
         """Each forbidden text of which too much stands in the squeezed texts `plain`: how, and the text."""
@@ -68,6 +64,13 @@ class Corpus:
             how = _how(text, looked, profile)
             if how:
                 yield how, text
+
+
+def _keep(text: str, kept: dict[str, None], free: Collection[str]) -> None:
+    """As it is compared: squeezed, and with its digits read as letters, as a view's are."""
+    plain = squeezed(text)
+    if len(plain) >= SHORTEST and plain not in free:
+        kept |= {plain: None, folded(text): None}
 
 
 class Looked:

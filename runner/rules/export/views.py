@@ -2,15 +2,14 @@
 
 What is undone: case, accents, widths and compatibility forms, look-alike letters of other alphabets, invisible and
 formatting characters, spaces and punctuation between letters, digits for letters, percent, HTML, backslash and
-quoted-printable escapes, base64 (both alphabets), base32, hexadecimal, lists of character codes, reversal, rot13; and
-these inside one another, three deep. A text under a cipher, compressed, or told in other words is not seen.
+quoted-printable escapes, base64 (both alphabets), base32, base85, hexadecimal, binary, lists of character codes, and
+these inside one another, three deep; reversal and rot13. A text under a cipher or in other words is not seen.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import html
 import re
 import unicodedata
@@ -26,12 +25,19 @@ _ALIKE = str.maketrans(
     "abbrдeeж3ийkлmhoпpctyфxцчшщыэюяijsdqwhlabydeznikλuvoπpςotuxwcjiagiv",
 )
 """Letters of other alphabets to the Latin ones that they are drawn like, after lower case."""
+_ALIKE_CAPITALS = str.maketrans(
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u0412\u041d\u0421\u0420\u0423\u0425\u0405",
+    "ABEZHIKMNOPTYXBHCPYXS",
+)
+"""The same of capitals, which are drawn otherwise than their small letters."""
 _LEET = str.maketrans("013457@$", "oieastas")
 _ESCAPE = re.compile(r"\\u\{?([0-9a-fA-F]{2,6})\}?|\\x([0-9a-fA-F]{2})|\\([0-7]{3})")
 _QUOTED = re.compile(r"=\r?\n|=([0-9A-F]{2})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _BASE32 = re.compile(r"[A-Z2-7]{16,}={0,6}")
 _HEX = re.compile(r"(?:(?:0x|\\x|%|[\s:,;-])?[0-9a-fA-F]{2}){6,}")
+_BASE85 = re.compile(r"[!-~]{12,}")
+_BINARY = re.compile(r"(?:\b[01]{7,8}\b[\s,]*){6,}")
 _CODES = re.compile(r"(?:\b(?:0x[0-9a-fA-F]{2,5}|\d{2,6})\b[\s,;\[\]]*){6,}")
 _CODE = re.compile(r"0x[0-9a-fA-F]{2,5}|\d{2,6}")
 
@@ -58,8 +64,9 @@ def legible(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _alike(letter: str) -> str:
-    lower = letter.lower().translate(_ALIKE)
-    return lower.upper() if letter.isupper() else lower
+    if letter.isupper():
+        return letter.translate(_ALIKE_CAPITALS).lower().translate(_ALIKE).upper()
+    return letter.translate(_ALIKE)
 
 
 def squeezed(text: str) -> str:
@@ -115,6 +122,10 @@ def _base32(text: str) -> bytes:
     return base64.b32decode(stripped + "=" * (-len(stripped) % 8))
 
 
+def _binary(text: str) -> bytes:
+    return bytes(int(one, 2) for one in re.findall("[01]{7,8}", text))
+
+
 def _hex(text: str) -> bytes:
     digits = re.sub(r"0x|\\x|[^0-9a-fA-F]", "", text)
     return bytes.fromhex(digits[: len(digits) // 2 * 2])
@@ -147,17 +158,13 @@ def _codes(text: str) -> Iterator[str]:
             yield plain
 
 
-def _turned(text: str) -> Iterator[str]:
-    yield text[::-1]
-    yield codecs.encode(text, "rot13")
-
-
 DECODERS: tuple[Callable[[str], Iterator[str]], ...] = (
     _escapes,
     _runs(_BASE64, _base64),
     _runs(_BASE32, _base32),
+    _runs(_BASE85, base64.b85decode),
+    _runs(_BASE85, base64.a85decode),
+    _runs(_BINARY, _binary),
     _runs(_HEX, _hex),
     _codes,
 )
-TURNS = _turned
-"""Whole texts turned: of every form, but not inside one another."""
