@@ -38,7 +38,6 @@ from runner.records.scenario import SetName
 from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Trace
 from runner.records.triggers import GeneratorTrigger, RealData, RealDataTrigger, ScoreDropTrigger, Trigger
-from runner.rules.canonical import canonical
 from runner.rules.grading import common_normalisation
 from runner.rules.production import Production, production
 from runner.rules.times import moment
@@ -55,6 +54,8 @@ def judged(path: Path, cluster: str, *, at: str | None = None, queue: bool = Fal
     """What the cluster's triggers say at the time `at` (now, where none is given) of HEAD of the repository at `path`.
     With `queue`, an iteration is queued for those that are due."""
     desk = _Desk(wiring.root(path), cluster, at or SystemClock().now())
+    if not desk.triggers:
+        return Findings(cluster=cluster, at=desk.at, findings=())
     incumbent, last = desk.incumbent, desk.last
     present = Present(desk.present, desk.production, desk.at)
     against = {name: desk.since(name) for name in (incumbent, last) if name}
@@ -173,8 +174,8 @@ class _Desk:
 
         def says(row: Example | Trace) -> bytes | None:
             if isinstance(row, Example):
-                return canonical(row.model_dump(mode="json", exclude={"id"}))
-            return None if row.flags and policy.flagged == "hold" else canonical(row)
+                return row.model_dump_json(exclude={"id"}).encode()
+            return None if row.flags and policy.flagged == "hold" else row.model_dump_json().encode()
 
         return says
 

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from runner import wiring_check
-from runner.errors import ExitCode
+from runner.edges.artifacts import rows_bytes
+from runner.edges.new_rows import new_rows
+from runner.errors import DataError, ExitCode
 from runner.records.change_review import Direction
 from runner.records.dataset import Batch
 from runner.records.fired import Answer, Finding, Findings
@@ -481,3 +483,23 @@ def test_the_page_s_table_has_every_kind_with_its_fields() -> None:
         assert set(re.findall(r"`([a-z_]+)`", rows[kind])) == set(record.model_fields) - {"kind"}
     assert "1 to 3,650" in rows["age"]
     assert "(14)" in rows["score-drop"]
+
+
+def test_rows_are_new_by_what_they_say_and_each_counts_once(tmp_path: Path) -> None:
+    old, calm, spoken = (
+        said(True, "2026-02-01"),
+        said(True, "2026-02-20"),
+        said(True, "2026-02-21", flags=[Flag.HIDDEN]),
+    )
+    before, now = tmp_path / "before.jsonl", tmp_path / "now.jsonl"
+    before.write_bytes(rows_bytes([old]))
+    now.write_bytes(rows_bytes([old, calm, calm, spoken]) + b"\n")
+
+    def says(row: Trace) -> bytes | None:
+        return None if row.flags else row.model_dump_json().encode()
+
+    assert new_rows(before, now, Trace, says=says) == 1
+    assert new_rows(None, now, Trace, says=says) == 2
+    now.write_bytes(rows_bytes([old]) + b"{}\n")
+    with pytest.raises(DataError, match="now.jsonl line 2 is no Trace"):
+        new_rows(before, now, Trace, says=says)

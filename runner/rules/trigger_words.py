@@ -10,11 +10,12 @@ from runner.records.fired import Answer, Finding, Findings, Fired
 
 def told(found: Findings) -> Iterator[str]:
     """One cluster's, a line a trigger."""
+    if not found.findings:
+        yield f"{found.cluster}: no triggers in cluster.yaml (docs/triggers.md)"
+        return
     against = found.incumbent or found.last or "no iteration yet"
     yield f"{found.cluster}: against {against}, at {found.at}"
-    if not found.findings:
-        yield "  no triggers in cluster.yaml (docs/triggers.md)"
-    width = max((len(one.trigger) for one in found.findings), default=0)
+    width = max(len(one.trigger) for one in found.findings)
     for one in found.findings:
         yield f"  {one.answer:<7}  {one.trigger:<{width}}  {one.because}{_since(one)}"
     if found.queued:
