@@ -24,7 +24,7 @@ WHO = ("-c", "user.name=ash", "-c", "user.email=ash@example.com")
 def run(script: str, *, cwd: Path) -> str:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     command = ["bash", "-euo", "pipefail", "-c", script]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=1800, check=False)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=3600, check=False)
     assert done.returncode == 0, f"{script}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout.strip()
 
@@ -40,7 +40,7 @@ def promoted(home: Path) -> Path:
     hallmark("policy", "init", "--repository", "example/desk", *people, *machines, cwd=desk)
     git = f"git {' '.join(WHO)}"
     run(f"{git} add --all && {git} commit --quiet --message Policy && git push --quiet origin main", cwd=desk)
-    hallmark("iterate", "desk", cwd=desk)
+    hallmark("iterate", "desk", cwd=desk, timeout=3600)
     hallmark("propose", "desk", "--ci-key", str(keys / "ci"), "--key", str(keys / "ci"), cwd=desk)
     for person in ("ash", "hazel"):
         hallmark("approve", "desk/1", "--key", str(keys / person), "--yes", cwd=desk)
