@@ -14,8 +14,8 @@ from runner.errors import ExitCode
 
 VERBS: dict[str, tuple[str, str]] = {
     # everyday
-    "init": ("init:init", "Make a workspace: layout, DVC, an empty policy."),
-    "import": ("import_:import_", "Make a cluster from labelled text (CSV), or add scenarios."),
+    "init": ("init:init", "Make a workspace: layout, workflows, DVC, a policy, a first cluster."),
+    "import": ("import_:import_", "Make a cluster from CSV, InstructLab, promptfoo or lm-eval files."),
     "check": ("check:check", "Check reviewed files, one or all, with every cross-reference."),
     "fmt": ("fmt:fmt", "Lay reviewed YAML out as Hallmark writes it, comments kept."),
     "benchmark": ("benchmark:benchmark", "Freeze a cluster's sets; report what they cover and how their items behave."),
