@@ -501,5 +501,5 @@ def test_rows_are_new_by_what_they_say_and_each_counts_once(tmp_path: Path) -> N
     assert new_rows(before, now, Trace, says=says) == 1
     assert new_rows(None, now, Trace, says=says) == 2
     now.write_bytes(rows_bytes([old]) + b"{}\n")
-    with pytest.raises(DataError, match="now.jsonl line 2 is no Trace"):
+    with pytest.raises(DataError, match=r"now\.jsonl line 2 is no Trace"):
         new_rows(before, now, Trace, says=says)
