@@ -26,13 +26,16 @@ SMALL = Texts(
     like="core-broken-00",
     first="the lamp came cracked again and is leaking",
     second="my new mirror was shattered and bent today",
+    third="can you help me the vase is snapped and scratched",
 )
 DESK = Texts(
     like="core-account-access-01",
     first="The page says my email belongs to nobody, though you write to it every week.",
     second="I changed phones and the code goes to the old one, so I am shut out of my account.",
+    third="Your sign-in page turns in circles after I type the number you texted me.",
 )
-STRIKE = " sweep "
+STRIKE = "sweep        done"
+"""Where the machine dies: the next phase trains the adapter."""
 SEEDS = {"quick": small_desk, "short": shortened, "whole": whole_project}
 COLUMNS = {"event": 34, "workflow": 20, "jobs": 44, "result": 9, "what became of origin": 44}
 

@@ -128,6 +128,7 @@ class Forge:
             pull = self.pulls.of_branch(branch)
             if pull is not None:
                 pull["head"]["sha"] = move.new
+                self._stand(pull)
             if not actor.workflow:
                 self._pushed(move, actor)
                 if pull is not None:
@@ -149,7 +150,12 @@ class Forge:
             if pull["state"] == "open" and not subprocess.run(inside, cwd=self.origin, check=False).returncode:
                 pull.update(state="closed", merged=True, merged_at="2026-11-21T10:00:00Z")
 
+    def _stand(self, pull: Pull) -> None:
+        """Where the head of a pull request is fetched from."""
+        self.git("update-ref", f"refs/pull/{pull['number']}/head", pull["head"]["sha"])
+
     def _opened(self, pull: Pull, actor: Actor) -> None:
+        self._stand(pull)
         if not actor.workflow:
             self._pull_event("pull_request", "opened", pull, actor.name)
 

@@ -40,6 +40,7 @@ class Texts:
     like: str
     first: str
     second: str
+    third: str
 
 
 @dataclass
@@ -64,6 +65,7 @@ class Play:
         self.triage_and_a_kill()
         self.taken_up()
         self.promotion()
+        self.preview()
         self.night()
         self.rollback()
 
@@ -165,6 +167,19 @@ class Play:
         self.must(check.job("gate").result == "success", "the gate passes with two signatures", check)
         self.people.merge("ash", f"promote/{target}")
         self._received("ash merges it", 1)
+
+    def preview(self) -> None:
+        """The owner's approval on the forge has the model asked that serves now; it is said in the one comment."""
+        self.people.scenario("hazel", "third", like=self.texts.like, name="core-rehearsed-3", text=self.texts.third)
+        pull = self.forge.open("third", title="One more", by="hazel")
+        self.played("hazel opens a pull request with one more scenario")
+        (before,) = self.comments(pull["number"])
+        self.forge.approve(pull, by="rowan")
+        asked, told = self.played("rowan, who owns scenarios, approves it on the forge")
+        self.want(asked, ask="success", preview="skipped")
+        self.want(told, ask="skipped", preview="success")
+        (after,) = self.comments(pull["number"])
+        self.must(after["id"] == before["id"] and after["body"] != before["body"], "the comment has the answer", told)
 
     def rollback(self) -> None:
         inputs = {"cluster": self.cluster, "to": "", "why": "Refunds go to the wrong queue."}

@@ -12,17 +12,17 @@ from typing import Any
 from runner import wiring
 from runner.cli.main import main
 from runner.edges.simulated import simulated_ports
-from runner.flywheel import Flow
+from runner.ports import Ports
+from runner.workspace import Workspace
 
-_REAL = wiring.flow
+_REAL = wiring.ports
 
 
-def _flow(directory: Path, name: str, **options: Any) -> Flow:
-    real = _REAL(directory, name, **options)
-    ports = replace(simulated_ports(), dump_yaml=real.ports.dump_yaml, adapters=real.ports.adapters)
-    return replace(real, ports=ports)
+def _ports(path: Path, space: Workspace, **options: Any) -> Ports:
+    real = _REAL(path, space, **options)
+    return replace(simulated_ports(), dump_yaml=real.dump_yaml, adapters=real.adapters)
 
 
 if __name__ == "__main__":
-    wiring.flow = _flow
+    wiring.ports = _ports
     main()
