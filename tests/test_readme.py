@@ -125,6 +125,7 @@ RUNS: dict[str, Run | Elsewhere] = {
     "hallmark fmt --check": Run("governed", r"(?m)^0 of \d+ files would be laid out anew$"),
     # docs/handoff.md
     "hallmark handoff support-desk": Run("promoted", r"\A# Hand-off: "),
+    "hallmark handoff CLUSTER": Run("promoted", r"\A# Hand-off: "),
     "hallmark handoff support-desk/1 --output build/handoff.md": Run("promoted", r"build/handoff.md: the hand-off of"),
     "hallmark handoff support-desk --validate": Run(
         "promoted", r"(?m)^support-desk/1 bom.cdx.json \(evidence\): valid$"
@@ -182,8 +183,6 @@ RUNS: dict[str, Run | Elsewhere] = {
     # one's own specialist
     "hallmark init desk": FIVE,
     "cd desk": FIVE,
-    "hallmark import labelled --cluster routing --base ../base.csv --gold ../gold.csv --traffic ../traffic.csv "
-    "--core ../core.csv --dev ../dev.csv --heldout ../heldout.csv": FIVE,
     'git add --all && git commit --message "The first benchmark"': FIVE,
     # docs/adopt.md and docs/imports.md
     "hallmark import labelled ../messages.csv --cluster routing": ONE_FILE,
