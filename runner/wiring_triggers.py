@@ -30,13 +30,13 @@ from runner.ledger import History
 from runner.ports import Reader
 from runner.records.artifact import ARTIFACTS
 from runner.records.dataset import Batch, Example
-from runner.records.fired import Findings
 from runner.records.ledger import Entry, EntryKind
 from runner.records.pointer import DataPointer
 from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
 from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Trace
+from runner.records.trigger_findings import Findings
 from runner.records.triggers import GeneratorTrigger, RealData, RealDataTrigger, ScoreDropTrigger, Trigger
 from runner.rules.grading import common_normalisation
 from runner.rules.production import Production, production

@@ -22,11 +22,11 @@ from runner.edges.new_rows import new_rows
 from runner.errors import DataError, ExitCode
 from runner.records.change_review import Direction
 from runner.records.dataset import Batch
-from runner.records.fired import Answer, Finding, Findings
 from runner.records.generation import Generation
 from runner.records.params import ClusterParams
 from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Feedback, Flag, Rating, Trace
+from runner.records.trigger_findings import Answer, Finding, Findings
 from runner.records.triggers import RealData, Trigger, trigger_name
 from runner.rules import perturbation
 from runner.rules.crossref_triggers import trigger_faults

@@ -20,11 +20,11 @@ from runner.edges.ledger_store import entry_bytes
 from runner.flywheel import Standing, iterate
 from runner.ledger import History
 from runner.records.dataset import Example
-from runner.records.fired import Answer, Findings
 from runner.records.intake import Intake
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.lineage import Lineage
 from runner.records.trace import Trace
+from runner.records.trigger_findings import Answer, Findings
 from runner.rules.trigger_words import begun_by
 from runner.wiring_triggers import judged
 from tests.desk_repository import CLUSTER, clone, flow, git, make, said

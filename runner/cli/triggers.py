@@ -10,7 +10,7 @@ import click
 from runner import wiring
 from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
-from runner.records.fired import Findings
+from runner.records.trigger_findings import Findings
 from runner.rules.trigger_words import outcome, told
 from runner.wiring_triggers import judged
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from runner.errors import ExitCode
-from runner.records.fired import Answer, Finding, Findings, Fired
+from runner.records.fired import Fired
+from runner.records.trigger_findings import Answer, Finding, Findings
 
 
 def told(found: Findings) -> Iterator[str]:

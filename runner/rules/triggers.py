@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import NamedTuple
 
-from runner.records.fired import Answer, Evidence, Finding, Fired
+from runner.records.fired import Fired
+from runner.records.trigger_findings import Answer, Evidence, Finding
 from runner.records.triggers import (
     AgeTrigger,
     BaseTrigger,
