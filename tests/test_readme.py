@@ -82,6 +82,7 @@ RUNS: dict[str, Run | Elsewhere] = {
     "make acceptance": Elsewhere("test_make_has_the_target", "runs the tests that are too long for this one"),
     "make attack": Elsewhere("test_make_has_the_target", "runs the whole corpus; tests/test_attack.py a part of it"),
     "make rehearsal": Elsewhere("test_make_has_the_target", "trains for minutes; tests/test_rehearsal.py plays a part"),
+    "make docs": Elsewhere("test_make_has_the_target", "tests/test_site.py builds the site"),
     "make vllm-env": Elsewhere("test_make_has_the_target", "installs 3.4 GB; tests/acceptance/test_vllm.py runs on it"),
     "hallmark --help": Run("project", r"Usage: hallmark"),
     "hallmark check": Run("project", r"\d+ files, 0 problems"),
