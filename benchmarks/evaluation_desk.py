@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import wiring
 from runner.edges.base_store import RECORD
 from runner.records.params import BaseRecipe, Params
 from runner.rules.canonical import tree_digest
+from runner.wiring import flywheel
 
 CLUSTER, FEW = "banking77", "few"
 RECIPE = BaseRecipe(steps=(1500,))
@@ -58,7 +58,7 @@ def prepared(build: Path, data: Path, *, threads: int) -> Desk:
         _make(build, test, train, threads=threads)
         done.write_text(settings)
     model = _base(home)
-    most = wiring.workspace(home, CLUSTER).cluster.serving.max_new_tokens
+    most = flywheel.workspace(home, CLUSTER).cluster.serving.max_new_tokens
     questions = build / "questions.jsonl"
     rows = [{"id": f"q{number}", "text": text, "label": label} for number, (text, label) in enumerate(test)]
     questions.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -105,9 +105,9 @@ def _make(build: Path, test: Sequence[Row], train: Sequence[Row], *, threads: in
         ]
         _hallmark(build / "desk", "import", "labelled", "--cluster", cluster, "--real-only", "0.8", *named)
     path = build / "desk" / "params.yaml"
-    params = wiring.parse_record(path.read_bytes(), Params, path="params.yaml")
+    params = flywheel.parse_record(path.read_bytes(), Params, path="params.yaml")
     tuned = {name: one.model_copy(update={"base": RECIPE, "threads": threads}) for name, one in params.clusters.items()}
-    path.write_bytes(wiring.dump_record(Params(clusters=tuned), every=True))
+    path.write_bytes(flywheel.dump_record(Params(clusters=tuned), every=True))
 
 
 def _write(path: Path, rows: Sequence[Row]) -> str:

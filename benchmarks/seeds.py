@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from runner import wiring
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.pipeline import PHASES, perform
 from runner.records.artifact import ARTIFACTS
@@ -27,6 +26,7 @@ from runner.records.scenario import SetName
 from runner.records.score import Scorecard
 from runner.records.training import Sweep, Training
 from runner.records.triage_policy import Triage
+from runner.wiring import flywheel
 
 CLUSTER = "support-desk"
 HEAD = "| seed | core | held-out | weak held-out | p over base | p over control | regressions | curve | verdict | s |"
@@ -35,7 +35,7 @@ RULE = "|---|---|---|---|---|---|---|---|---|---|"
 
 def run(root: Path, seed: int) -> tuple[DirectoryArtifacts, str, float]:
     """All thirteen phases in a directory of their own; the last verdict's outcome and the seconds."""
-    bench = wiring.workbench(root, CLUSTER)
+    bench = flywheel.workbench(root, CLUSTER)
     space = bench.workspace
     open_triage = space.cluster.model_copy(update={"triage": Triage(required="none")})
     knobs = {"seed": seed, "sweep": SweepKnobs(synthetic=(0.0,))}
@@ -88,7 +88,7 @@ def row(seed: int, artifacts: DirectoryArtifacts, outcome: str, seconds: float) 
 
 def main() -> None:
     root = Path(__file__).parents[1]
-    wiring.bring_data(root, CLUSTER)
+    flywheel.bring_data(root, CLUSTER)
     print(HEAD, RULE, sep="\n", flush=True)
     for seed in map(int, sys.argv[1:] or ["1", "2", "3", "4", "5"]):
         print("| " + " | ".join(row(seed, *run(root, seed))) + " |", flush=True)

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runner import wiring_evaluate
 from runner.edges.simulated_models import SimulatedModels
 from runner.ports import Answers, Model
 from runner.records.conversation import Conversation
 from runner.records.evaluation import StageName
+from runner.wiring import evaluate
 
 
 class Trivial(SimulatedModels):
@@ -28,7 +28,7 @@ class Trivial(SimulatedModels):
 
 
 def main(workspace: str, cluster: str) -> None:
-    kept = wiring_evaluate.evaluate(
+    kept = evaluate.evaluate(
         Path(workspace), cluster, model="base", stages=(StageName.CORE,), models=Trivial(), cached=False
     )
     print(kept.run.sets["core"].scenarios)

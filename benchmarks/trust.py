@@ -25,11 +25,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from runner import wiring_promotion as wiring
 from runner.edges import yaml_files
 from runner.edges.signing import SshSigner, SshVerifier
 from runner.ports_promotion import Keys
 from runner.records.statement import PAYLOAD_TYPE, Namespace
+from runner.wiring import promotion
 from tests.promotion_fixture import NOW, World
 from tests.promotion_history import LongWorld, sizes
 
@@ -186,7 +186,7 @@ def history(path: Path, *, promotions: int, runs: int) -> list[Figure]:
     check = process(HALLMARK, "verify", "--root", world.root_sha256, "-C", str(clone))
     walk = process("git", "log", "--first-parent", "--raw", "--format=%H", "origin/main", cwd=clone)
     verified, walked = side_by_side(max(2, runs // 10), check, walk)
-    room = wiring.room(clone, with_bytes=False)
+    room = promotion.room(clone, with_bytes=False)
     tip = room.tip(MAIN) or ""
     sources = room.offline()
     asked, scanned = side_by_side(
@@ -206,7 +206,7 @@ def history(path: Path, *, promotions: int, runs: int) -> list[Figure]:
 
 def _fresh(clone: Path, tip: str) -> int:
     yaml_files._parse.cache_clear()
-    return len(wiring.room(clone, with_bytes=False).offline().promotions(tip, "desk"))
+    return len(promotion.room(clone, with_bytes=False).offline().promotions(tip, "desk"))
 
 
 def signatures(path: Path, *, runs: int) -> list[Figure]:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from runner import wiring
 from runner.errors import EdgeError
 from runner.records.demo import Promoted, Regressed, Summary
 from runner.records.evidence import EvidenceFile
@@ -29,6 +28,7 @@ from runner.reviews import review_path
 from runner.rules.demonstration import before_after, choose, compute_seconds, measured, vocabulary
 from runner.rules.limits import summary
 from runner.rules.triage.decisions import begin, decide
+from runner.wiring import flywheel
 
 CLUSTER = "support-desk"
 GOVERNED = (
@@ -189,10 +189,10 @@ class Demo:
         ]
         machines = ["--ci", f"ci={self._public('ci')}", "--gate", f"gate={self._public('gate')}"]
         self.hallmark(desk, "policy", "init", "--repository", "fernhill/desk", *people, *machines)
-        self.root = wiring.root_of_trust(desk)
+        self.root = flywheel.root_of_trust(desk)
         self.hallmark(desk, "ingest", CLUSTER, str(self.source / TRACES))
         self.hallmark(desk, "check")
-        wiring.publish_data(desk, CLUSTER)
+        flywheel.publish_data(desk, CLUSTER)
 
     def _public(self, name: str) -> str:
         return str(self.keys / f"{name}.pub")
@@ -225,7 +225,7 @@ class Demo:
         branch = listed.stdout.split()[0].removeprefix("origin/")
         self.git(owner, "switch", "--quiet", branch, show=True)
         path = f"clusters/{CLUSTER}/triage/{branch.rpartition('/')[2]}.yaml"
-        file = wiring.parse_record((owner / path).read_bytes(), TriageFile, path=path)
+        file = flywheel.parse_record((owner / path).read_bytes(), TriageFile, path=path)
         known, review, now = (
             vocabulary(file),
             begin(file, owner.name),
@@ -236,7 +236,7 @@ class Demo:
             review = decide(file, review, one.candidate, choice, at=now, reason=reason)
         written = owner / review_path(CLUSTER, file.iteration, owner.name)
         written.parent.mkdir(exist_ok=True)
-        written.write_bytes(wiring.dump_record(review))
+        written.write_bytes(flywheel.dump_record(review))
         chosen = [one.decision for one in review.decisions]
         counts = ", ".join(f"{chosen.count(choice)} {choice}" for choice in (Choice.ACCEPT, Choice.REJECT))
         self.say(f"  {len(chosen)} candidates: {counts}")
@@ -274,11 +274,11 @@ class Demo:
                 self.say(f"  {line.rstrip()}")
 
     def _summary(self, auditor: Path, refused: bool, verified: bool, seconds: float) -> Summary:
-        space = wiring.workspace(auditor, CLUSTER)
+        space = flywheel.workspace(auditor, CLUSTER)
         evidence = auditor / "clusters" / CLUSTER / "promotions" / "1" / "evidence"
         card = Scorecard.model_validate_json((evidence / EvidenceFile.SCORECARD).read_bytes())
         figures = summary(card, space.cluster)
-        steps = [entry for entry in wiring.ledger_store(auditor).read(CLUSTER) if entry.kind is EntryKind.PHASE]
+        steps = [entry for entry in flywheel.ledger_store(auditor).read(CLUSTER) if entry.kind is EntryKind.PHASE]
         against = {one.against: one.p_value for one in card.comparisons}
         return Summary(
             composite=before_after(figures, "composite"),

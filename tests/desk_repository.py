@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner import wiring
 from runner.edges import dvc_data, dvc_run, run_branch
 from runner.edges.artifacts import DirectoryArtifacts, rows_bytes
 from runner.edges.git_write import GitRepository
@@ -24,6 +23,7 @@ from runner.flywheel import Flow, iterate
 from runner.records.artifact import ARTIFACTS
 from runner.records.base import Record
 from runner.records.params import Params
+from runner.wiring import flywheel
 from tests.flywheel_fixture import fixture
 
 CLUSTER = "desk"
@@ -51,7 +51,7 @@ def make(home: Path, **changes: Any) -> Path:
 
 def seed(desk: Path, *, remote: str, **changes: Any) -> None:
     """The reviewed files in a new work tree, and their data in the DVC store `remote`."""
-    wiring.initialise(desk, remote=remote)
+    flywheel.initialise(desk, remote=remote)
     dvc_yaml = Path(__file__).parents[1] / "dvc.yaml"
     (desk / "dvc.yaml").write_bytes(dvc_yaml.read_bytes())
     space, values = fixture(**changes)
@@ -93,7 +93,7 @@ def clone(home: Path, name: str) -> Path:
 
 def flow(desk: Path, name: str = CLUSTER) -> Flow:
     """The flywheel with every real edge but the models, the classifier, the machine and the clock."""
-    real = wiring.flow(desk, name)
+    real = flywheel.flow(desk, name)
     return replace(real, ports=replace(simulated_ports(), dump_yaml=real.ports.dump_yaml))
 
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runner import wiring
 from runner.edges import dvc_data, dvc_run
 from runner.edges.files import write_directory, write_file
 from runner.edges.yaml_dump import dump
 from runner.rules.canonical import sha256, tree_digest
+from runner.wiring import flywheel
 from tests.adapter_fixture import adapter_files
 
 HOME = "clusters/desk"
@@ -37,7 +37,7 @@ STORED = {**{f"{ADAPTER}/{name}": data for name, data in FILES.items()}, VALID: 
 def make(home: Path, *, remote: str = "../store") -> Path:
     """The work tree `home/desk`, everything in its cache and pushed to `remote`."""
     desk = home / "desk"
-    wiring.initialise(desk, remote=remote)
+    flywheel.initialise(desk, remote=remote)
     outs = {"cmd": "false", "outs": [ADAPTER, VALID]}
     write_file(desk / "dvc.yaml", dump({"stages": {"train": outs}}))
     write_directory(desk / ADAPTER, FILES)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.flywheel import Standing, iterate
-from runner.wiring import root_of_trust
+from runner.wiring.flywheel import root_of_trust
 from tests.desk_repository import flow, git, make
 
 BIN = Path(sys.executable).parent

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.wiring import root_of_trust
+from runner.wiring.flywheel import root_of_trust
 from tests.governed_desk import BIN
 from tests.printed import PROMPT
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runner import wiring
 from runner.edges.logs.store import Evaluations
 from runner.edges.yaml_files import dump, load
 from runner.records.evaluation import EvaluatedModel, ModelKind
@@ -18,6 +17,7 @@ from runner.rules.canonical import sha256
 from runner.rules.evaluations import Asked, sample_of, summary
 from runner.rules.grading import grade
 from runner.rules.scoring import capability_weights
+from runner.wiring import flywheel
 from tests import reviewed_fixture
 from tests.desk_repository import git
 from tests.reviewed_fixture import put, scenario
@@ -102,7 +102,7 @@ def commit(top: Path, message: str) -> str:
 
 def answered(top: Path) -> None:
     """An evaluation of the base that this machine remembers: it writes capital letters, and errs on late parcels."""
-    space = wiring.workspace(top, "desk")
+    space = flywheel.workspace(top, "desk")
     weights = capability_weights(space.cluster)
     rows = []
     for one in space.scenarios[SetName.CORE]:

@@ -257,7 +257,7 @@ def test_several_checks_at_once_and_one_after(top, tmp_path):
 
 
 def test_the_tree_is_listed_before_anything_loads_that_takes_long():
-    program = "import sys, runner.wiring_check; print({'pydantic', 'yaml', 'numpy'} & set(sys.modules) or 'nothing')"
+    program = "import sys, runner.wiring.check; print({'pydantic', 'yaml', 'numpy'} & set(sys.modules) or 'nothing')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "nothing"
 

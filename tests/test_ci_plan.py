@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from runner import wiring, wiring_ci
 from runner.cli.main import group
 from runner.ledger import History, extend
 from runner.records.ci_plan import MOST_JOBS, CiPlan, PlannedCluster
@@ -17,6 +16,7 @@ from runner.records.ledger import Entry, EntryKind
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Verdict
 from runner.rules.ci_plan import concerned, decided, program
+from runner.wiring import ci, flywheel
 from tests import review_fixture
 from tests.desk_repository import git
 from tests.review_fixture import change, commit, put_scenario
@@ -39,7 +39,7 @@ def fleet(tmp_path: Path) -> Path:
 
 
 def planned(top: Path, *, base: str = "HEAD^") -> dict[str, tuple[str, ...]]:
-    return {one.cluster: one.reasons for one in wiring_ci.plan(top, base).clusters}
+    return {one.cluster: one.reasons for one in ci.plan(top, base).clusters}
 
 
 def triage(top: Path) -> None:
@@ -137,7 +137,7 @@ def test_every_cluster_can_be_asked_for(fleet: Path) -> None:
 
 
 def test_what_the_ledger_has_unfinished_starts_though_nothing_changed(fleet: Path) -> None:
-    store = wiring.ledger_store(fleet)
+    store = flywheel.ledger_store(fleet)
 
     def say(kind: EntryKind, **more: object) -> None:
         def draft(history: History) -> Entry:
@@ -147,7 +147,7 @@ def test_what_the_ledger_has_unfinished_starts_though_nothing_changed(fleet: Pat
         extend(store, "desk", draft)
 
     assert planned(fleet, base="HEAD") == {}
-    say(EntryKind.QUEUED, inputs=wiring.workspace(fleet, "desk").digests)
+    say(EntryKind.QUEUED, inputs=flywheel.workspace(fleet, "desk").digests)
     assert planned(fleet, base="HEAD") == {"desk": ("desk-1 is queued",)}
     say(EntryKind.PHASE, phase="intake", verdict=Verdict())
     assert planned(fleet, base="HEAD") == {"desk": ("desk-1 was left before ingest",)}
@@ -162,12 +162,12 @@ def test_what_the_ledger_has_unfinished_starts_though_nothing_changed(fleet: Pat
 
 def test_what_main_gained_and_no_iteration_began_with_starts_later(fleet: Path) -> None:
     """The job of an earlier push died before it entered anything into the ledger."""
-    pins = {**wiring.workspace(fleet, "desk").digests, "promoted": "a" * 64}
+    pins = {**flywheel.workspace(fleet, "desk").digests, "promoted": "a" * 64}
 
     def draft(history: History) -> Entry:
         return Entry(cluster="desk", sequence=1, previous=None, kind=EntryKind.QUEUED, iteration="desk-1", inputs=pins)
 
-    extend(wiring.ledger_store(fleet), "desk", draft)
+    extend(flywheel.ledger_store(fleet), "desk", draft)
     assert planned(fleet, base="HEAD") == {"desk": ("desk-1 is queued",)}, "what was promoted since starts nothing"
     put_scenario(fleet, SetName.CORE, "core-refunds-9", text="Is my money on its way?")
     change(fleet, review_fixture.RUBRIC, title="Only the right label")
@@ -182,9 +182,9 @@ def test_the_runner_is_the_one_that_the_cluster_declares(fleet: Path) -> None:
     change(fleet, "clusters/desk/cluster.yaml", hardware={"gpu": "forbidden"})
     change(fleet, "clusters/till/cluster.yaml", fleet={"runner": ["self-hosted", "line-3"]})
     commit(fleet, "Where they run")
-    found = {one.cluster: one.runner for one in wiring_ci.plan(fleet, "HEAD^").clusters}
+    found = {one.cluster: one.runner for one in ci.plan(fleet, "HEAD^").clusters}
     assert found == {"desk": ("self-hosted", "linux"), "till": ("self-hosted", "line-3")}
-    assert wiring_ci.plan(fleet, NOUGHTS, "HEAD^").clusters[0].runner == GPU
+    assert ci.plan(fleet, NOUGHTS, "HEAD^").clusters[0].runner == GPU
 
 
 def test_the_outputs_are_what_a_matrix_reads(fleet: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from runner import wiring, wiring_forge
 from runner.cli import iterate as iterate_verb
 from runner.cli.main import group
 from runner.edges.simulated_models import SimulatedModels
@@ -22,6 +21,7 @@ from runner.records.verdict import Outcome, Verdict
 from runner.rules.ci_pulls import OF_ITERATION, OF_PROMOTION, Branch, branch_of
 from runner.rules.code_owners import unapproved
 from runner.rules.review.markdown import MARKER
+from runner.wiring import flywheel, forge
 from tests import desk_repository, review_fixture
 from tests.desk_repository import git
 from tests.forge_fixture import TOKEN, ForgeServer
@@ -117,7 +117,7 @@ def queue(top: Path, iteration: str) -> None:
         kind = {"cluster": "desk", "kind": EntryKind.QUEUED, "iteration": iteration}
         return Entry.model_validate({**kind, "sequence": history.size + 1, "previous": history.head})
 
-    extend(wiring.ledger_store(top), "desk", draft)
+    extend(flywheel.ledger_store(top), "desk", draft)
 
 
 def leave(top: Path, server: ForgeServer, branch: str) -> None:
@@ -159,7 +159,7 @@ def test_what_was_merged_or_superseded_is_not_opened(origin: Path, server: Forge
 
 def test_a_cluster_that_main_does_not_have_is_refused(origin: Path) -> None:
     with pytest.raises(RecordError, match="main has no cluster till"):
-        wiring_forge.open_pulls(origin, ["till"])
+        forge.open_pulls(origin, ["till"])
 
 
 def test_every_kind_of_branch_has_words() -> None:
@@ -230,7 +230,7 @@ def test_a_team_s_member_is_an_owner(origin: Path, server: ForgeServer) -> None:
     number = proposed(origin, server)
     server.add_review(number, "hazel")
     server.teams["hallmark/domain-owners"] = {"hazel"}
-    assert wiring_forge.asked(origin, number, at=wiring_forge.forge()).why_not == ()
+    assert forge.asked(origin, number, at=forge.forge()).why_not == ()
     assert [path for _, path in server.asked if "/memberships/" in path] == [
         "/orgs/hallmark/teams/domain-owners/memberships/hazel"
     ]
@@ -274,14 +274,14 @@ def test_a_preview_shows_answers_and_asks_only_servers_of_main(
     number = server.add_pull("better", head=head)
     git(top, "push", "--quiet", "origin", f"better:refs/pull/{number}/head")
     server.add_review(number, "ash")
-    real, engines = wiring.ports, []
+    real, engines = flywheel.ports, []
 
     def watched(path: Path, space: object, **options: object) -> object:
         engines.append(space.cluster.serving.engine)
         return real(path, space, **options)
 
-    monkeypatch.setattr(wiring, "ports", watched)
-    monkeypatch.setattr(wiring_forge, "previewed", partial(wiring_forge.previewed, models=SimulatedModels()))
+    monkeypatch.setattr(flywheel, "ports", watched)
+    monkeypatch.setattr(forge, "previewed", partial(forge.previewed, models=SimulatedModels()))
     told = json.loads(run(top, "preview", str(number), "--json").stdout)
     assert (told["approved"], told["head"]) == (True, head)
     assert told["said"] == [f"the comment of the pull request {number}: new"]

@@ -11,7 +11,6 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring_promotion as wiring
 from runner.cli.propose import propose
 from runner.cli.rollback import rollback
 from runner.cli.status import status
@@ -21,6 +20,7 @@ from runner.records.intake import Intake
 from runner.records.scenario import SetName
 from runner.records.score import Baseline, ModelScores, SetScore
 from runner.rules.canonical import canonical
+from runner.wiring import promotion
 from tests.promotion_fixture import LATER
 from tests.staged_fixture import StagedWorld, jsonl, later, lines
 
@@ -34,7 +34,7 @@ class Clone:
     def __init__(self, world: StagedWorld, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world, self.path = world, path
         subprocess.run(["git", "clone", "-q", str(world.origin), str(path)], check=True)
-        monkeypatch.setattr(wiring, "now", lambda: self.world.now)
+        monkeypatch.setattr(promotion, "now", lambda: self.world.now)
 
     def type(self, command: click.Command, *arguments: str, code: int = 0, key: str = "ci") -> Any:
         keys = [] if command is status else ["--key", str(self.world.path / "keys" / key)]

@@ -10,7 +10,6 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring
 from runner.cli.status import status
 from runner.cli.why import why
 from runner.errors import RecordError
@@ -26,6 +25,7 @@ from runner.records.promotion import AdapterRecord, BaseId, BenchmarkId, FileDig
 from runner.records.rubric import Criterion, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.triage import TriageResult
+from runner.wiring import flywheel
 from tests.evidence_fixture import A, B, C, begun, cluster, evidence, funnel, lineage, validation
 
 PROBLEM = """\
@@ -80,13 +80,13 @@ def repository(tmp_path: Path) -> Path:
         status=RubricStatus.APPROVED,
         criteria=(Criterion(id="exact", description="equals the reference", grader=Exact(kind="exact")),),
     )
-    put(root, "clusters/support-desk/cluster.yaml", wiring.dump_record(cluster()))
+    put(root, "clusters/support-desk/cluster.yaml", flywheel.dump_record(cluster()))
     put(root, "clusters/support-desk/problem.md", PROBLEM)
-    put(root, "rubrics/label.yaml", wiring.dump_record(rubric))
-    put(root, "params.yaml", wiring.dump_record(Params(clusters={"support-desk": ClusterParams(seed=8)})))
+    put(root, "rubrics/label.yaml", flywheel.dump_record(rubric))
+    put(root, "params.yaml", flywheel.dump_record(Params(clusters={"support-desk": ClusterParams(seed=8)})))
     for number in range(3):
         one = scenario(number)
-        put(root, f"scenarios/support-desk/core/{one.id}.yaml", wiring.dump_record(one))
+        put(root, f"scenarios/support-desk/core/{one.id}.yaml", flywheel.dump_record(one))
     git(root, "add", ".")
     git(root, "commit", "-q", "-m", "reviewed files")
     return root
@@ -105,13 +105,13 @@ def promote(root: Path, sequence: int, files: dict[str, bytes] | None = None) ->
         run=RunSource(branch="runs/support-desk/i1", iteration="i1"),
         human_share=0.75,
     )
-    put(root, f"{home}/record.yaml", wiring.dump_record(record))
+    put(root, f"{home}/record.yaml", flywheel.dump_record(record))
     for name, data in (files or evidence()).items():
         put(root, f"{home}/evidence/{name}", data)
 
 
 def record_run(root: Path, passed: int) -> None:
-    store, history = wiring.ledger_store(root), History("support-desk")
+    store, history = flywheel.ledger_store(root), History("support-desk")
     for number, phase in enumerate(["", *PHASES[:passed]], 1):
         entry = Entry(
             cluster="support-desk",

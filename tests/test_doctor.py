@@ -22,12 +22,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import wiring, wiring_doctor
 from runner.edges.doctor import machine as machine_edge
 from runner.edges.doctor import storage
 from runner.edges.signing import ssh_keygen
 from runner.rules.doctor.codeowners import CodeOwners
 from runner.rules.doctor.findings import Finding, Level, healthy
+from runner.wiring import doctor, flywheel
 from tests.governed_desk import BIN, GovernedDesk
 from tests.printed import ROOT, blocks
 
@@ -54,7 +54,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def top(tmp_path: Path) -> Path:
     """A fresh workspace with one commit, its remote a folder beside it."""
     top = tmp_path / "desk"
-    wiring.initialise(top, remote="../store")
+    flywheel.initialise(top, remote="../store")
     (tmp_path / "store").mkdir()
     commit(top)
     return top
@@ -105,8 +105,8 @@ def script(folder: Path, name: str, text: str) -> None:
 
 
 def examined(top: Path | None, check: str, *, here: Path | None = None, timeout_s: float = 10) -> list[Finding]:
-    found = wiring_doctor.examine(here or top or Path.cwd(), top, timeout_s=timeout_s)
-    assert {one.check for one in found} >= {one.name for one in wiring_doctor.CHECKS if top or one.everywhere}
+    found = doctor.examine(here or top or Path.cwd(), top, timeout_s=timeout_s)
+    assert {one.check for one in found} >= {one.name for one in doctor.CHECKS if top or one.everywhere}
     for one in found:
         assert one.what
         assert one.level is Level.OK or one.why, one
@@ -124,7 +124,7 @@ def has(found: list[Finding], level: Level, words: str) -> Finding:
 
 
 def test_a_machine_in_order(top: Path, path: Path) -> None:
-    found = wiring_doctor.examine(top, top)
+    found = doctor.examine(top, top)
     assert healthy(found)
     assert {one.check for one in found if one.level is Level.OK} >= {
         "git",
@@ -347,7 +347,7 @@ def test_locks_that_are_held_and_locks_that_were_left(top: Path) -> None:
 
 def test_a_governed_workspace_in_order(desk: GovernedDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HALLMARK_CI_KEY", str(desk.key("ci")))
-    found = wiring_doctor.examine(desk.desk, desk.desk)
+    found = doctor.examine(desk.desk, desk.desk)
     assert [one for one in found if one.level is Level.PROBLEM] == []
     assert {one.check for one in found if one.level is Level.OK} >= {"policy", "keys", "hook"}
 
@@ -578,5 +578,5 @@ def test_no_machine_on_which_it_falls_over(top: Path, data: st.DataObject) -> No
             file.mkdir()
         elif kind == "link":
             file.symlink_to("nowhere")
-    found = wiring_doctor.examine(top, top, timeout_s=1)
-    assert {one.check for one in found} == {one.name for one in wiring_doctor.CHECKS}
+    found = doctor.examine(top, top, timeout_s=1)
+    assert {one.check for one in found} == {one.name for one in doctor.CHECKS}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring
 from runner.rules.dvc_config import SECRETS, exposed, without_password
+from runner.wiring import flywheel
 from tests.governed_desk import BIN
 
 FINE = b"""[core]
@@ -67,7 +67,7 @@ def test_dvc_reads_the_options_that_are_looked_for() -> None:
 
 def test_check_refuses_it(tmp_path: Path) -> None:
     top = tmp_path / "desk"
-    wiring.initialise(top, remote="ssh://example.com/store")
+    flywheel.initialise(top, remote="ssh://example.com/store")
     config = top / ".dvc" / "config"
     asked = [BIN / "hallmark", "check", "--json", "-C", top]
     assert subprocess.run(asked, capture_output=True, check=False).returncode == 0

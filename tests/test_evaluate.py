@@ -11,7 +11,6 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring, wiring_check, wiring_evaluate, wiring_logs
 from runner.cli.main import group
 from runner.edges.logs.frames import MAX_FRAME, write_frames
 from runner.edges.logs.kept import Log
@@ -28,6 +27,8 @@ from runner.records.significance import Tier
 from runner.rules.evaluations import WITHHELD, Asked, summary
 from runner.rules.scoring import capability_weights
 from runner.rules.trust.change import class_of
+from runner.wiring import check, flywheel, logs
+from runner.wiring import evaluate as wiring_evaluate
 from tests.desk_repository import CLUSTER, clone, flow, git, make
 
 WEAK = {"broken", "login"}
@@ -81,7 +82,7 @@ def test_the_same_evaluation_again_is_the_same_bytes(desk: Path) -> None:
 def test_the_summary_follows_from_the_log(desk: Path) -> None:
     kept = evaluate(desk)
     log = Log.open(kept.log)
-    space = wiring.workspace(desk, CLUSTER)
+    space = flywheel.workspace(desk, CLUSTER)
     facts = {name: getattr(kept.run, name) for name in Asked._fields}
     made = summary(
         Asked(**facts), list(log.samples()), weights=capability_weights(space.cluster), stages=log.run.stages
@@ -99,7 +100,7 @@ def test_of_held_out_there_are_scores_and_nothing_else(desk: Path) -> None:
         assert not (one.reference)
         assert not (one.grade.answer)
         assert one.grade.explanation == WITHHELD
-    texts = {scenario.input[-1].content for scenario in wiring.workspace(desk, CLUSTER).scenarios[SetName.HELDOUT]}
+    texts = {scenario.input[-1].content for scenario in flywheel.workspace(desk, CLUSTER).scenarios[SetName.HELDOUT]}
     shown = said(desk, "show", kept.run.id, "--failed", "--limit", "1000")
     assert "heldout-broken-01" in shown
     assert not [text for text in texts if text in shown]
@@ -159,7 +160,7 @@ def test_a_candidates_look_at_held_out_is_entered_and_counted(tmp_path: Path) ->
         (tmp_path / name).mkdir()
         for file, data in adapter_files({"broken": [(word, 9.0)]}, base=base).items():
             (tmp_path / name / file).write_bytes(data)
-    ledger = wiring.ledger_store(desk)
+    ledger = flywheel.ledger_store(desk)
 
     def look(name: str) -> Kept:
         return evaluate(desk, model=str(tmp_path / name), stages=[StageName.HELDOUT], count_look=True)
@@ -193,7 +194,7 @@ def test_stages_end_early_where_that_is_asked_for(desk: Path) -> None:
     assert set(whole.sets) == {"core", "dev", "representative"}
     robust = next(one for one in whole.stages if one.stage is StageName.ROBUSTNESS)
     assert set(robust.parts) >= {"typos", "casing", "punctuation"}
-    log = Log.open(wiring_logs.log_of(desk, whole.id).path)
+    log = Log.open(logs.log_of(desk, whole.id).path)
     assert set(log.index.perturbations) == {"none", *robust.parts}
 
 
@@ -204,15 +205,15 @@ def test_an_engine_that_is_not_set_up_is_refused(desk: Path) -> None:
 
 def test_show_filters_by_every_column(desk: Path) -> None:
     kept = evaluate(desk)
-    failed = wiring_logs.shown(desk, kept.run.id[:9], failed=True, limit=1000)
+    failed = logs.shown(desk, kept.run.id[:9], failed=True, limit=1000)
     assert failed.matching == len(failed.samples) == 45
-    assert wiring_logs.shown(desk, kept.run.id, under="any").matching == 110
+    assert logs.shown(desk, kept.run.id, under="any").matching == 110
     assert {one.grade.capability for one in failed.samples} >= WEAK
-    one = wiring_logs.shown(desk, str(kept.log), failed=True, capability="login", set_name="dev", outcome="tp", limit=3)
+    one = logs.shown(desk, str(kept.log), failed=True, capability="login", set_name="dev", outcome="tp", limit=3)
     assert one.matching == 8
     assert len(one.samples) == 3
     assert {(found.set, found.grade.capability) for found in one.samples} == {("dev", "login")}
-    assert wiring_logs.shown(desk, str(kept.summary), outcome="tn").matching == 0
+    assert logs.shown(desk, str(kept.summary), outcome="tn").matching == 0
     said_ = said(desk, "show", kept.run.id, "--failed", "--capability", "login", "--limit", "1")
     assert "right     login" in said_
     assert "missed    queue-name" in said_
@@ -220,7 +221,7 @@ def test_show_filters_by_every_column(desk: Path) -> None:
 
 
 def test_diff_names_every_scenario_that_turned(desk: Path, iteration: str) -> None:
-    found = wiring_logs.difference_of(desk, f"{iteration}/incumbent", f"{iteration}/candidate")
+    found = logs.difference_of(desk, f"{iteration}/incumbent", f"{iteration}/candidate")
     plain = [flip for flip in found.gained if flip.perturbation == "none"]
     assert len(plain) == found.overall.gained
     assert found.overall.lost == 0
@@ -229,13 +230,13 @@ def test_diff_names_every_scenario_that_turned(desk: Path, iteration: str) -> No
     assert found.overall.tier is Tier.IMPROVED
     assert found.sets["heldout"].scenarios == 100
     assert found.unmatched, "the incumbent answered dev, and the candidate did not"
-    back = wiring_logs.difference_of(desk, f"{iteration}/candidate", f"{iteration}/incumbent")
+    back = logs.difference_of(desk, f"{iteration}/candidate", f"{iteration}/incumbent")
     assert (back.lost, back.gained) == (found.gained, found.lost)
     assert "gained  heldout/heldout-broken-" in said(desk, "diff", f"{iteration}/incumbent", f"{iteration}/candidate")
 
 
 def test_the_logged_answers_of_an_iteration_are_those_of_its_phase(desk: Path, iteration: str) -> None:
-    log = wiring_logs.log_of(desk, f"{iteration}/base")
+    log = logs.log_of(desk, f"{iteration}/base")
     baseline = json.loads(
         (desk / f".hallmark/runs/{CLUSTER}/{iteration}/clusters/{CLUSTER}/run/baseline.json").read_bytes()
     )
@@ -248,9 +249,9 @@ def test_a_phase_that_was_refused_before_it_asked_is_told(
     desk: Path, iteration: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one is where no look at held-out is left: its step is there, and has no answers."""
-    monkeypatch.setitem(wiring_logs.ANSWERS, "assess", ("unasked",))
+    monkeypatch.setitem(logs.ANSWERS, "assess", ("unasked",))
     with pytest.raises(RecordError, match=r"the phase assess of desk-[0-9a-f]+ kept no unasked"):
-        wiring_logs.log_of(desk, f"{iteration}/candidate")
+        logs.log_of(desk, f"{iteration}/candidate")
 
 
 def test_names_that_mean_nothing_or_several(desk: Path) -> None:
@@ -258,7 +259,7 @@ def test_names_that_mean_nothing_or_several(desk: Path) -> None:
     newest = evaluate(desk)
     started = str(newest.run.measured["started"])
     newest.summary.write_text(newest.summary.read_text().replace(started, "2999-01-01T00:00:00Z"))
-    assert wiring_logs.log_of(desk, "base").run.id == newest.run.id, "the newest of its kind"
+    assert logs.log_of(desk, "base").run.id == newest.run.id, "the newest of its kind"
     for name, problem in (
         ("base-", "several evaluations are called base-"),
         ("nothing", "there is no evaluation called nothing"),
@@ -266,7 +267,7 @@ def test_names_that_mean_nothing_or_several(desk: Path) -> None:
         ("no/such.zst", "is no file"),
     ):
         with pytest.raises(RecordError, match=problem):
-            wiring_logs.log_of(desk, name)
+            logs.log_of(desk, name)
 
 
 @pytest.mark.parametrize("option", ["--until", "--stage"])
@@ -334,7 +335,7 @@ def test_a_log_that_is_not_the_summarys_is_refused(tmp_path: Path) -> None:
     one, other = evaluate(desk), evaluate(desk, stages=[StageName.CORE])
     one.log.write_bytes(other.log.read_bytes())
     with pytest.raises(RecordError, match="another log than that of the summary"):
-        wiring_logs.log_of(desk, one.run.id)
+        logs.log_of(desk, one.run.id)
 
 
 def test_a_log_is_a_stream_for_every_zstd_reader(desk: Path) -> None:
@@ -348,7 +349,7 @@ def test_a_log_is_a_stream_for_every_zstd_reader(desk: Path) -> None:
 
 
 def test_samples_have_the_prompts_that_were_asked(desk: Path) -> None:
-    space = wiring.workspace(desk, CLUSTER)
+    space = flywheel.workspace(desk, CLUSTER)
     assert samples(space, []) == []
     by_id = {one.id: one for found in space.scenarios.values() for one in found}
     for one in Log.open(evaluate(desk).log).samples():
@@ -364,20 +365,20 @@ def test_a_kept_evaluation_is_governed(tmp_path: Path) -> None:
     named = {line.split()[1].rpartition("/")[2] for line in listed}
     assert named == {".gitignore", f"{kept.run.id}.json", f"{kept.run.id}.jsonl.zst.dvc"}
     assert {class_of(line.split()[1]) for line in listed} == {ChangeClass.DATA}
-    assert wiring_check.survey(desk).problems == ()
+    assert check.survey(desk).problems == ()
     git(desk, "add", "--all")
     git(desk, "commit", "--quiet", "--message", "Keep an evaluation")
     git(desk, "push", "--quiet", "origin", "main")
     other = clone(tmp_path, "other")
     assert not (other / kept.log.relative_to(desk)).exists()
-    assert len(wiring_logs.shown(other, kept.run.id, failed=True).samples) == 20
+    assert len(logs.shown(other, kept.run.id, failed=True).samples) == 20
     assert (other / kept.log.relative_to(desk)).read_bytes() == kept.log.read_bytes()
 
     pointer = kept.log.with_name(f"{kept.log.name}.dvc")
     pointer.write_text(pointer.read_text().replace(str(kept.run.log and kept.run.log.sha256), "ab" * 32))
-    assert ["is of another log" in one.problem for one in wiring_check.survey(desk).problems] == [True]
+    assert ["is of another log" in one.problem for one in check.survey(desk).problems] == [True]
     kept.summary.write_bytes(kept.summary.read_bytes().replace(b'"cluster": "desk"', b'"cluster": "bank"'))
-    assert {one.field for one in wiring_check.survey(desk).problems} == {"cluster", "log.sha256"}
+    assert {one.field for one in check.survey(desk).problems} == {"cluster", "log.sha256"}
 
 
 def test_what_people_type(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

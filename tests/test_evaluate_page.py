@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring
 from runner.cli.main import group
 from runner.edges.simulated_models import SimulatedModels
 from runner.flywheel import iterate
 from runner.rules.foreign_logs import SCORERS
+from runner.wiring import flywheel
 from tests.desk_repository import flow, git, make
 from tests.printed import ROOT, commands
 
@@ -47,7 +47,7 @@ def test_the_commands_of_the_page_on_evaluation(tmp_path: Path, monkeypatch: pyt
     iterate(flow(desk, "support-desk"))
     iteration = git(desk, "for-each-ref", "--format=%(refname:lstrip=4)", "refs/heads/runs/")
     (desk / "scenarios.json").write_text(json.dumps({"scenarios": [ASSAY]}))
-    monkeypatch.setattr(wiring, "TransformersModels", lambda threads: SimulatedModels())
+    monkeypatch.setattr(flywheel, "TransformersModels", lambda threads: SimulatedModels())
     monkeypatch.chdir(desk)
     printed = [one.command for one in commands(PAGE, running_text=False)]
     assert sorted(printed) == sorted(SAYS)

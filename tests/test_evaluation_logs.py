@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import zstandard
 
-from runner import wiring, wiring_logs
 from runner.edges.logs import archive
 from runner.edges.logs.archive import ZSTD
 from runner.edges.logs.inspect_log import read_inspect
@@ -22,6 +21,8 @@ from runner.records.evaluation import StageName
 from runner.records.terms import SetName
 from runner.rules.evaluations import sample_id
 from runner.rules.foreign_logs import ForeignLog, ForeignSample, imported, rescored
+from runner.wiring import flywheel
+from runner.wiring import logs as wiring_logs
 from tests.desk_repository import CLUSTER, make
 from tests.printed import ROOT
 from tests.test_evaluate import evaluate, said
@@ -98,7 +99,7 @@ def test_an_export_comes_back_as_it_went(desk: Path, tmp_path: Path, form: str) 
 
 def test_no_text_of_held_out_leaves(desk: Path, tmp_path: Path) -> None:
     kept = evaluate(desk, stages=[StageName.HELDOUT])
-    scenarios = wiring.workspace(desk, CLUSTER).scenarios[SetName.HELDOUT]
+    scenarios = flywheel.workspace(desk, CLUSTER).scenarios[SetName.HELDOUT]
     texts = {one.input[-1].content for one in scenarios}
     inspect, lm_eval = tmp_path / "log.eval", tmp_path / "lm"
     wiring_logs.export(desk, kept.run.id, inspect, format="inspect")

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from runner import wiring_export
 from runner.cli.export import export
 from runner.cli.fetch import fetch
 from runner.edges import machine
@@ -26,7 +25,8 @@ from runner.records.fleet import Export
 from runner.rules.canonical import sha256
 from runner.rules.export.redacted import KINDS, SUMS, exported
 from runner.rules.export.views import squeezed
-from runner.wiring_export import Boundary
+from runner.wiring import export as wiring_export
+from runner.wiring.export import Boundary
 from tests.planted import SPLITS, WAYS
 from tests.planted_world import FLEET, SECRETS, TEXTS, PlantedWorld
 from tests.printed import ROOT, commands

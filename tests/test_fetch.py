@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring_promotion as wiring
 from runner.cli.fetch import fetch as command
 from runner.edges import adapter_store
 from runner.edges.write_points import WritePoint, watchers
@@ -28,6 +27,7 @@ from runner.promotion.rollback import rollback_to
 from runner.records.promotion import BaseId, ServingStage
 from runner.records.verdict import Outcome
 from runner.rules.canonical import sha256, tree_digest
+from runner.wiring import promotion
 from tests.adapter_fixture import adapter_files, base_files, pack, tensors
 from tests.promotion_fixture import LATER, World, store_with_dvc
 from tests.staged_fixture import StagedWorld
@@ -60,11 +60,11 @@ def world(template: World, tmp_path: Path) -> World:
     return template.copy(tmp_path / "world")
 
 
-def clone(world: World) -> wiring.Room:
+def clone(world: World) -> promotion.Room:
     path = world.path / REPOSITORY
     if not path.exists():
         subprocess.run(["git", "clone", "--quiet", str(world.origin), str(path)], check=True)
-    return wiring.room(path, store=world.path / "storage")
+    return promotion.room(path, store=world.path / "storage")
 
 
 def fetched(world: World, target: str = "desk", *, root: str = "", now: str = LATER) -> Fetched:
@@ -283,7 +283,7 @@ def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_and_says_what(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "now", lambda: LATER)
+    monkeypatch.setattr(promotion, "now", lambda: LATER)
     room, target = clone(world), tmp_path / "srv"
     asked = ["desk", "--to", str(target), "--root", world.root_sha256, "-C", str(room.path), "--json"]
     result = CliRunner().invoke(command, asked, standalone_mode=False)

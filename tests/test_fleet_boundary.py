@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring
 from runner.cli.iterate import iterate
 from runner.edges import machine
 from runner.edges.simulated import simulated_ports
@@ -26,7 +25,8 @@ from runner.rules.boundary import host_of, outside, stranger, strangers, unserva
 from runner.rules.canonical import digest
 from runner.rules.crossref import check
 from runner.rules.judges.intake import Bench, faults
-from runner.wiring_boundary import judged
+from runner.wiring import flywheel
+from runner.wiring.boundary import judged
 from tests.desk_repository import CLUSTER, make
 from tests.evidence_fixture import cluster
 from tests.flywheel_fixture import fixture
@@ -176,7 +176,7 @@ def test_iterate_brings_and_begins_nothing_outside(desk: Path) -> None:
     assert (
         "declared inside office, and only one inside plant-7 may work" in standing["verdict"]["reasons"][0]["problem"]
     )
-    assert wiring.ledger_store(desk).read(CLUSTER) == (), "another machine may do it: the run is not blocked"
+    assert flywheel.ledger_store(desk).read(CLUSTER) == (), "another machine may do it: the run is not blocked"
     assert sorted(path.name for path in data.iterdir()) == before
     said = CliRunner().invoke(iterate, ["--all", "-C", str(desk)], standalone_mode=False)
     assert said.return_value is ExitCode.REFUSED
@@ -186,13 +186,13 @@ def test_iterate_brings_and_begins_nothing_outside(desk: Path) -> None:
 @pytest.mark.usefixtures("stranger_here")
 def test_outside_no_data_are_brought_and_no_model_is_at_hand(desk: Path, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("text\nhello\n")
-    space = wiring.workspace(desk, CLUSTER)
+    space = flywheel.workspace(desk, CLUSTER)
     for refused in (
-        lambda: wiring.bring_data(desk, CLUSTER),
-        lambda: wiring.ingest(desk, CLUSTER, [tmp_path / "log.csv"], push=False),
-        lambda: wiring.ports(desk, space),
-        lambda: wiring.flow(desk, CLUSTER),
-        lambda: wiring.workbench(desk, CLUSTER),
+        lambda: flywheel.bring_data(desk, CLUSTER),
+        lambda: flywheel.ingest(desk, CLUSTER, [tmp_path / "log.csv"], push=False),
+        lambda: flywheel.ports(desk, space),
+        lambda: flywheel.flow(desk, CLUSTER),
+        lambda: flywheel.workbench(desk, CLUSTER),
     ):
         with pytest.raises(RecordError, match="only one inside plant-7 may work on this cluster"):
             refused()
@@ -201,6 +201,6 @@ def test_outside_no_data_are_brought_and_no_model_is_at_hand(desk: Path, tmp_pat
 def test_inside_data_are_brought(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "BOUNDARY", tmp_path / "boundary")
     (tmp_path / "boundary").write_text("plant-7\n")
-    assert wiring.bring_data(desk, CLUSTER)
+    assert flywheel.bring_data(desk, CLUSTER)
     assert judged(desk, CLUSTER).passed
     assert judged(desk, "no-such-cluster").passed

@@ -18,7 +18,7 @@ from runner.records.ledger import EntryKind, RunState
 from runner.rules.fleet import FleetRow, chosen, course, state, told
 from runner.rules.fleet_table import cells, table, total
 from runner.rules.waits import Waiting
-from runner.wiring_fleet import Fleet, fleet
+from runner.wiring.fleet import Fleet, fleet
 from tests.fleet_fixture import KINDS, at, chain, make, name_of
 
 

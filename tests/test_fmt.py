@@ -11,13 +11,13 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner import wiring_format
 from runner.cli.main import group
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import load
 from runner.edges.yaml_format import canonical_form
 from runner.errors import ExitCode, RecordError
 from runner.records.base import Record
+from runner.wiring import format
 from tests.printed import ROOT
 from tests.reviewed_fixture import edit, put, write
 
@@ -155,7 +155,7 @@ def test_a_file_of_crlf_lines_gets_line_feeds() -> None:
 
 def test_what_hallmark_writes_is_in_this_form() -> None:
     """The embedded scenarios and rubrics were written by it."""
-    found = wiring_format.laid_out(ROOT, [f"rubrics/{path.name}" for path in (ROOT / "rubrics").glob("*.yaml")])
+    found = format.laid_out(ROOT, [f"rubrics/{path.name}" for path in (ROOT / "rubrics").glob("*.yaml")])
     assert found.files
     assert found.changed == found.problems == ()
 

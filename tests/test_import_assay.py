@@ -16,8 +16,8 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, Scenario, SetName, Severity
 from runner.rules.assay import Terms, from_assay
 from runner.rules.grading import grade
-from runner.wiring_check import survey
-from runner.wiring_evaluate import import_assay
+from runner.wiring.check import survey
+from runner.wiring.evaluate import import_assay
 from tests.desk_repository import CLUSTER, make
 
 FILES = {"adtech-public-metadata.json": 4, "sanitised-scenario-sample.json": 1}

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring
 from runner.cli.main import group
 from runner.edges.adopt import sources
 from runner.edges.adopt.folder import Folder
@@ -36,7 +35,8 @@ from runner.rules.adopt.promptfoo import from_promptfoo
 from runner.rules.grading import grade
 from runner.rules.leakage import FrozenTexts
 from runner.rules.new_cluster import NewCluster
-from runner.wiring_check import survey
+from runner.wiring import flywheel
+from runner.wiring.check import survey
 from tests.judged_fixture import JUDGE_AT, judge
 from tests.judged_fixture import said as judge_bytes
 
@@ -47,7 +47,7 @@ TAXONOMY, FOO, LM = ASSETS / "taxonomy", ASSETS / "promptfoo" / "promptfooconfig
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("workspace")
-    wiring.initialise(home / "ws", remote="../store")
+    flywheel.initialise(home / "ws", remote="../store")
     return home
 
 

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner, Result
 from dvc.config import Config
 
-from runner import wiring_adopt
 from runner.cli import init_questions
 from runner.cli.main import group
 from runner.edges import dvc_data, new_workspace
@@ -23,7 +22,8 @@ from runner.records.adoption import Format
 from runner.records.setup import Answers
 from runner.rules.adopt.guess import format_of
 from runner.rules.trust.change import class_of
-from runner.wiring_check import survey
+from runner.wiring import adopt
+from runner.wiring.check import survey
 
 PEOPLE = ("rowan", "ash", "hazel", "ci", "gate")
 ASSETS = Path(__file__).parent / "assets" / "imports"
@@ -301,7 +301,7 @@ def test_a_failure_in_the_first_cluster_leaves_a_workspace_to_go_on_with(home: P
         watchers.remove(fail)
     assert not (home / "desk/clusters/bicycles").exists()
     assert hallmark("init", "desk", "--answers", "answers.yaml").exit_code == 0
-    assert wiring_adopt.import_done(home / "desk", "bicycles")
+    assert adopt.import_done(home / "desk", "bicycles")
 
 
 def test_every_question_can_be_answered_in_a_file() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from runner import wiring, wiring_triage
 from runner.edges import run_branch as run_branches
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.dvc_lock import locked
@@ -34,6 +33,8 @@ from runner.records.step import Step
 from runner.records.triage import Choice, TriageFile
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.triage.orders import Orders
+from runner.wiring import flywheel
+from runner.wiring import triage as wiring_triage
 from tests.desk_repository import CLUSTER, clone, flow, git, make, said, turn
 from tests.flywheel_fixture import cluster
 
@@ -75,7 +76,7 @@ def copied(home: Path, target: Path) -> Path:
 
 
 def ledger(desk: Path) -> tuple[Entry, ...]:
-    return wiring.ledger_store(desk).read(CLUSTER)
+    return flywheel.ledger_store(desk).read(CLUSTER)
 
 
 def essence(desk: Path) -> list[object]:
@@ -176,7 +177,7 @@ def test_a_clone_of_the_run_branch_has_nothing_to_repeat_and_repeats_it_to_the_b
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     bench = flow(machine)
     artifacts = DirectoryArtifacts(machine / HOME)
-    space = wiring.workspace(machine, CLUSTER)
+    space = flywheel.workspace(machine, CLUSTER)
     for stage in STAGES:
         for name, value in perform(stage, space, artifacts, bench.ports).artifacts.items():
             artifacts.write(name, value)
@@ -272,9 +273,9 @@ def test_a_phase_by_hand_refuses_what_dvc_pulls_without_a_word(halfway, tmp_path
         repo.pull(targets=[str(path)])
     assert path.read_bytes() != right, "DVC takes other bytes of the same length"
     with pytest.raises(DataError, match=r"candidates.jsonl has sha256 .* is recorded: `hallmark iterate` brings"):
-        wiring.workbench(second, CLUSTER).artifacts.rows("candidates", Candidate)
+        flywheel.workbench(second, CLUSTER).artifacts.rows("candidates", Candidate)
     path.write_bytes(right)
-    assert wiring.workbench(second, CLUSTER).artifacts.rows("candidates", Candidate)
+    assert flywheel.workbench(second, CLUSTER).artifacts.rows("candidates", Candidate)
 
 
 def test_what_a_stage_has_made_again_is_its_own(halfway, tmp_path):
@@ -307,7 +308,7 @@ def test_people_decide_on_a_branch_and_the_same_iteration_goes_on(fresh, tmp_pat
     assert file.decisions
     assert {one.decision for one in file.decisions} == {Choice.UNDECIDED}
     accepted = tuple(one.model_copy(update={"decision": Choice.ACCEPT}) for one in file.decisions)
-    (owner / path).write_bytes(wiring.dump_record(file.model_copy(update={"decisions": accepted, "reviewer": "o"})))
+    (owner / path).write_bytes(flywheel.dump_record(file.model_copy(update={"decisions": accepted, "reviewer": "o"})))
     git(owner, "commit", "--quiet", "--all", "--message", "Accept")
     git(owner, "switch", "--quiet", "main")
     git(owner, "merge", "--quiet", "--no-ff", "--message", "Decide", branch)
@@ -395,7 +396,7 @@ def test_a_run_opens_over_what_a_kill_left(fresh, tmp_path):
     """A work tree whose making was killed, and every lock that git and DVC know."""
     home = copied(fresh, tmp_path)
     desk = home / "desk"
-    runs = BranchRuns(desk, wiring.commit(desk))
+    runs = BranchRuns(desk, flywheel.commit(desk))
     root = runs.open(CLUSTER, "it-1").root
     admin = Path(git(root, "rev-parse", "--absolute-git-dir"))
     (admin / "HEAD").write_text("0" * 40 + "\n")
@@ -418,9 +419,9 @@ def test_a_copied_repository_makes_run_trees_of_its_own(fresh, tmp_path):
     """A copied work tree still points at the repository that it was copied from."""
     home = copied(fresh, tmp_path / "one")
     desk = home / "desk"
-    first = BranchRuns(desk, wiring.commit(desk)).open(CLUSTER, "it-1")
+    first = BranchRuns(desk, flywheel.commit(desk)).open(CLUSTER, "it-1")
     other = copied(home, tmp_path / "two") / "desk"
-    second = BranchRuns(other, wiring.commit(other)).open(CLUSTER, "it-1")
+    second = BranchRuns(other, flywheel.commit(other)).open(CLUSTER, "it-1")
     refused = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="looks", problem="spent"),))
     second.commit(Step(iteration="it-1", phase="assess", inputs={}, outputs={}, verdict=refused), ["assess"])
     assert len(second.steps()) == 1
@@ -428,7 +429,7 @@ def test_a_copied_repository_makes_run_trees_of_its_own(fresh, tmp_path):
 
 
 def _hold(desk: Path, ready: object, done: object) -> None:
-    run = BranchRuns(desk, wiring.commit(desk)).open(CLUSTER, "it-1")
+    run = BranchRuns(desk, flywheel.commit(desk)).open(CLUSTER, "it-1")
     ready.set()
     done.wait(30)
     del run
@@ -440,7 +441,7 @@ def test_two_processes_do_not_work_on_one_run(fresh, tmp_path):
     child = CHILD.Process(target=_hold, args=(desk, ready, done))
     child.start()
     assert ready.wait(30)
-    runs = BranchRuns(desk, wiring.commit(desk))
+    runs = BranchRuns(desk, flywheel.commit(desk))
     with pytest.raises(GitError, match="another process"):
         runs.open(CLUSTER, "it-1")
     done.set()
@@ -453,7 +454,7 @@ def test_a_workspaces_relative_store_counts_from_the_workspace(tmp_path, monkeyp
     folder = tmp_path / "deep" / "down"
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder if relative else "/")
-    wiring.initialise(Path("desk") if relative else folder / "desk", remote="../store")
+    flywheel.initialise(Path("desk") if relative else folder / "desk", remote="../store")
     assert "url = ../../store\n" in (folder / "desk" / ".dvc" / "config").read_text(), "DVC counts from `.dvc`"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from runner import survey_files, wiring_judges, workspace
+from runner import survey_files, workspace
 from runner.cli.main import group
 from runner.edges.readers import DirectoryReader
 from runner.edges.simulated import simulated_ports
@@ -25,6 +25,7 @@ from runner.rules.benchmark import mismatches, relocked
 from runner.rules.judges.calibration import refused, why_shown
 from runner.rules.judges.identity import judge_digest
 from runner.rules.judges.intake import reasons
+from runner.wiring import judges as wiring_judges
 from runner.workspace import Workspace
 from tests.judged_fixture import (
     CALIBRATION_AT,

@@ -13,7 +13,6 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner
 
-from runner import wiring_judges
 from runner.cli.main import group
 from runner.edges.judges import AskedJudges
 from runner.edges.simulated import simulated_ports
@@ -28,6 +27,7 @@ from runner.records.judge import Vote
 from runner.records.judging import Floor, JudgeFile
 from runner.rules.judges.asking import TRIES, Case
 from runner.rules.judges.identity import judge_digest
+from runner.wiring import judges as wiring_judges
 from tests.chat_fixture import Answer, ChatServerThread, completion, refusing_port
 from tests.judged_fixture import CALIBRATION_AT, EVERY_SET, judge, judged_workspace, labels, lock, said
 from tests.printed import ROOT, blocks, commands

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner import wiring
 from runner.rules.layout import FORMATTED, place
+from runner.wiring import flywheel
 from tests.governed_desk import BIN, GovernedDesk
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def test_a_file_that_is_not_governed_asks_nobody(desk: Path) -> None:
 
 
 def test_a_new_workspace_has_the_hooks(tmp_path: Path) -> None:
-    wiring.initialise(tmp_path / "desk", remote="../store")
+    flywheel.initialise(tmp_path / "desk", remote="../store")
     assert (tmp_path / "desk" / ".pre-commit-config.yaml").read_bytes() == TEMPLATE.read_bytes()
     run(tmp_path / "desk", BIN / "pre-commit", "validate-config")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from runner import wiring_promotion as wiring
 from runner.edges.bases import base_digest
 from runner.edges.yaml_dump import dump
 from runner.errors import DataError, ExitCode, RecordError, exit_code
@@ -21,6 +20,7 @@ from runner.records.training import BaseTraining
 from runner.records.verdict import Verdict
 from runner.rules.canonical import canonical, digest, tree_digest
 from runner.rules.trust.evidence import OUTSIDE_BUNDLE
+from runner.wiring import promotion
 from tests import evidence_fixture
 from tests.adapter_fixture import adapter_files, base_files
 from tests.promotion_fixture import BENCHMARK, World, operations, store_with_dvc
@@ -76,13 +76,13 @@ def finish(world: World) -> None:
     world.ledger("it-1", tree_digest(FILES), world.records["bundle"])
 
 
-def room(world: World) -> wiring.Room:
-    return wiring.room(world.origin, store=world.path / "storage")
+def room(world: World) -> promotion.Room:
+    return promotion.room(world.origin, store=world.path / "storage")
 
 
 def test_everything_an_approver_needs_is_staged(world: World) -> None:
     finish(world)
-    staging = wiring.staging(room(world), "desk")
+    staging = promotion.staging(room(world), "desk")
     assert (staging.sequence, staging.iteration, staging.run.branch) == (1, "it-1", "runs/desk/it-1")
     assert staging.adapter is not None
     assert staging.adapter.sha256 == tree_digest(FILES)
@@ -92,7 +92,7 @@ def test_everything_an_approver_needs_is_staged(world: World) -> None:
     wanted = {EvidenceFile.REPORT, EvidenceFile.ROLLBACK, EvidenceFile.OPERATIONS, EvidenceFile.SWEEP_PLOT}
     assert {name.value for name in wanted} <= set(staging.evidence)
     assert json.loads(staging.evidence[EvidenceFile.OPERATIONS])["training_seconds"] == 4.5
-    again = wiring.staging(room(world), "desk")
+    again = promotion.staging(room(world), "desk")
     assert again.evidence == staging.evidence
 
 
@@ -107,17 +107,17 @@ def test_an_adapter_names_the_base_that_its_record_names() -> None:
 
 def test_an_iteration_without_a_bundle_is_not_staged(world: World) -> None:
     with pytest.raises(RecordError, match="no finished iteration"):
-        wiring.staging(room(world), "desk")
+        promotion.staging(room(world), "desk")
     finish(world)
     with pytest.raises(RecordError, match="no bundle"):
-        wiring.staging(room(world), "desk", "it-9")
+        promotion.staging(room(world), "desk", "it-9")
 
 
 def test_a_missing_run_branch_is_named(world: World) -> None:
     finish(world)
     world.git.run("update-ref", "-d", "refs/heads/runs/desk/it-1")
     with pytest.raises(RecordError, match="runs/desk/it-1"):
-        wiring.staging(room(world), "desk")
+        promotion.staging(room(world), "desk")
 
 
 def test_other_bytes_of_the_same_length_are_found(world: World) -> None:
@@ -126,7 +126,7 @@ def test_other_bytes_of_the_same_length_are_found(world: World) -> None:
         if path.is_file() and path.read_bytes() == FILES["adapter_model.safetensors"]:
             path.write_bytes(path.read_bytes()[:-7] + b"trojans")
     with pytest.raises(DataError, match="md5"):
-        wiring.staging(room(world), "desk")
+        promotion.staging(room(world), "desk")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_outputs_that_were_edited_are_named_by_file_and_field(world: World, name
     tip = world.git.resolve(ref) or ""
     world.git.move({ref: (world.git.commit_files([tip], {f"{RUN}{name}": data}, "Edited\n"), tip)})
     with pytest.raises(RecordError) as caught:
-        wiring.staging(room(world), "desk")
+        promotion.staging(room(world), "desk")
     assert "runs/desk/it-1" in caught.value.path
     assert caught.value.field == field or field in str(caught.value)
     assert exit_code(caught.value) is ExitCode.REFUSED

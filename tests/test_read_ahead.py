@@ -14,8 +14,8 @@ from runner.promotion.gather import Step
 from runner.promotion.judge import judge
 from runner.promotion.sources import LEDGER
 from runner.promotion.updates import MAIN
-from runner.wiring_gate import bare
-from runner.wiring_hook import read_ahead
+from runner.wiring.gate import bare
+from runner.wiring.hook import read_ahead
 from tests.promotion_fixture import NOW, World
 from tests.promotion_history import LongWorld
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runner import wiring
 from runner.edges.answer_cache import AnswerCache
 from runner.edges.cached_models import CachedModels
 from runner.edges.simulated import MemoryArtifacts, simulated_ports
@@ -21,6 +20,7 @@ from runner.pipeline import PHASES, perform
 from runner.ports import Output, Ports
 from runner.records.conversation import Message, Role
 from runner.records.serving import Serving
+from runner.wiring import flywheel
 from runner.workspace import Inputs
 from tests.flywheel_fixture import fixture
 from tests.test_phases import run_all
@@ -101,18 +101,18 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_what_a_repository_brings_is_not_remembered(repository: Path) -> None:
-    assert isinstance(wiring.remembering(SimulatedModels(), wiring.own_folder(repository), "desk"), CachedModels)
+    assert isinstance(flywheel.remembering(SimulatedModels(), flywheel.own_folder(repository), "desk"), CachedModels)
     subprocess.run(["git", "add", "--force", ".hallmark/note"], cwd=repository, check=True)
     with pytest.raises(DataError, match="git rm -r --cached"):
-        wiring.own_folder(repository)
+        flywheel.own_folder(repository)
 
 
 @pytest.mark.parametrize("cached", [True, False])
 def test_nor_is_it_run_or_asked_where_nothing_is_cached(desk: Any, repository: Path, cached: bool) -> None:
-    wiring.ports(repository, desk[0], cached=cached)
+    flywheel.ports(repository, desk[0], cached=cached)
     subprocess.run(["git", "add", "--force", ".hallmark/note"], cwd=repository, check=True)
     with pytest.raises(DataError, match="comes with the repository"):
-        wiring.ports(repository, desk[0], cached=cached)
+        flywheel.ports(repository, desk[0], cached=cached)
 
 
 def test_nor_is_a_link_that_it_brings_followed(repository: Path) -> None:
@@ -121,10 +121,10 @@ def test_nor_is_a_link_that_it_brings_followed(repository: Path) -> None:
     (repository / ".hallmark").symlink_to("elsewhere")
     subprocess.run(["git", "add", ".hallmark"], cwd=repository, check=True)
     with pytest.raises(DataError, match="comes with the repository"):
-        wiring.own_folder(repository)
+        flywheel.own_folder(repository)
 
 
 def test_the_environment_switches_it_off(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HALLMARK_NO_CACHE", "1")
     models = SimulatedModels()
-    assert wiring.remembering(models, wiring.own_folder(repository), "desk") is models
+    assert flywheel.remembering(models, flywheel.own_folder(repository), "desk") is models

@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
-from runner import wiring_review
 from runner.begin import begin
 from runner.cli.main import group
 from runner.edges.simulated_models import SimulatedModels
@@ -35,6 +34,7 @@ from runner.rules.review.directions import CLUSTER, NEITHER, Looser, Rule, match
 from runner.rules.review.markdown import LONGEST, MARKER, markdown, plain
 from runner.rules.review.settings import direction, effective, flat
 from runner.rules.review.told import LOOSENED
+from runner.wiring import review as wiring_review
 from tests import desk_repository, review_fixture
 from tests.desk_repository import git
 from tests.printed import ROOT
@@ -446,10 +446,10 @@ def test_the_page_s_comment_is_the_one_that_this_change_gets(top: Path) -> None:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The desk with data behind DVC, evaluated once."""
-    from runner import wiring_evaluate
+    from runner.wiring import evaluate
 
     made = desk_repository.make(tmp_path_factory.mktemp("review"))
-    wiring_evaluate.evaluate(made, desk_repository.CLUSTER, model="base", models=SimulatedModels())
+    evaluate.evaluate(made, desk_repository.CLUSTER, model="base", models=SimulatedModels())
     return made
 
 

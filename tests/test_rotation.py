@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from runner import wiring, wiring_benchmark, wiring_check
 from runner.cli.rotation import lines
 from runner.edges.simulated import MemoryArtifacts
 from runner.errors import RecordError
@@ -24,6 +23,7 @@ from runner.records.triage import Choice, Decision, TriageFile
 from runner.rules.benchmark import locked
 from runner.rules.looks import candidates
 from runner.rules.rotation import Plan
+from runner.wiring import benchmark, check, flywheel
 from runner.workspace import Inputs, Workspace
 from tests import desk_repository
 from tests.flywheel_fixture import VOCABULARY, WORDS, digests, fixture, scenario, user
@@ -237,11 +237,11 @@ def push_refused(world: GovernedDesk, easier: Path | None = None) -> str:
 
 def test_a_rotation_is_proposed_approved_and_merged_through_the_gate(stocked: GovernedDesk, tmp_path: Path) -> None:
     world = stocked.copy(tmp_path / "home")
-    before = wiring.workspace(world.desk, "support-desk")
+    before = flywheel.workspace(world.desk, "support-desk")
     told = json.loads(world.run("hallmark", "benchmark", "rotate", "support-desk", "--json", by="ci"))
     assert (told["branch"], told["version"], told["looks"], told["looks_allowed"]) == (BRANCH, 2, 0, 3)
     assert told["fresh"] == {"reserve": dict.fromkeys(sorted(WORDS), 14), "reference": dict.fromkeys(sorted(WORDS), 6)}
-    again = wiring_benchmark.rotate(world.desk, "support-desk")
+    again = benchmark.rotate(world.desk, "support-desk")
     assert (again.branch, again.was_open) == (BRANCH, True)
     assert f"version 2 is open already on branch {BRANCH}: the retired go to core" in lines(again)
 
@@ -260,9 +260,9 @@ def test_a_rotation_is_proposed_approved_and_merged_through_the_gate(stocked: Go
 
     merge(world)
     world.push()
-    assert wiring_check.survey(world.desk).problems == ()
+    assert check.survey(world.desk).problems == ()
 
-    after = wiring.workspace(world.desk, "support-desk")
+    after = flywheel.workspace(world.desk, "support-desk")
     assert after.cluster == before.cluster.model_copy(update={"benchmark_version": 2})
     assert after.lock is not None
     assert (after.lock.version, after.lock.sets["heldout"].scenarios) == (2, 100)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring, wiring_doctor
 from runner.edges import dvc_data, dvc_remote, dvc_run
 from runner.edges.dvc_lock import locked
 from runner.edges.dvc_objects import DvcObjects
@@ -21,6 +20,7 @@ from runner.errors import DataError
 from runner.flywheel import iterate
 from runner.rules.canonical import sha256, tree_digest
 from runner.rules.doctor.findings import Level
+from runner.wiring import doctor, flywheel
 from tests import dvc_fixture, s3_fixture
 from tests.desk_repository import CLUSTER, clone, flow, git, seed
 from tests.dvc_fixture import ADAPTER, FILES, GOLD, RECORDED, ROWS, STORED, TWINS, VALID, brought, md5
@@ -171,7 +171,7 @@ def test_what_the_doctor_says(
 ) -> None:
     before = server.names()
     be(monkeypatch, server, person)
-    (found,) = (one for one in wiring_doctor.examine(desk, desk) if one.check == "remote")
+    (found,) = (one for one in doctor.examine(desk, desk) if one.check == "remote")
     assert (found.level, words in found.what) == (level, True), found
     assert server.names() == before, "the probe is gone again"
 
@@ -229,10 +229,10 @@ def test_an_iteration_that_was_killed_goes_on_elsewhere_with_what_s3_has(
     git(desk, "remote", "add", "origin", "../origin.git")
     git(desk, "push", "--quiet", "origin", "main")
     assert killed(desk, ("before git commit", 8))
-    passed = [entry.phase for entry in wiring.ledger_store(desk).read(CLUSTER) if entry.phase]
+    passed = [entry.phase for entry in flywheel.ledger_store(desk).read(CLUSTER) if entry.phase]
     shutil.rmtree(desk)
     second = clone(tmp_path, "second")
     assert iterate(flow(second)).phase == "bundle"
-    again = [entry.phase for entry in wiring.ledger_store(second).read(CLUSTER) if entry.phase]
+    again = [entry.phase for entry in flywheel.ledger_store(second).read(CLUSTER) if entry.phase]
     assert again[: len(passed)] == passed
     assert 0 < len(passed) < len(again)

@@ -25,8 +25,8 @@ from runner.records.statement import PAYLOAD_TYPE, Namespace
 from runner.records.triage import Choice, Review
 from runner.records.triage_policy import Triage
 from runner.rules.triage.keys import KEYS
-from runner.wiring import dump_record, parse_record
-from runner.wiring_gate import now
+from runner.wiring.flywheel import dump_record, parse_record
+from runner.wiring.gate import now
 from tests.governed_desk import GovernedDesk
 from tests.printed import commands
 from tests.triage_fixture import candidates

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from runner import wiring_check
 from runner.edges.artifacts import rows_bytes
 from runner.edges.new_rows import new_rows
 from runner.errors import DataError, ExitCode
@@ -40,6 +39,7 @@ from runner.rules.times import moment, written
 from runner.rules.trigger_facts import Facts, Unknown, facts, made_with
 from runner.rules.trigger_words import outcome, told
 from runner.rules.triggers import Present, Since, findings, fired
+from runner.wiring import check
 from tests.desk_repository import make
 from tests.flywheel_fixture import cluster, fixture, user
 
@@ -442,12 +442,12 @@ def test_check_says_which_trigger_can_never_say_anything() -> None:
 
 def test_check_names_the_line_in_cluster_yaml(tmp_path: Path) -> None:
     desk = make(tmp_path, triggers=[{"kind": "age", "days": 9}, {"kind": "age", "days": 8}])
-    (problem,) = wiring_check.survey(desk).problems
+    (problem,) = check.survey(desk).problems
     assert (problem.path, problem.field) == ("clusters/desk/cluster.yaml", "triggers[1].kind")
     assert (desk / problem.path).read_text().splitlines()[(problem.line or 0) - 1].strip() == "- kind: age"
     broken = (desk / problem.path).read_text().replace("days: 8", "days: 0")
     (desk / problem.path).write_text(broken)
-    (problem,) = wiring_check.survey(desk).problems
+    (problem,) = check.survey(desk).problems
     assert (problem.field, problem.problem) == ("triggers[1].days", "0 is out of range")
 
 

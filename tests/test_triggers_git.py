@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from runner import wiring
 from runner.cli.fleet import read_status
 from runner.cli.main import group
 from runner.edges import dvc_data
@@ -26,7 +25,8 @@ from runner.records.lineage import Lineage
 from runner.records.trace import Trace
 from runner.records.trigger_findings import Answer, Findings
 from runner.rules.trigger_words import begun_by
-from runner.wiring_triggers import judged
+from runner.wiring import flywheel
+from runner.wiring.triggers import judged
 from tests.desk_repository import CLUSTER, clone, flow, git, make, said
 from tests.flywheel_fixture import cluster, user
 
@@ -63,7 +63,7 @@ def turned(desk: Path) -> Standing:
 
 
 def ledger(desk: Path) -> tuple[Entry, ...]:
-    return wiring.ledger_store(desk).read(CLUSTER)
+    return flywheel.ledger_store(desk).read(CLUSTER)
 
 
 def answers(found: Findings) -> dict[str, Answer]:
@@ -78,7 +78,7 @@ def committed(desk: Path, message: str = "a change") -> None:
 
 def more(desk: Path, name: str, rows: list[Any]) -> None:
     """Rows added to the cluster's data, tracked and pushed."""
-    path = wiring.bring_data(desk, CLUSTER)[0].parent / f"{name}.jsonl"
+    path = flywheel.bring_data(desk, CLUSTER)[0].parent / f"{name}.jsonl"
     path.write_bytes(path.read_bytes() + rows_bytes(rows))
     dvc_data.track(desk, [path])
     dvc_data.publish(desk, [path])
@@ -140,7 +140,7 @@ def test_age_queues_an_iteration_of_the_same_files_once_and_a_turn_takes_it_up(h
 def repeated(machine: Path, iteration: str) -> None:
     """`hallmark phase intake` on the run branch makes the same intake again."""
     git(machine, "switch", "--quiet", f"runs/{CLUSTER}/{iteration}")
-    wiring.bring_data(machine, CLUSTER)
+    flywheel.bring_data(machine, CLUSTER)
     before = (machine / HOME / "run" / "intake.json").read_bytes()
     done = CliRunner().invoke(group, ["phase", "intake", CLUSTER, "-C", str(machine)], standalone_mode=False)
     assert done.exception is None, done.output

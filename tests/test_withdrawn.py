@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring
 from runner.cli.fleet import fallen, promotion_records
 from runner.promotion.fetch import Target, fetch
 from runner.promotion.propose import propose_branch
 from runner.promotion.verify import verify
 from runner.rules.adapter_status import adapter_line, adapter_statuses
 from runner.rules.trust.signers import read_revoked
+from runner.wiring import flywheel
 from tests.promotion_fixture import LATER, World
 
 PROGRAM = "from runner.cli.main import main; main()"
@@ -108,9 +108,9 @@ def test_a_clone_is_told_by_verify_and_status(world: World, tmp_path: Path) -> N
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert list(json.loads(done.stdout)["withdrawn"]) == ["desk/2"]
-    told = fallen(clone, wiring.reader(clone), "desk")
+    told = fallen(clone, flywheel.reader(clone), "desk")
     assert list(told) == [2]
-    records = promotion_records(wiring.reader(clone), "desk")
+    records = promotion_records(flywheel.reader(clone), "desk")
     shown = [adapter_line(one) for one in adapter_statuses(records, approved_by={}, entries=(), withdrawn=told)]
     assert ["NOT DEPLOYABLE: " in line for line in shown] == [False, True, False]
 

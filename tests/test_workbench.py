@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from runner import wiring_workbench
 from runner.cli.benchmark_tables import show
 from runner.cli.main import group
 from runner.edges.logs.store import Evaluations
@@ -37,7 +36,8 @@ from runner.rules.workbench.items import MIN_SUBJECTS, Sitting, discrimination, 
 from runner.rules.workbench.readings import power, triage
 from runner.rules.workbench.rubrics import ENOUGH, Graded, rubric_health, uncovered
 from runner.rules.workbench.words import backwards, gap, hardest
-from runner.wiring_logs import log_of
+from runner.wiring import workbench
+from runner.wiring.logs import log_of
 from tests.desk_repository import git
 from tests.reviewed_fixture import edit, write
 
@@ -292,7 +292,7 @@ def test_the_report_of_a_repository_as_tables_json_and_page(top, tmp_path):
     document = json.loads(printed.output)
     Draft202012Validator(schema("workbench")).validate(document)
     report = WorkbenchReport.model_validate(document)
-    assert report == wiring_workbench.benchmark_report(top, "desk"), "the same tree gives the same report"
+    assert report == workbench.benchmark_report(top, "desk"), "the same tree gives the same report"
     html = target.read_text()
     assert html.encode() == page(report)
     loads = Loads()
@@ -304,7 +304,7 @@ def test_the_report_of_a_repository_as_tables_json_and_page(top, tmp_path):
 
 
 def test_hostile_names_stay_text(top, capsys):
-    report = wiring_workbench.benchmark_report(top, "desk")
+    report = workbench.benchmark_report(top, "desk")
     subject = Subject(name=HOSTILE, runs=1, items=3)
     items_ = report.items.model_copy(update={"subjects": (subject,), "left_out": (HOSTILE,)})
     hostile = report.model_copy(update={"items": items_, "uncovered": (HOSTILE,)})
@@ -334,7 +334,7 @@ def test_a_cluster_that_there_is_not_is_named_with_those_that_there_are(top):
 
 def test_the_history_of_a_desk_counts_while_it_is_about_the_present_items(finished, tmp_path):
     desk = finished.copy(tmp_path / "home")
-    report = wiring_workbench.benchmark_report(desk.desk, desk.cluster)
+    report = workbench.benchmark_report(desk.desk, desk.cluster)
     models = {one.name.partition(",")[0]: one for one in report.items.subjects}
     assert set(models) == {"base", "control", "candidate"}, "the incumbent is the base, which is counted once"
     judged = sum(report.scenarios[name] for name in (CORE, HELDOUT, REPRESENTATIVE))
@@ -352,21 +352,21 @@ def test_the_history_of_a_desk_counts_while_it_is_about_the_present_items(finish
     assert [text for text in held if text in shown] == []
     core = sorted((desk.desk / "scenarios" / desk.cluster / "core").glob("*.yaml"))[0]
     core.write_text(core.read_text().replace("objective: ", "objective: Now to "))
-    after = wiring_workbench.benchmark_report(desk.desk, desk.cluster)
+    after = workbench.benchmark_report(desk.desk, desk.cluster)
     assert {one.set for one in after.items.figures} == {HELDOUT, REPRESENTATIVE}
     assert any("core had other scenarios then" in one for one in after.items.left_out)
     name = next((desk.desk / "rubrics").glob("*.yaml"))
     name.write_text(name.read_text().replace("title: ", "title: Another "))
-    assert wiring_workbench.benchmark_report(desk.desk, desk.cluster).items.subjects == ()
+    assert workbench.benchmark_report(desk.desk, desk.cluster).items.subjects == ()
 
 
 def test_an_evaluation_counts_as_a_run_of_its_model_and_an_iterations_own_answers_once(finished, tmp_path):
     desk = finished.copy(tmp_path / "home")
-    report = wiring_workbench.benchmark_report(desk.desk, desk.cluster)
+    report = workbench.benchmark_report(desk.desk, desk.cluster)
     before, answers = report.items.subjects, [one.answers for one in report.rubrics]
     branch = git(desk.desk, "for-each-ref", "--format=%(refname:lstrip=-1)", f"refs/heads/runs/{desk.cluster}/")
     log = log_of(desk.desk, f"{branch.splitlines()[0]}/candidate")
-    again = wiring_workbench.benchmark_report(desk.desk, desk.cluster)
+    again = workbench.benchmark_report(desk.desk, desk.cluster)
     assert again.items.subjects == before
     assert [one.answers for one in again.rubrics] == answers
     samples = [
@@ -376,15 +376,15 @@ def test_an_evaluation_counts_as_a_run_of_its_model_and_an_iterations_own_answer
         update={"id": "another-run", "model": log.run.model.model_copy(update={"name": "another"})}
     )
     kept = Evaluations(desk.desk).keep(other, samples, in_git=False)
-    later = wiring_workbench.benchmark_report(desk.desk, desk.cluster)
+    later = workbench.benchmark_report(desk.desk, desk.cluster)
     asked = [one for one in samples if one.perturbation == AS_WRITTEN]
     assert sum(one.answers for one in later.rubrics) == sum(answers) + len(asked)
     stale = other.model_copy(update={"id": "stale-run", "rubrics": dict.fromkeys(other.rubrics, "0" * 64)})
     Evaluations(desk.desk).keep(stale, samples, in_git=False)
-    assert wiring_workbench.benchmark_report(desk.desk, desk.cluster).rubrics == later.rubrics
+    assert workbench.benchmark_report(desk.desk, desk.cluster).rubrics == later.rubrics
     after = later.items
     assert [one.name for one in after.subjects[len(before) :]] == ["another, evaluation another-run"]
     assert after.all_pass == ()
     kept.log.unlink()
-    left = wiring_workbench.benchmark_report(desk.desk, desk.cluster).items.left_out
+    left = workbench.benchmark_report(desk.desk, desk.cluster).items.left_out
     assert "evaluation another-run: its log is not here; `dvc pull` brings a kept one" in left

@@ -30,7 +30,7 @@ def lock(cluster: str, directory: Path, sets: tuple[str, ...], as_json: bool) ->
 
     Example: hallmark benchmark lock support-desk
     """
-    from runner import wiring_benchmark
+    from runner.wiring import benchmark as wiring_benchmark
 
     path, made = wiring_benchmark.write_lock(directory, cluster, also=[SetName(name) for name in sets])
     if as_json:
@@ -59,8 +59,8 @@ def rotate(cluster: str, directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark benchmark rotate support-desk
     """
-    from runner import wiring_benchmark
     from runner.cli.rotation import lines
+    from runner.wiring import benchmark as wiring_benchmark
 
     done = wiring_benchmark.rotate(directory, cluster)
     if as_json:
@@ -82,12 +82,12 @@ def report(cluster: str, html: Path | None, directory: Path, as_json: bool) -> E
 
     Example: hallmark benchmark report support-desk --html build/benchmark.html
     """
-    from runner import wiring_workbench
     from runner.cli.benchmark_tables import show
+    from runner.wiring import workbench
 
-    found = wiring_workbench.benchmark_report(directory, cluster)
+    found = workbench.benchmark_report(directory, cluster)
     if html is not None:
-        wiring_workbench.write_page(html, found)
+        workbench.write_page(html, found)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
         return ExitCode.DONE

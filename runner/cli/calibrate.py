@@ -11,7 +11,7 @@ import click
 from runner.errors import ExitCode
 
 if TYPE_CHECKING:
-    from runner.wiring_judges import Calibrated
+    from runner.wiring.judges import Calibrated
 
 
 @click.command()
@@ -28,11 +28,11 @@ def calibrate(cluster: str, labels: Path | None, judge: str, directory: Path, as
 
     Example: hallmark calibrate support-desk --judge tone labels.jsonl
     """
-    from runner import wiring_judges
     from runner.cli.evaluating import Progress
+    from runner.wiring import judges
 
     with Progress(quiet=as_json) as progress:
-        made = wiring_judges.calibrate(directory, cluster, judge=judge, labels=labels, progress=progress.update)
+        made = judges.calibrate(directory, cluster, judge=judge, labels=labels, progress=progress.update)
     if as_json:
         found = [{**one.record.model_dump(mode="json"), "path": one.path, "shown": one.why_shown} for one in made]
         click.echo(json.dumps({"calibrations": found}, indent=1))

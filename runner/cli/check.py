@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_check
 from runner.errors import ExitCode, RecordError
 from runner.rules.governed import GOVERNED
+from runner.wiring import check as wiring_check
 
 _MARKS = ("params.yaml", "clusters", "scenarios")
 

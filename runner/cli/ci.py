@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from runner import wiring, wiring_ci, wiring_forge, wiring_review
 from runner.cli.evaluating import Progress
 from runner.errors import ExitCode
 from runner.ports_forge import Opened
@@ -16,6 +15,10 @@ from runner.records.ci_plan import MOST_JOBS, CiPlan, PlannedCluster
 from runner.rules.review.annotations import commands
 from runner.rules.review.markdown import markdown
 from runner.rules.shown import shown
+from runner.wiring import ci as wiring_ci
+from runner.wiring import flywheel
+from runner.wiring import forge as wiring_forge
+from runner.wiring import review as wiring_review
 
 DIRECTORY = click.option(
     "--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
@@ -104,7 +107,7 @@ def open_(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bool
     """
     if every == bool(clusters):
         raise click.UsageError("name a cluster, or give --all")
-    found = wiring_forge.open_pulls(directory, clusters or wiring.cluster_names(directory))
+    found = wiring_forge.open_pulls(directory, clusters or flywheel.cluster_names(directory))
     if as_json:
         click.echo(json.dumps([{**asdict(one.pull), "written": one.written} for one in found], indent=1))
     else:

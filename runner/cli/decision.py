@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from runner import wiring_promotion as wiring
 from runner.errors import ExitCode
 from runner.promotion import approve as room_of
 from runner.records.statement import Choice
 from runner.rules.shown import shown
+from runner.wiring import promotion
 
 INDENT, MORE = " " * 17, " " * 19
 KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -23,7 +23,7 @@ def sign(
     target: str, choice: Choice, *, key: Path, person: str, yes: bool, directory: Path, as_json: bool, reason: str = ""
 ) -> ExitCode:
     """Sign `choice` about `target` after showing it. Exits 130 where the person says no."""
-    room = wiring.room(directory)
+    room = promotion.room(directory)
 
     def confirm(told: dict[str, Any]) -> bool:
         if not as_json:
@@ -35,8 +35,8 @@ def sign(
         room.repository,
         target,
         choice=choice,
-        signer=wiring.signer(key),
-        now=wiring.now(),
+        signer=promotion.signer(key),
+        now=promotion.now(),
         remote=room.remote,
         confirm=confirm,
         person=person,

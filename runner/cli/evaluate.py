@@ -79,9 +79,10 @@ def run(
 
     Example: hallmark evaluate support-desk --model base --set core
     """
-    from runner import wiring, wiring_evaluate
     from runner.cli.evaluating import Progress
     from runner.rules.evaluation_view import block
+    from runner.wiring import evaluate as wiring_evaluate
+    from runner.wiring import flywheel
 
     asked = tuple(dict.fromkeys(StageName(name) for name in (*stages, *sets)))
     options |= {"stages": asked, "until": StageName(until) if until else None}
@@ -91,7 +92,7 @@ def run(
     if as_json:
         click.echo(json.dumps({"run": kept.run.model_dump(mode="json"), "log": str(kept.log)}, indent=1))
         return ExitCode.DONE
-    thresholds = wiring.workspace(directory, cluster).cluster.gate.thresholds
+    thresholds = flywheel.workspace(directory, cluster).cluster.gate.thresholds
     _table(block(kept.run, thresholds))
     click.echo(f"log  {kept.log}")
     return ExitCode.DONE
@@ -116,10 +117,10 @@ def show(name: str, under: str, limit: int, directory: Path, as_json: bool, **fi
 
     Example: hallmark evaluate show base-3f2a91c07d11 --failed --capability refund
     """
-    from runner import wiring_logs
     from runner.rules.evaluation_view import block, sample_lines
+    from runner.wiring import logs
 
-    found = wiring_logs.shown(directory, name, under=under or "none", limit=limit, **filters)
+    found = logs.shown(directory, name, under=under or "none", limit=limit, **filters)
     if as_json:
         document = {
             "run": found.run.model_dump(mode="json"),
@@ -147,10 +148,10 @@ def diff(before: str, after: str, directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark evaluate diff base-3f2a91c07d11 adapter-90ab12cd34ef
     """
-    from runner import wiring_logs
     from runner.rules.evaluation_view import difference_lines
+    from runner.wiring import logs
 
-    found = wiring_logs.difference_of(directory, before, after)
+    found = logs.difference_of(directory, before, after)
     lines = "\n".join(map(safe, difference_lines(found)))
     click.echo(json.dumps(found.model_dump(mode="json"), indent=1) if as_json else lines)
     return ExitCode.DONE
@@ -165,10 +166,10 @@ def list_(cluster: str, directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark evaluate list support-desk
     """
-    from runner import wiring_logs
     from runner.rules.evaluation_view import row
+    from runner.wiring import logs
 
-    found = wiring_logs.listed(directory, cluster)
+    found = logs.listed(directory, cluster)
     if as_json:
         click.echo(json.dumps([run.model_dump(mode="json") for run in found], indent=1))
     elif found:
@@ -190,9 +191,9 @@ def export(name: str, target: Path, format: str, directory: Path, as_json: bool)
 
     Example: hallmark evaluate export base-3f2a91c07d11 base.eval --format inspect
     """
-    from runner import wiring_logs
+    from runner.wiring import logs
 
-    files = [str(path) for path in wiring_logs.export(directory, name, target, format=format)]
+    files = [str(path) for path in logs.export(directory, name, target, format=format)]
     click.echo(json.dumps(files) if as_json else "\n".join(files))
     return ExitCode.DONE
 
@@ -210,10 +211,10 @@ def import_(cluster: str, file: Path, format: str, keep: bool, directory: Path, 
 
     Example: hallmark evaluate import support-desk logs/desk.eval --format inspect
     """
-    from runner import wiring_logs
     from runner.rules.evaluation_view import block, imported_lines
+    from runner.wiring import logs
 
-    kept, found = wiring_logs.import_log(directory, cluster, file, format=format, keep=keep)
+    kept, found = logs.import_log(directory, cluster, file, format=format, keep=keep)
     if as_json:
         scores = [{"recomputed": one.recomputed, "taken": one.taken, "differing": one.differing} for one in found]
         click.echo(json.dumps({"run": kept.run.model_dump(mode="json"), "log": str(kept.log), "scores": scores}))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from runner import wiring
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.records.schemas import SCHEMAS, schema
 from runner.rules.triage.preferences import compiled
+from runner.wiring import flywheel
 
 NAMED = re.compile(r"(?P<cluster>[a-z0-9]+(?:-[a-z0-9]+)*)(?:/(?P<sequence>[0-9]{1,6}))?\Z")
 PARTIAL = click.option("--partial", is_flag=True, help="Go on where data or answers to hold it against are not here.")
@@ -55,7 +55,7 @@ def preferences(cluster: str, target: Path, directory: Path, as_json: bool) -> E
 
     Example: hallmark export preferences support-desk out
     """
-    space = wiring.workspace(directory, cluster)
+    space = flywheel.workspace(directory, cluster)
     target.mkdir(parents=True, exist_ok=True)
     rows = {}
     for name, data in compiled(space.triage, space.reviews, instruction=space.cluster.instruction).items():
@@ -81,7 +81,7 @@ def evidence(promotion: str, output: Path, partial: bool, directory: Path, as_js
 
     Example: hallmark export evidence support-desk --output evidence
     """
-    from runner.wiring_export import Boundary, deliver_export
+    from runner.wiring.export import Boundary, deliver_export
 
     found = Boundary(directory, *_named(promotion)).export(partial=partial)
     headline = f"{found.name}: nothing may leave"
@@ -105,7 +105,7 @@ def scan(promotion: str, files: tuple[Path, ...], partial: bool, directory: Path
 
     Example: hallmark export scan support-desk model-card.md
     """
-    from runner.wiring_export import Boundary
+    from runner.wiring.export import Boundary
 
     verdict, missing = Boundary(directory, *_named(promotion)).scan(files, partial=partial)
     headline = "nothing found" if verdict.passed else f"{len(verdict.reasons)} findings"

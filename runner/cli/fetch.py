@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.fetch import Target
 from runner.promotion.fetch import fetch as bring
 from runner.promotion.updates import MAIN
-from runner.wiring_boundary import declared_boundaries
+from runner.wiring import promotion
+from runner.wiring.boundary import declared_boundaries
 
 
 @click.command()
@@ -34,15 +34,17 @@ def fetch(
 
     Example: hallmark fetch support-desk@canary --to adapters/canary-7 --root 3f0c…
     """
-    room = wiring.room(directory, store=store)
+    room = promotion.room(directory, store=store)
     if not offline:
         room.refresh()
     tip, inside = room.tip(MAIN), declared_boundaries()
     if tip is None or room.store is None:
         raise RecordError("this clone has no main", path=str(directory))
-    found = bring(room.offline(), room.store, Target.parse(target), tip=tip, root=root, now=wiring.now(), inside=inside)
+    found = bring(
+        room.offline(), room.store, Target.parse(target), tip=tip, root=root, now=promotion.now(), inside=inside
+    )
     record = found.record
-    fresh = found.verdict.passed and wiring.deliver(directory_to, found.files)
+    fresh = found.verdict.passed and promotion.deliver(directory_to, found.files)
     headline = f"{record.cluster}/{record.sequence} ({record.stage}) for serving"
     if found.verdict.passed:
         headline += f", {'written to' if fresh else 'already in'} {directory_to}"

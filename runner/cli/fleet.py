@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from runner import wiring, wiring_gate
 from runner.errors import GitError, RecordError
 from runner.ledger import PHASES, History
 from runner.ports import Reader
@@ -31,6 +30,7 @@ from runner.rules.plateau import plateau
 from runner.rules.status import ClusterStatus, cluster_status
 from runner.rules.trust.signers import REVOKED, read_revoked
 from runner.rules.trust.stages import incumbent
+from runner.wiring import flywheel, gate
 from runner.workspace import Workspace
 
 R = TypeVar("R", bound=Record)
@@ -68,7 +68,7 @@ def run_branch(directory: Path, cluster: str, iteration: str) -> Reader | None:
     """The iteration's branch: the remote's where there is one here, else the local one; None for neither."""
     for name in (f"refs/remotes/origin/runs/{cluster}/{iteration}", f"refs/heads/runs/{cluster}/{iteration}"):
         try:
-            return wiring.reader(directory, name)
+            return flywheel.reader(directory, name)
         except GitError:
             continue
     return None
@@ -87,8 +87,8 @@ def promoted(reader: Reader, cluster: str, sequence: int) -> Source:
 
 def read_status(directory: Path, cluster: str) -> ClusterStatus:
     """One cluster, from the work tree's reviewed files, the ledger, and the evidence of its run or last promotion."""
-    reader, space = wiring.reader(directory), wiring.workspace(directory, cluster)
-    history = History.from_entries(cluster, wiring.ledger_store(directory).read(cluster))
+    reader, space = flywheel.reader(directory), flywheel.workspace(directory, cluster)
+    history = History.from_entries(cluster, flywheel.ledger_store(directory).read(cluster))
     iteration, records = history.current or "", promotion_records(reader, cluster)
     serving, card, figures_of = incumbent(records), None, ""
     if serving.adapter is not None:
@@ -126,7 +126,7 @@ def fallen(directory: Path, reader: Reader, cluster: str) -> dict[int, str]:
     a ledger size on."""
     if REVOKED not in reader.paths(REVOKED) or not read_revoked(reader.read(REVOKED))[0].since:
         return {}
-    room = wiring_gate.room(directory, with_bytes=False)
+    room = gate.room(directory, with_bytes=False)
     tip = room.tip(MAIN)
     found = withdrawn(room.offline(), tip=tip, cluster=cluster) if tip else {}
     return {int(name.rpartition("/")[2]): reasons[0].problem for name, reasons in found.items()}
@@ -138,7 +138,7 @@ def promotion_records(reader: Reader, cluster: str) -> dict[int, PromotionRecord
     for number in sequences(reader, cluster):
         where, evidence = promoted(reader, cluster, number)
         path = f"{evidence.removesuffix('evidence/')}record.yaml"
-        found[number] = wiring.parse_record(where.read(path), PromotionRecord, path=path)
+        found[number] = flywheel.parse_record(where.read(path), PromotionRecord, path=path)
     return found
 
 
@@ -180,8 +180,8 @@ def _funnel(run: Reader, home: str) -> Funnel | None:
 
 def lineages(directory: Path, *, cluster: str = "", iteration: str = "") -> list[Evidence]:
     """Every lineage to look through, newest promotion first; with `iteration`, that of its run branch alone."""
-    reader = wiring.reader(directory)
-    names = (cluster,) if cluster else wiring.cluster_names(directory)
+    reader = flywheel.reader(directory)
+    names = (cluster,) if cluster else flywheel.cluster_names(directory)
     found = []
     for name in names:
         sources: list[tuple[Reader, str, int | None]] = []

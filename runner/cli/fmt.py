@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_format
 from runner.cli.check import problem_row, top_of, within
 from runner.errors import ExitCode
-from runner.wiring_format import Changed
+from runner.wiring import format
+from runner.wiring.format import Changed
 
 
 @click.command("fmt")
@@ -30,10 +30,10 @@ def fmt(paths: tuple[Path, ...], only_check: bool, diff: bool, directory: Path, 
     """
     top = top_of((paths[0] if paths else directory).resolve())
     whole = not paths or any(path.resolve() == top for path in paths)
-    found = wiring_format.laid_out(top, None if whole else within(top, paths))
+    found = format.laid_out(top, None if whole else within(top, paths))
     kept = only_check or diff
     if not kept:
-        wiring_format.write(top, found.changed)
+        format.write(top, found.changed)
     if as_json:
         said = {"files": found.files, "changed": [one.path for one in found.changed], "written": not kept}
         problems = [problem_row(problem) for problem in found.problems]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_gate as wiring
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.gather import Step
 from runner.promotion.judge import judge
+from runner.wiring import gate as wiring
 
 
 @click.command()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_handoff as wiring
 from runner.errors import ExitCode
 from runner.promotion.handoff import HandedOver
 from runner.rules.canonical import sha256
+from runner.wiring import handoff as wiring
 
 TARGET = re.compile(r"(?P<cluster>[a-z0-9-]+)(?:/0*(?P<sequence>[1-9][0-9]{0,5}))?\Z")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
 from runner.errors import ExitCode
+from runner.wiring import promotion
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -36,7 +36,7 @@ def install(repository: Path, root: str, key: Path | None, store: Path | None, a
 
     Example: hallmark hook install origin.git --root 3f0c… --key keys/gate --store storage
     """
-    written = wiring.install_hooks(repository, python=sys.executable, root=root, key=key, store=store)
+    written = promotion.install_hooks(repository, python=sys.executable, root=root, key=key, store=store)
     if as_json:
         click.echo(json.dumps({name: str(path) for name, path in written.items()}, indent=1))
     for path in () if as_json else written.values():

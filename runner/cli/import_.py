@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from runner import wiring_adopt, wiring_evaluate
 from runner.cli.import_files import instructlab, lm_eval, promptfoo
 from runner.cli.imported import summary, tell
 from runner.errors import ExitCode
@@ -17,6 +16,7 @@ from runner.rules.assay import Terms
 from runner.rules.labelled import SETS, TRAINING
 from runner.rules.labelled_answers import Request
 from runner.rules.splits import SEED
+from runner.wiring import adopt, evaluate
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 PARTS = tuple(map(str, (*TRAINING, *SETS)))
@@ -79,7 +79,7 @@ def labelled(file: Path | None, directory: Path, push: bool, seed: int, as_json:
     files = _files(file, {part: options[part] for part in PARTS if options[part] is not None})
     options["schema"] = options["schema"].read() if options["schema"] else ""
     request = Request(**{key: value for key, value in options.items() if key not in PARTS})
-    made = wiring_adopt.import_labelled(directory, files, request, push=push, seed=seed)
+    made = adopt.import_labelled(directory, files, request, push=push, seed=seed)
     if as_json:
         click.echo(json.dumps(summary(made), indent=1))
     else:
@@ -93,7 +93,7 @@ def _files(file: Path | None, parts: dict[str, Path]) -> dict[str, Path]:
         other = sorted(parts.keys() - {"traffic"})
         if other:
             raise click.UsageError(f"FILE is divided into all parts: leave --{other[0]} out, or FILE")
-        return {wiring_adopt.WHOLE: file, **parts}
+        return {adopt.WHOLE: file, **parts}
     if missing := [part for part in NEEDED if part not in parts]:
         raise click.UsageError(f"give one FILE to divide, or each part a file: --{missing[0]} is missing")
     return parts
@@ -118,7 +118,7 @@ def assay(file: Path, cluster: str, into: str, directory: Path, as_json: bool, *
     Example: hallmark import assay scenarios.json --cluster support-desk --origin human --capability refund-status
     """
     terms |= {"origin": Origin(terms["origin"]), "severity": Severity(terms["severity"])}
-    written = wiring_evaluate.import_assay(directory, cluster, file, into=SetName(into), terms=Terms(**terms))
+    written = evaluate.import_assay(directory, cluster, file, into=SetName(into), terms=Terms(**terms))
     if as_json:
         click.echo(json.dumps(written._asdict(), indent=1))
         return ExitCode.DONE

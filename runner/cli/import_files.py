@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from runner import wiring_adopt
 from runner.cli.imported import summary, tell
 from runner.errors import ExitCode
 from runner.records.adoption import Format
@@ -17,6 +16,7 @@ from runner.records.terms import Origin, Severity
 from runner.rules.adopt.compose import Source, Wanted
 from runner.rules.adopt.guess import base_of
 from runner.rules.splits import SEED
+from runner.wiring import adopt
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHARE = click.FloatRange(0, 1)
@@ -100,7 +100,7 @@ def _made(
     said |= {"origin": Origin(said["origin"]), "severity": Severity(said["severity"])}
     wanted = Wanted(format=kind, base=base_of(model), **said)
     source = Source(paths, judge=judge, capability=capability, data=data)
-    made = wiring_adopt.import_files(directory, source, wanted, push=push)
+    made = adopt.import_files(directory, source, wanted, push=push)
     if as_json:
         click.echo(json.dumps(summary(made), indent=1))
     else:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from runner import wiring
 from runner.errors import ExitCode
 from runner.records.trace import IngestedFile
+from runner.wiring import flywheel
 
 FORMATS = ("openai", "otel", "openinference", "langfuse", "chat", "csv")
 
@@ -38,7 +38,7 @@ def ingest(
 
     Example: hallmark ingest support-desk spans.jsonl logs.jsonl --format otel
     """
-    result = wiring.ingest(directory, cluster, files, push=push, format=form or "", names=names)
+    result = flywheel.ingest(directory, cluster, files, push=push, format=form or "", names=names)
     if as_json:
         click.echo(result.model_dump_json(indent=1))
     else:

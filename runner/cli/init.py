@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from runner import wiring_adopt
 from runner.cli.imported import summary, tell
 from runner.cli.init_questions import asked, may_ask, validated
 from runner.cli.key_files import SHAPE, named_key
 from runner.errors import ExitCode
 from runner.records.setup import Answers, PolicyAnswers
-from runner.wiring_adopt import Begun
+from runner.wiring import adopt
+from runner.wiring.adopt import Begun
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 TEAMS = "@hallmark/"
@@ -60,12 +60,12 @@ def init(
     """
     answers, beside = Answers(), Path()
     if file is not None:
-        answers, beside = wiring_adopt.read_answers(file), file.parent
+        answers, beside = adopt.read_answers(file), file.parent
     elif not (yes or as_json or signers["people"]) and may_ask():
-        answers = asked(directory, forges=wiring_adopt.forges())
+        answers = asked(directory, forges=adopt.forges())
     said = {"remote": remote, "forge": forge, "commit": commit, "policy": _policy(**signers)}
     answers = answers.model_copy(update={name: value for name, value in said.items() if value is not None})
-    begun = wiring_adopt.begin(directory, answers, beside=beside)
+    begun = adopt.begin(directory, answers, beside=beside)
     if as_json:
         click.echo(json.dumps(_document(directory, begun), indent=1))
     else:

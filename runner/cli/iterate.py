@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from runner import wiring
 from runner.cli.progress import Progress
 from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
@@ -16,7 +15,8 @@ from runner.flywheel import Standing
 from runner.flywheel import iterate as turn
 from runner.records.ledger import RunState
 from runner.records.verdict import Outcome
-from runner.wiring_boundary import judged
+from runner.wiring import flywheel
+from runner.wiring.boundary import judged
 
 EXITS = {Outcome.PASS: ExitCode.DONE, Outcome.REFUSE: ExitCode.REFUSED, Outcome.WAIT: ExitCode.WAITING}
 
@@ -42,7 +42,7 @@ def iterate(clusters: tuple[str, ...], every: bool, unattended: bool, directory:
         standings = [_turn(directory, name, quiet=as_json) for name in clusters]
         code = max((EXITS[standing.verdict.outcome] for standing in standings), default=ExitCode.DONE)
     else:
-        names = clusters or wiring.cluster_names(directory)
+        names = clusters or flywheel.cluster_names(directory)
         standings, code = _turn_all(directory, names, quiet=as_json)
     if as_json:
         click.echo(json.dumps([standing.model_dump(mode="json") for standing in standings], indent=1))
@@ -50,14 +50,14 @@ def iterate(clusters: tuple[str, ...], every: bool, unattended: bool, directory:
 
 
 def _turn(directory: Path, name: str, *, quiet: bool) -> Standing:
-    refusal = judged(wiring.root(directory), name)
+    refusal = judged(flywheel.root(directory), name)
     if not refusal.passed:
         standing = Standing(cluster=name, iteration="", state=RunState.BLOCKED, phase="intake", verdict=refusal)
         if not quiet:
             click.echo(_words(standing))
         return standing
     with Progress(name, quiet=quiet) as progress:
-        standing = turn(wiring.flow(directory, name, progress=progress.update, tell=progress.done))
+        standing = turn(flywheel.flow(directory, name, progress=progress.update, tell=progress.done))
     if not quiet:
         click.echo(_words(standing))
     return standing

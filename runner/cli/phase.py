@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from runner import wiring
 from runner.cli.iterate import EXITS
 from runner.errors import ExitCode
 from runner.pipeline import PHASES, perform
+from runner.wiring import flywheel
 
 
 @click.command()
@@ -26,7 +26,7 @@ def phase(name: str, cluster: str, directory: Path, as_json: bool) -> ExitCode:
     Example: hallmark phase diagnose support-desk
     """
     stage = next(stage for phase in PHASES for stage in phase.stages if stage.name == name)
-    workbench = wiring.workbench(directory, cluster)
+    workbench = flywheel.workbench(directory, cluster)
     output = perform(stage, workbench.workspace, workbench.artifacts, workbench.ports)
     for artifact, value in output.artifacts.items():
         workbench.artifacts.write(artifact, value)

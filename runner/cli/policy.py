@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
 from runner.cli.key_files import SHAPE, named_key
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.policy import Member, first_policy, judge_files
 from runner.rules.canonical import sha256
 from runner.rules.trust.signers import TRUST
+from runner.wiring import promotion
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -58,18 +58,18 @@ def init(
     Example: hallmark policy init --repository acme/desk --person alice=alice.pub --person bob=bob.pub
     --person carol=carol.pub --ci ci=ci.pub --gate gate=gate.pub
     """
-    if wiring.read_policy(directory):
+    if promotion.read_policy(directory):
         hint = "change it by a pull request: `hallmark propose --branch`"
         raise RecordError("there is a policy already", path=str(directory / "policy"), hint=hint)
     members = [_member(value) for value in people]
     files = first_policy(
-        members, ci=_member(ci), gate=_member(gate), repository=repository, now=wiring.now(), days=days,
-        approvers=approvers, dump=wiring.dump,
+        members, ci=_member(ci), gate=_member(gate), repository=repository, now=promotion.now(), days=days,
+        approvers=approvers, dump=promotion.dump,
     )  # fmt: skip
     root = sha256(files["policy/trust.yaml"])
-    verdict = judge_files(files, parse=wiring.parse, locate=wiring.line_of, now=wiring.now())
+    verdict = judge_files(files, parse=promotion.parse, locate=promotion.line_of, now=promotion.now())
     if verdict.passed:
-        wiring.write_files(directory, files)
+        promotion.write_files(directory, files)
     return show(verdict, headline=f"policy, root of trust {root}", as_json=as_json, root=root, files=sorted(files))
 
 
@@ -82,8 +82,8 @@ def lint(directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark policy lint
     """
-    files = wiring.read_policy(directory)
-    verdict = judge_files(files, parse=wiring.parse, locate=wiring.line_of, now=wiring.now())
+    files = promotion.read_policy(directory)
+    verdict = judge_files(files, parse=promotion.parse, locate=promotion.line_of, now=promotion.now())
     return show(verdict, headline="policy", as_json=as_json)
 
 
@@ -95,7 +95,7 @@ def root(directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark policy root
     """
-    files = wiring.read_policy(directory)
+    files = promotion.read_policy(directory)
     if TRUST not in files:
         raise RecordError("is missing", path=TRUST, hint="begin with `hallmark policy init`")
     digest = sha256(files[TRUST])

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.cli.said import TOLD, reasons, told, undisturbed
 from runner.errors import ExitCode
 from runner.promotion.updates import ABSENT, MAIN, read_updates
-from runner.wiring_hook import NOTHING, now, read_ahead
+from runner.wiring.hook import NOTHING, now, read_ahead
 
 
 def main() -> None:
@@ -38,11 +38,11 @@ def judge_updates(repository: Path, root: str, store: Path | None) -> ExitCode:
     at = now()
     ahead = read_ahead(repository, old=steps[0].old, new=steps[0].new, at=at) if len(steps) == 1 else NOTHING
 
-    from runner import wiring_gate as wiring  # what follows takes most of the time that a push takes
     from runner.promotion.hook import refuse_or_pass
+    from runner.wiring import gate  # what follows takes most of the time that a push takes
 
     code = ExitCode.DONE
-    with closing(wiring.bare(repository, store=store, asked=ahead.git, answered=ahead.signatures)) as room:
+    with closing(gate.bare(repository, store=store, asked=ahead.git, answered=ahead.signatures)) as room:
         for update in updates:
             sources = room.pushed(update.ref, update.new, ahead=ahead.scenarios)
             verdict = refuse_or_pass(sources, update, root=root, now=at, clock=at)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
 from runner.cli.said import reasons
 from runner.cli.signers import signers
 from runner.cli.verdicts import worst
@@ -19,6 +18,7 @@ from runner.promotion.decide import Proposal, branch_of
 from runner.promotion.later import deprecate, move_on
 from runner.promotion.propose import Staging
 from runner.records.promotion import ServingStage
+from runner.wiring import promotion
 
 LATER = (ServingStage.CANARY, ServingStage.PRODUCTION, ServingStage.DEPRECATED)
 SAID = {
@@ -91,7 +91,7 @@ def propose(
     if stage and (not cluster or iteration):
         raise click.UsageError("--stage goes with a cluster, and with no --iteration: the adapter is promoted already")
     ci, signer = signers(ci_key, key)
-    room, now = wiring.room(directory), wiring.now()
+    room, now = promotion.room(directory), promotion.now()
     sources, repository = room.sources(), room.repository
     if every or unattended:
         return _propose_all(room, cluster, ci=ci, signer=signer, as_json=as_json)
@@ -102,13 +102,13 @@ def propose(
         if stage:
             staging = _later(room, str(cluster), ServingStage(stage), traffic=traffic, why=why)
         else:
-            staging = wiring.staging(room, str(cluster), iteration)
+            staging = promotion.staging(room, str(cluster), iteration)
         done = _propose(room, staging, ci=ci, signer=signer)
     _show(done, as_json)
     return ExitCode.DONE
 
 
-def _later(room: wiring.Room, cluster: str, stage: ServingStage, *, traffic: Path | None, why: str) -> Staging:
+def _later(room: promotion.Room, cluster: str, stage: ServingStage, *, traffic: Path | None, why: str) -> Staging:
     """The next step of an adapter that is promoted already."""
     if stage is ServingStage.DEPRECATED:
         name, _, sequence = cluster.partition("/")
@@ -121,19 +121,19 @@ def _later(room: wiring.Room, cluster: str, stage: ServingStage, *, traffic: Pat
     return move_on(room.sources(), room.main(), cluster, stage, results=data, path=str(traffic))
 
 
-def _propose(room: wiring.Room, staging: Staging, *, ci: Signer, signer: Signer) -> Proposal:
+def _propose(room: promotion.Room, staging: Staging, *, ci: Signer, signer: Signer) -> Proposal:
     """Walk the way back, sign, and push the branch."""
     sources = room.sources()
     if staging.stage is not ServingStage.DEPRECATED:
-        staging = wiring.drilled(room, staging)
+        staging = promotion.drilled(room, staging)
     trust = sources.policy(room.main()).trust
-    files = room_of.stage(staging, chain=sources.chain(staging.cluster), trust=trust, ci=ci, dump=wiring.dump)
+    files = room_of.stage(staging, chain=sources.chain(staging.cluster), trust=trust, ci=ci, dump=promotion.dump)
     return room_of.propose(
-        sources, room.repository, files, branch=staging.branch, signer=signer, now=wiring.now(), remote=room.remote
+        sources, room.repository, files, branch=staging.branch, signer=signer, now=promotion.now(), remote=room.remote
     )
 
 
-def _propose_all(room: wiring.Room, only: str | None, *, ci: Signer, signer: Signer, as_json: bool) -> ExitCode:
+def _propose_all(room: promotion.Room, only: str | None, *, ci: Signer, signer: Signer, as_json: bool) -> ExitCode:
     """Every cluster (or only one), whatever became of the others. Exits as the worst of them."""
     told: list[dict[str, object]] = []
     codes, sources, main = [ExitCode.DONE], room.sources(), room.main()
@@ -142,7 +142,7 @@ def _propose_all(room: wiring.Room, only: str | None, *, ci: Signer, signer: Sig
             one = candidacy(sources, name, main=main, tip=room.now_at)
             done = None
             if one.state is CandidacyState.DUE:
-                done = _propose(room, wiring.staging(room, name, one.iteration), ci=ci, signer=signer)
+                done = _propose(room, promotion.staging(room, name, one.iteration), ci=ci, signer=signer)
         except HallmarkError as error:
             click.echo(f"hallmark: {name}: {error}", err=True)
             codes.append(exit_code(error))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
 from runner.errors import ExitCode
 from runner.promotion.receipt import reconcile as write
+from runner.wiring import promotion
 
 
 @click.command()
@@ -32,8 +32,8 @@ def reconcile(key: Path, store: Path | None, directory: Path, as_json: bool) -> 
 
     Example: hallmark reconcile --key keys/gate
     """
-    room = wiring.room(directory, store=store)
-    made = write(room.sources, wiring.registry(room), wiring.signer(key), main=room.main(), now=wiring.now)
+    room = promotion.room(directory, store=store)
+    made = write(room.sources, promotion.registry(room), promotion.signer(key), main=room.main(), now=promotion.now)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in made], indent=1))
     for one in () if as_json else made:

@@ -45,12 +45,12 @@ def review(base: str, head: str, form: str, preview: bool, directory: Path, as_j
 
     Example: hallmark review origin/main HEAD --format markdown
     """
-    from runner import wiring_review
     from runner.cli.evaluating import Progress
     from runner.rules.review.annotations import commands
     from runner.rules.review.code_quality import report
     from runner.rules.review.markdown import markdown, plain
     from runner.rules.review.told import LOOSENED
+    from runner.wiring import review as wiring_review
 
     with Progress(quiet=as_json or not preview) as progress, without_search():
         found = wiring_review.reviewed(directory, base, head, preview=preview, progress=progress.update)

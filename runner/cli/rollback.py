@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
 from runner.cli.signers import signers
 from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
@@ -16,6 +15,7 @@ from runner.promotion.candidacy import clusters_on
 from runner.promotion.propose import Staging, propose, stage
 from runner.promotion.rollback import rollback_to
 from runner.promotion.watch import rollback_if_below
+from runner.wiring import promotion
 
 KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
 Keys = tuple[Signer, Signer]
@@ -70,7 +70,7 @@ def rollback(
         raise click.UsageError(
             "name the sequence to go back to, as CLUSTER/SEQ, and with --if-below or --unattended none"
         )
-    room = wiring.room(directory)
+    room = promotion.room(directory)
     if every or unattended:
         return _every(room, target, keys, as_json=as_json)
     if if_below:
@@ -82,19 +82,19 @@ def rollback(
     return ExitCode.DONE
 
 
-def _proposed(room: wiring.Room, staging: Staging, keys: Keys) -> dict[str, object]:
+def _proposed(room: promotion.Room, staging: Staging, keys: Keys) -> dict[str, object]:
     """Sign, push, and say so."""
     sources, (ci, signer) = room.sources(), keys
     trust = sources.policy(room.main()).trust
-    files = stage(staging, chain=sources.chain(staging.cluster), trust=trust, ci=ci, dump=wiring.dump)
-    branch, now = staging.branch, wiring.now()
+    files = stage(staging, chain=sources.chain(staging.cluster), trust=trust, ci=ci, dump=promotion.dump)
+    branch, now = staging.branch, promotion.now()
     done = propose(sources, room.repository, files, branch=branch, signer=signer, now=now, remote=room.remote)
     branch = branch.removeprefix("refs/heads/")
     told: dict[str, object] = {"cluster": staging.cluster, "branch": branch, "commit": done.tip}
     return {**told, "restores": staging.restores}
 
 
-def _watched(room: wiring.Room, cluster: str, data: bytes, path: str, keys: Keys) -> dict[str, object]:
+def _watched(room: promotion.Room, cluster: str, data: bytes, path: str, keys: Keys) -> dict[str, object]:
     """Judge what serves by results, and propose the way back if it fell."""
     found = rollback_if_below(
         room.sources(), room.repository, room.main(), cluster, results=data, path=path, remote=room.remote
@@ -105,13 +105,13 @@ def _watched(room: wiring.Room, cluster: str, data: bytes, path: str, keys: Keys
     return {**told, **_proposed(room, found.staging, keys)} if found.staging else told
 
 
-def _every(room: wiring.Room, only: str | None, keys: Keys, *, as_json: bool) -> ExitCode:
+def _every(room: promotion.Room, only: str | None, keys: Keys, *, as_json: bool) -> ExitCode:
     """Every cluster (or only one), whatever became of the others. Exits as the worst of them."""
     codes: list[ExitCode] = [ExitCode.DONE]
     told: list[dict[str, object]] = []
     for cluster in clusters_on(room.sources(), room.main(), only=only):
         try:
-            name, baseline = wiring.last_baseline(room, cluster)
+            name, baseline = promotion.last_baseline(room, cluster)
             told.append(_watched(room, cluster, baseline, name, keys) if name else {"cluster": cluster, "below": []})
             codes.append(ExitCode.WAITING if told[-1]["below"] else ExitCode.DONE)
         except HallmarkError as error:

@@ -8,7 +8,7 @@ from runner.cli.said import reasons
 from runner.records.evaluation_policy import Source
 from runner.records.verdict import Outcome, Verdict
 from runner.rules.shown import shown
-from runner.wiring_benchmark import Proposed
+from runner.wiring.benchmark import Proposed
 
 SHOWN = 10
 """Unfit scenarios that are listed before the rest is only counted."""

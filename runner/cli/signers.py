@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_promotion as wiring
 from runner.ports_promotion import Signer
+from runner.wiring import promotion
 
 
 def signers(ci_key: Path | None, key: Path | None) -> tuple[Signer, Signer]:
@@ -17,4 +17,4 @@ def signers(ci_key: Path | None, key: Path | None) -> tuple[Signer, Signer]:
         raise click.UsageError(
             "there is no key to sign with: give --key, or let HALLMARK_CI_KEY name the file of CI's key (docs/ci.md)"
         )
-    return wiring.signer(evidence), wiring.signer(proposal)
+    return promotion.signer(evidence), promotion.signer(proposal)

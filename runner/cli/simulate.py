@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from runner import wiring
 from runner.records.collapse import Collapse
 from runner.rules.shown import shown
+from runner.wiring import flywheel
 
 
 @click.group()
@@ -62,7 +62,7 @@ def collapse(
                 console.print(f"{share:4.0%}  {message}")
             status.update(f"{message}  {share:.0%}")
 
-        found = wiring.collapse(
+        found = flywheel.collapse(
             directory,
             cluster,
             generations=generations,

@@ -14,7 +14,7 @@ from runner.errors import ExitCode
 from runner.records.ledger import RunState
 from runner.rules.fleet import chosen
 from runner.rules.fleet_table import table, total
-from runner.wiring_fleet import fleet
+from runner.wiring.fleet import fleet
 
 PIPED = 400
 """Columns where the output is no terminal: nothing is cut or wrapped."""

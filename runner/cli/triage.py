@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_triage as wiring
 from runner.errors import ExitCode
 from runner.rules.shown import shown
 from runner.rules.triage.orders import Orders, document
 from runner.rules.triage.session import Session
+from runner.wiring import triage as wiring
 
 
 @click.command()

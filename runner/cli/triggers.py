@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from runner import wiring
 from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
 from runner.records.trigger_findings import Findings
 from runner.rules.trigger_words import outcome, told
-from runner.wiring_triggers import judged
+from runner.wiring import flywheel
+from runner.wiring.triggers import judged
 
 
 @click.command()
@@ -38,7 +38,7 @@ def triggers(
         raise click.UsageError("name a cluster, or give --all")
     found: list[Findings] = []
     codes = [ExitCode.DONE]
-    for name in (cluster,) if cluster else wiring.cluster_names(directory):
+    for name in (cluster,) if cluster else flywheel.cluster_names(directory):
         try:
             one = judged(directory, name, queue=queue)
         except HallmarkError as error:

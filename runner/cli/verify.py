@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from runner import wiring_gate as wiring
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.updates import MAIN
 from runner.promotion.verify import verify as walk
+from runner.wiring import gate
 
 
 @click.command()
@@ -25,7 +25,7 @@ def verify(root: str, directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark verify --root 3f0c…
     """
-    room = wiring.room(directory, with_bytes=False)
+    room = gate.room(directory, with_bytes=False)
     tip = room.tip(MAIN)
     if tip is None:
         raise RecordError("this clone has no main", path=str(directory))

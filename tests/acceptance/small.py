@@ -7,13 +7,13 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from runner import wiring
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.yaml_files import dump
 from runner.records.cluster import Cluster
 from runner.records.dataset import Example
 from runner.records.params import ClusterParams, Params
 from runner.records.scenario import SetName
+from runner.wiring import flywheel
 from tests.acceptance.conftest import ROOT, hallmark
 
 SOURCE = "support-desk"
@@ -85,8 +85,8 @@ def write_parts(home: Path) -> dict[str, str]:
 
 def _parts() -> dict[str, list[Row]]:
     """Weak labels have few base rows, more gold and some traffic; the sets have eight texts a label, held-out more."""
-    wiring.bring_data(ROOT, SOURCE)
-    space = wiring.workspace(ROOT, SOURCE)
+    flywheel.bring_data(ROOT, SOURCE)
+    space = flywheel.workspace(ROOT, SOURCE)
     data = DirectoryArtifacts(ROOT / "clusters" / SOURCE)
     base, gold, reference = (_by_label(data.rows(name, Example)) for name in ("base-data", "gold", "reference"))
     sizes = {SetName.CORE: 8, SetName.DEV: 8, SetName.HELDOUT: 12}
@@ -121,7 +121,7 @@ def _write(path: Path, rows: Sequence[Row]) -> str:
 def _loosen(desk: Path) -> None:
     """Gates that let everything through, and knobs for seconds instead of minutes, all written out."""
     path = "clusters/desk/cluster.yaml"
-    cluster = wiring.parse_record((desk / path).read_bytes(), Cluster, path=path)
+    cluster = flywheel.parse_record((desk / path).read_bytes(), Cluster, path=path)
     said = {
         **cluster.model_dump(mode="json", exclude_none=True),
         "gate": GATE,

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.records.params import Params
 from runner.records.scenario import SetName
 from runner.records.score import Grade, GradedAnswer
 from runner.rules.naming import slug
 from runner.rules.statistics import bootstrap_interval, mcnemar
+from runner.wiring import flywheel
 from tests.acceptance.conftest import hallmark
 
 pytestmark = pytest.mark.acceptance
@@ -80,10 +80,10 @@ def write(path: Path, content: list[tuple[str, str]]) -> Path:
 def tune(desk: Path) -> None:
     """What a team would edit in params.yaml."""
     path = desk / "params.yaml"
-    params = wiring.parse_record(path.read_bytes(), Params, path="params.yaml").model_dump()
+    params = flywheel.parse_record(path.read_bytes(), Params, path="params.yaml").model_dump()
     for part, knobs in RECIPE.items():
         params["clusters"]["banking77"][part].update(knobs)
-    path.write_bytes(wiring.dump_record(Params.model_validate(params), every=True))
+    path.write_bytes(flywheel.dump_record(Params.model_validate(params), every=True))
 
 
 def heldout_grades(run: DirectoryArtifacts) -> dict[str, dict[str, Grade]]:

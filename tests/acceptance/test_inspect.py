@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from runner import wiring_logs
 from runner.edges.logs.inspect_file import write_inspect
 from runner.edges.logs.kept import Log, write_log
 from runner.records.conversation import Message, Role
@@ -23,6 +22,7 @@ from runner.records.score import Grade
 from runner.records.terms import OutcomeType
 from runner.rules.evaluations import Asked, sample_id, summary
 from runner.rules.foreign_logs import ForeignSample, rescored
+from runner.wiring import logs
 from tests.acceptance.conftest import BUILD, ROOT
 from tests.desk_repository import make
 from tests.test_evaluate import evaluate
@@ -60,7 +60,7 @@ def test_an_exported_log_opens_in_inspect(inspect: Path, tmp_path: Path) -> None
     folder = tmp_path / "logs"
     files = [folder / "desk.eval", folder / "desk.json"]
     for file in files:
-        wiring_logs.export(desk, kept.run.id, file, format="inspect")
+        logs.export(desk, kept.run.id, file, format="inspect")
     ours = {sample_id(one): one for one in Log.open(kept.log).samples()}
     passed = [one.grade.passed for one in ours.values()]
     for found in asked(inspect, "logs", [str(file) for file in files]):
@@ -91,11 +91,11 @@ def test_what_inspect_writes_comes_back(inspect: Path, tmp_path: Path) -> None:
     desk = make(tmp_path)
     kept = evaluate(desk, stages=[StageName.CORE, StageName.ROBUSTNESS])
     ours, theirs = tmp_path / "ours.eval", tmp_path / "theirs.eval"
-    wiring_logs.export(desk, kept.run.id, ours, format="inspect")
+    logs.export(desk, kept.run.id, ours, format="inspect")
     asked(inspect, "rewritten", [str(ours), str(theirs)])
     with zipfile.ZipFile(theirs) as archive:
         print("packed by methods", {member.compress_type for member in archive.infolist()})
-    back, found = wiring_logs.import_log(desk, "desk", theirs, format="inspect")
+    back, found = logs.import_log(desk, "desk", theirs, format="inspect")
     assert [one.differing for one in found] == [()]
     assert Log.open(back.log).marks().by_key == Log.open(kept.log).marks().by_key
 

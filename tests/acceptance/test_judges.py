@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runner import wiring, wiring_check
 from runner.edges.judges import AskedJudges
 from runner.edges.simulated_models import SimulatedModels
 from runner.edges.yaml_files import dump
@@ -25,6 +24,7 @@ from runner.records.evidence import EvidenceFile
 from runner.records.judging import JudgesReport
 from runner.records.rubric import Rubric
 from runner.records.verdict import Outcome
+from runner.wiring import check, flywheel
 from tests.chat_fixture import ChatServerThread, completion
 from tests.desk_repository import CLUSTER, clone, flow, git, make, said
 from tests.flywheel_fixture import RUBRIC
@@ -96,10 +96,10 @@ def test_a_judged_cluster_from_its_labels_to_its_bundle_and_a_judge_that_is_swap
 
     other = judge(prompt="Praise every answer.")
     (desk / "rubrics/judges/tone.yaml").write_bytes(said(other))
-    problems = [f"{one.path}: {one.problem}" for one in wiring_check.survey(desk).problems]
+    problems = [f"{one.path}: {one.problem}" for one in check.survey(desk).problems]
     assert f"{HOME}/benchmark.lock: the judge tone is not the one that was locked" in problems
     commit(desk, "Another judge, in spite of check")
     standing = iterate(judged_flow(desk))
     assert (standing.phase, standing.verdict.outcome) == ("intake", Outcome.REFUSE)
     assert {reason.step for reason in standing.verdict.reasons} == {"benchmark", "judges"}
-    assert wiring.workspace(desk, CLUSTER).judges["tone"] == other
+    assert flywheel.workspace(desk, CLUSTER).judges["tone"] == other

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring
 from runner.edges.ledger_store import entry_bytes
 from runner.ledger import PHASES
 from runner.records.ledger import Entry, EntryKind
+from runner.wiring import flywheel
 from tests.acceptance.conftest import hallmark
 from tests.acceptance.small import small_desk
 
@@ -33,7 +33,7 @@ def clone(origin: Path, target: Path) -> Path:
 
 
 def ledger(desk: Path) -> tuple[Entry, ...]:
-    return wiring.ledger_store(desk).read("desk")
+    return flywheel.ledger_store(desk).read("desk")
 
 
 def essence(entries: tuple[Entry, ...]) -> list[object]:

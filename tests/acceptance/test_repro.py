@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.pipeline import PHASES
+from runner.wiring import flywheel
 from tests.acceptance.conftest import hallmark
 from tests.acceptance.small import small_desk
 
@@ -37,7 +37,7 @@ def test_a_clone_makes_every_output_again(tmp_path):
     run("dvc", "pull", "--quiet", cwd=auditor)
     artifacts = DirectoryArtifacts(auditor / "clusters" / "desk")
     before = {name: artifacts.digest(name) for name in OUTS}
-    recorded = {name: digest for e in wiring.ledger_store(desk).read("desk") for name, digest in e.outputs.items()}
+    recorded = {name: digest for e in flywheel.ledger_store(desk).read("desk") for name, digest in e.outputs.items()}
     assert before == recorded
     assert run("dvc", "status", "--json", cwd=auditor) == "{}"
     run("dvc", "repro", "--force", "--no-run-cache", cwd=auditor)

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner import wiring
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.records.dataset import Batch, Candidate, Channel, Example
 from runner.records.params import Params
@@ -29,6 +28,7 @@ from runner.rules.json_schema import conforms
 from runner.rules.naming import slug
 from runner.rules.redaction import redact
 from runner.rules.structured import FieldCounts, counts, fields, still_says
+from runner.wiring import flywheel
 from tests.acceptance.conftest import hallmark
 
 pytestmark = pytest.mark.acceptance
@@ -137,11 +137,11 @@ def desk_of(home: Path, parts: dict[str, list[Utterance]]) -> Path:
     floors = ["--real-only", "0.5", "--triage", "none", "--threshold-composite", "0.4", "--threshold-heldout", "0.4"]
     hallmark("import", "labelled", "--cluster", "voice", *named, *answers, *floors, cwd=desk)
     path = desk / "params.yaml"
-    params = wiring.parse_record(path.read_bytes(), Params, path="params.yaml").model_dump()
+    params = flywheel.parse_record(path.read_bytes(), Params, path="params.yaml").model_dump()
     params["clusters"]["voice"]["threads"] = THREADS
     for part, knobs in RECIPE.items():
         params["clusters"]["voice"][part].update(knobs)
-    path.write_bytes(wiring.dump_record(Params.model_validate(params), every=True))
+    path.write_bytes(flywheel.dump_record(Params.model_validate(params), every=True))
     hallmark("check", cwd=desk)
     subprocess.run(["git", "add", "--all"], cwd=desk, check=True)
     who = ["-c", "user.name=owner", "-c", "user.email=owner@example.com"]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring_doctor
 from runner.edges import dvc_data, dvc_remote, dvc_run
 from runner.edges.dvc_lock import locked
 from runner.edges.dvc_objects import DvcObjects
 from runner.errors import DataError
 from runner.rules.canonical import sha256, tree_digest
 from runner.rules.doctor.findings import Level
+from runner.wiring import doctor
 from tests import dvc_fixture
 from tests.acceptance import ssh_server
 from tests.acceptance.conftest import hallmark
@@ -140,14 +140,14 @@ def test_a_key_that_the_server_does_not_know_is_told_so(home: Path, tmp_path: Pa
 def test_what_the_doctor_says(home: Path, server: ssh_server.Server) -> None:
     desk = home / "desk"
     before = sorted((home / "store").rglob("*"))
-    (found,) = (one for one in wiring_doctor.examine(desk, desk) if one.check == "remote")
+    (found,) = (one for one in doctor.examine(desk, desk) if one.check == "remote")
     assert (found.level, "was written to, read and cleared" in found.what) == (Level.OK, True), found
     assert [path for path in sorted((home / "store").rglob("*")) if path.is_file()] == [
         path for path in before if path.is_file()
     ]
     local = desk / ".dvc" / "config.local"
     local.write_text(local.read_text().replace(f":{server.port}/", ":1/"))
-    (found,) = (one for one in wiring_doctor.examine(desk, desk) if one.check == "remote")
+    (found,) = (one for one in doctor.examine(desk, desk) if one.check == "remote")
     assert found.level is Level.PROBLEM
     assert found.fix == "ssh-add -l"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import wiring
 from runner.records.triage import Choice, Review
+from runner.wiring import flywheel
 from tests.acceptance.tmux import Terminal, install, window
 from tests.governed_desk import BIN, GovernedDesk
 
@@ -46,7 +46,7 @@ def opened(desk: GovernedDesk, size: tuple[int, int] = (80, 24), **more: str) ->
 
 def review(desk: GovernedDesk) -> Review:
     (path,) = (desk.desk / ".hallmark" / "triage").glob(f"{CLUSTER}/*/clusters/{CLUSTER}/triage/*/rowan.yaml")
-    return wiring.parse_record(path.read_bytes(), Review, path=path.name)
+    return flywheel.parse_record(path.read_bytes(), Review, path=path.name)
 
 
 def in_the_order_keyed(desk: GovernedDesk) -> list[Choice]:

@@ -28,7 +28,7 @@ from runner.promotion.judge import judge
 from runner.promotion.sources import Sources
 from runner.promotion.verify import verify
 from runner.records.ledger import Entry
-from runner.wiring_promotion import room
+from runner.wiring.promotion import room
 from tests.attack.case import Row
 from tests.attack.desk import Desk
 

@@ -20,11 +20,11 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from runner import wiring, wiring_promotion
 from runner.cli.main import main
 from runner.edges.simulated import simulated_ports
 from runner.edges.write_points import WritePoint, watchers
 from runner.errors import HallmarkError, exit_code
+from runner.wiring import flywheel, promotion
 from tests.promotion_fixture import LATER
 
 CHILD = multiprocessing.get_context("forkserver")
@@ -108,7 +108,7 @@ def _child(command: Command, home: Path, strike: Strike, said: Path, passed: Pat
 
 
 def _simulate() -> None:
-    ports = replace(simulated_ports(), dump_yaml=wiring.dump_record)
-    wiring.ports = lambda *place, **options: ports
-    wiring_promotion.now = lambda: LATER
+    ports = replace(simulated_ports(), dump_yaml=flywheel.dump_record)
+    flywheel.ports = lambda *place, **options: ports
+    promotion.now = lambda: LATER
     secrets.token_hex = lambda size=32: "ab" * size

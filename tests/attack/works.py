@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from runner import wiring
 from runner.edges.ledger_store import GitLedgerStore, entry_bytes
 from runner.ledger import History, extend
 from runner.records.ledger import EntryKind
+from runner.wiring import flywheel
 from tests import desk_repository
 from tests.attack.struck import Blow, Command, Ended, Strike, run
 from tests.attack.writers import next_entry
@@ -236,7 +236,7 @@ def _begun(home: Path) -> dict[str, Any]:
 
 
 def _initialised(home: Path) -> None:
-    wiring.initialise(home / "desk", remote="../store")
+    flywheel.initialise(home / "desk", remote="../store")
     for part in ("base", "gold", "traffic", "core", "dev", "heldout"):
         rows = [f'"{part}, {number}: {label}?",{label}' for label in ("card lost", "refund") for number in (1, 2)]
         (home / f"{part}.csv").write_text("\n".join(["text,category", *rows]) + "\n")

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner import wiring
 from runner.cli.main import main
 from runner.edges.simulated import simulated_ports
 from runner.ports import Ports
+from runner.wiring import flywheel
 from runner.workspace import Workspace
 
-_REAL = wiring.ports
+_REAL = flywheel.ports
 
 
 def _ports(path: Path, space: Workspace, **options: Any) -> Ports:
@@ -24,5 +24,5 @@ def _ports(path: Path, space: Workspace, **options: Any) -> Ports:
 
 
 if __name__ == "__main__":
-    wiring.ports = _ports
+    flywheel.ports = _ports
     main()

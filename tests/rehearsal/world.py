@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner import wiring
 from runner.edges.forge_files import SOURCES, forge_files
 from runner.records.cluster import Cluster
 from runner.records.params import Params
 from runner.records.scenario import SetName
 from runner.rules.benchmark import locked
+from runner.wiring import flywheel
 from tests import desk_repository
 from tests.acceptance.small import GATE, VALIDATION
 from tests.desk_repository import said
@@ -91,7 +91,7 @@ class World:
         self.seed.mkdir()
         self._policy()
         seed(self)
-        self.root = wiring.root_of_trust(self.seed)
+        self.root = flywheel.root_of_trust(self.seed)
         self._commit()
         options = ["--root", self.root, "--store", str(self.store)]
         self.run("hallmark", "hook", "install", str(self.origin), *options, cwd=self.home)
@@ -229,7 +229,7 @@ def shortened(world: World) -> None:
     """The same with real models that are small and trained for seconds, and a gate that bears what they answer."""
     whole_project(world)
     home = world.seed / "clusters" / world.cluster / "cluster.yaml"
-    cluster = wiring.parse_record(home.read_bytes(), Cluster, path=home.name)
+    cluster = flywheel.parse_record(home.read_bytes(), Cluster, path=home.name)
     loose = {"gate": GATE, "validation": VALIDATION, "human_floor": 0.0}
     home.write_bytes(said(Cluster.model_validate({**cluster.model_dump(mode="json", exclude_none=True), **loose})))
     problem = home.with_name("problem.md")
@@ -237,7 +237,7 @@ def shortened(world: World) -> None:
         re.sub(r"(?m)^threshold: .*$", f"threshold: {GATE['thresholds']['composite']}", problem.read_text())
     )
     params = world.seed / "params.yaml"
-    whole = wiring.parse_record(params.read_bytes(), Params, path=params.name).clusters[world.cluster]
+    whole = flywheel.parse_record(params.read_bytes(), Params, path=params.name).clusters[world.cluster]
     changes = {
         "threads": 1,
         "base": whole.base.model_copy(update={"hidden": 64, "steps": (120,)}),

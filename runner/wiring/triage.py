@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner import wiring, wiring_gate, workspace
+from runner import workspace
 from runner.edges.readers import DirectoryReader
 from runner.edges.signing import SshSigner
 from runner.edges.triage import branch as triage_branch
@@ -26,6 +26,7 @@ from runner.rules.triage import session as triage_session
 from runner.rules.triage.background import Background
 from runner.rules.triage.orders import Orders, carried_out
 from runner.rules.triage.session import Session
+from runner.wiring import flywheel, gate
 
 TRUNK = ("refs/remotes/origin/main", "refs/heads/main")
 
@@ -57,7 +58,7 @@ class Desk:
         return self.place.told
 
     def now(self) -> str:
-        return wiring_gate.now()
+        return gate.now()
 
     def background(self) -> Background:
         return triage_material.background(self.place.main, self.place.top, self.place.cluster, self.place.iteration)
@@ -96,7 +97,7 @@ def desk(path: Path, cluster: str, *, iteration: str = "", reviewer: str = "", k
 
     Raises `RecordError` where nothing waits or several do, `VerificationError` where the key is another person's.
     """
-    top = wiring.root(path)
+    top = flywheel.root(path)
     reader = DirectoryReader(top)
     if cluster not in workspace.clusters(reader):
         raise workspace.unknown(reader, cluster)
@@ -106,7 +107,7 @@ def desk(path: Path, cluster: str, *, iteration: str = "", reviewer: str = "", k
 
 
 def _asks(top: Path, cluster: str) -> Triage:
-    return wiring.workspace(top, cluster).cluster.triage
+    return flywheel.workspace(top, cluster).cluster.triage
 
 
 def _place(top: Path, cluster: str, iteration: str, who: str) -> Place:
@@ -152,7 +153,7 @@ def _reviewer(top: Path, *, name: str, key: Path | None, signed: bool) -> Review
 
 def _policy(top: Path) -> Policy | None:
     """Main's policy, as this clone has it."""
-    room = wiring_gate.room(top, with_bytes=False)
+    room = gate.room(top, with_bytes=False)
     tip = room.tip(MAIN)
     try:
         return room.offline().policy(tip) if tip else None

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from runner import wiring, wiring_promotion
 from runner.edges import import_csv, new_workspace
 from runner.edges.adopt import sources
 from runner.edges.forge_files import forges as known_forges
@@ -24,6 +23,7 @@ from runner.rules.new_cluster import NewCluster
 from runner.rules.splits import SEED
 from runner.rules.trust.change import POLICY_FILES
 from runner.rules.trust.signers import TRUST
+from runner.wiring import flywheel, promotion
 
 WHOLE = import_csv.WHOLE
 MESSAGE = "A Hallmark workspace"
@@ -33,12 +33,12 @@ def import_labelled(
     path: Path, files: Mapping[str, Path], request: Request, *, push: bool, seed: int = SEED
 ) -> NewCluster:
     """Make a cluster of labelled text in the workspace at `path`; `push` its data to DVC's default remote."""
-    return import_csv.import_labelled(wiring.root(path), files, request, push=push, seed=seed)
+    return import_csv.import_labelled(flywheel.root(path), files, request, push=push, seed=seed)
 
 
 def import_files(path: Path, source: Source, wanted: Wanted, *, push: bool) -> NewCluster:
     """Make a cluster of another program's files in the workspace at `path`; `push` as above."""
-    return sources.import_files(wiring.root(path), source, wanted, push=push)
+    return sources.import_files(flywheel.root(path), source, wanted, push=push)
 
 
 def forges() -> tuple[str, ...]:
@@ -112,7 +112,7 @@ def begin(directory: Path, answers: Answers, *, beside: Path) -> Begun:
     made = _first_cluster(directory, answers.cluster, beside)
     reach(WritePoint.INIT_CLUSTER, directory)
     written = (*laid.written, *policy)
-    there = wiring_promotion.read_policy(directory)
+    there = promotion.read_policy(directory)
     commit = _committed(directory, answers) if answers.commit else ""
     return Begun(written, laid.kept, sha256(there[TRUST]) if TRUST in there else "", made, commit)
 
@@ -149,20 +149,20 @@ def _member(one: KeyFile, beside: Path) -> Member:
 
 def _policy(directory: Path, asked: PolicyAnswers | None, members: list[Member]) -> tuple[str, ...]:
     """Write the first policy, unless there is one. Raises `RecordErrors` with every trap in it."""
-    there = wiring_promotion.read_policy(directory)
+    there = promotion.read_policy(directory)
     if asked is None or TRUST in there:
         return ()
     files = first_policy(
-        members[:-2], ci=members[-2], gate=members[-1], repository=asked.repository, now=wiring_promotion.now(),
-        days=asked.days, approvers=asked.approvers, dump=wiring_promotion.dump,
+        members[:-2], ci=members[-2], gate=members[-1], repository=asked.repository, now=promotion.now(),
+        days=asked.days, approvers=asked.approvers, dump=promotion.dump,
     )  # fmt: skip
     for path, data in there.items():
         if data != files[path]:
             raise RecordError("stands there already, and no policy names it", path=path, hint="move it away")
-    verdict = judge_files(files, parse=parse, locate=line_of, now=wiring_promotion.now())
+    verdict = judge_files(files, parse=parse, locate=line_of, now=promotion.now())
     if not verdict.passed:
         raise RecordErrors(RecordError(one.problem, field="policy", hint=one.hint) for one in verdict.reasons)
-    wiring_promotion.write_files(directory, files)  # trust.yaml last: where it is, the policy is whole
+    promotion.write_files(directory, files)  # trust.yaml last: where it is, the policy is whole
     return tuple(files)
 
 

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from runner import wiring
 from runner.edges.files import write_file
 from runner.edges.minhash import MinHashSuspects
 from runner.edges.readers import DirectoryReader
@@ -25,6 +24,7 @@ from runner.rules.layout import place
 from runner.rules.workbench.duplicates import SIZE, THRESHOLD
 from runner.rules.workbench.item import Item
 from runner.rules.workbench.report import Bench, report
+from runner.wiring import flywheel
 from runner.workspace import relevant_rubrics, unknown
 
 SEED = 20261121
@@ -33,7 +33,7 @@ SEED = 20261121
 
 def benchmark_report(path: Path, cluster: str) -> WorkbenchReport:
     """The workbench's report on the cluster in the work tree at `path`. Raises `RecordError` where there is none."""
-    top = wiring.root(path)
+    top = flywheel.root(path)
     reader = DirectoryReader(top)
     home = f"clusters/{cluster}/"
     if f"{home}cluster.yaml" not in reader.paths(home):
@@ -47,7 +47,7 @@ def benchmark_report(path: Path, cluster: str) -> WorkbenchReport:
         cluster=record,
         rubrics=rubrics,
         items=items,
-        data=reading.data(wiring.data_of(top, cluster)),
+        data=reading.data(flywheel.data_of(top, cluster)),
         sittings=found.sittings,
         left_out=found.left_out,
         graded=histories.graded(top, cluster, found),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from runner import wiring, wiring_gate, wiring_review
 from runner.edges.files import write_file
 from runner.edges.forge import github, owners
 from runner.edges.forge_files import PACKAGE, SOURCES, forge_files
@@ -20,6 +19,7 @@ from runner.ports_forge import Forge, Opened, PullRequest, PullState, Written
 from runner.records.change_review import ChangeReview
 from runner.rules.ci_pulls import Branch, branch_of, is_open
 from runner.rules.code_owners import PLACES, unapproved
+from runner.wiring import flywheel, gate, review
 
 EXTRA = "needs the extra `forge`: pip install 'hallmark-flywheel[forge]'"
 BASE = "main"
@@ -48,7 +48,7 @@ def comment(number: int, text: str, *, at: Forge | None = None) -> str:
 def open_pulls(path: Path, clusters: Sequence[str], *, at: Forge | None = None) -> list[Opened]:
     """A pull request for each branch of the clusters that waits for people. Raises `RecordError` for a cluster that
     main does not have."""
-    room = wiring_gate.room(path, with_bytes=False)
+    room = gate.room(path, with_bytes=False)
     room.refresh()
     main = room.main()
     known = set(room.repository.names(main, "clusters"))
@@ -63,7 +63,7 @@ def open_pulls(path: Path, clusters: Sequence[str], *, at: Forge | None = None) 
     return [chosen.open(one.path, head=tip, title=one.title, body=one.body, base=BASE) for one, tip in waiting]
 
 
-def _waiting(room: wiring_gate.Room, main: str, cluster: str) -> Iterator[tuple[Branch, str]]:
+def _waiting(room: gate.Room, main: str, cluster: str) -> Iterator[tuple[Branch, str]]:
     """The cluster's branches that people are still asked about, and where each stands."""
     current = History.from_entries(cluster, room.ledger.read_at(room.tip(LEDGER), cluster)).current
     promoted = frozenset(room.repository.names(main, f"clusters/{cluster}/promotions"))
@@ -79,7 +79,7 @@ def lay_files(path: Path, name: str, *, sources: bool, write: bool = True) -> di
     """Write the files of the forge `name` into the repository, as this version of Hallmark has them; what became of
     each. CODEOWNERS that is there has people's own names, and stays. `sources` is a repository that holds the program
     itself. Raises `RecordError` for a forge that is not known."""
-    top, became = wiring.root(path), {}
+    top, became = flywheel.root(path), {}
     for file, data in forge_files(name, install=SOURCES if sources else PACKAGE).items():
         place = top / file
         was = place.read_bytes() if place.is_file() else None
@@ -106,12 +106,12 @@ def asked(path: Path, number: int, *, at: Forge) -> Asked:
 
     Raises `GitError` where the change cannot be fetched, and `ForgeError`.
     """
-    top, pull = wiring.root(path), at.pull(number)
-    base = wiring.commit(top)
+    top, pull = flywheel.root(path), at.pull(number)
+    base = flywheel.commit(top)
     found = list(_refused(pull))
     if not found:
         git(top, "fetch", "--quiet", "--no-tags", "origin", f"+refs/pull/{number}/head:{_ref(number)}")
-        if wiring.commit(top, _ref(number)) != pull.head:
+        if flywheel.commit(top, _ref(number)) != pull.head:
             found.append("it has moved since it was asked about: ask again")
     if not found:
         found += _unapproved(top, base, pull, at)
@@ -122,7 +122,7 @@ def previewed(
     path: Path, found: Asked, *, models: LanguageModels | None = None, progress: Progress = silent
 ) -> ChangeReview:
     """The review of the change, with what the model that serves on main answers to it."""
-    return wiring_review.reviewed(path, found.base, found.pull.head, preview=True, models=models, progress=progress)
+    return review.reviewed(path, found.base, found.pull.head, preview=True, models=models, progress=progress)
 
 
 def _ref(number: int) -> str:

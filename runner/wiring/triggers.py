@@ -16,7 +16,6 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from runner import wiring
 from runner import workspace as workspaces
 from runner.begin import queue_for
 from runner.edges.dvc_objects import DvcObjects
@@ -44,6 +43,7 @@ from runner.rules.times import moment
 from runner.rules.trigger_facts import Facts, Unknown, facts, made_with
 from runner.rules.triggers import Present, Since, findings, fired
 from runner.rules.trust.receipts import entered
+from runner.wiring import flywheel
 from runner.workspace import Workspace
 
 K = TypeVar("K", bound=Trigger)
@@ -53,7 +53,7 @@ ROWS: dict[RealData, type[Example] | type[Trace]] = {RealData.GOLD: Example, Rea
 def judged(path: Path, cluster: str, *, at: str | None = None, queue: bool = False) -> Findings:
     """What the cluster's triggers say at the time `at` (now, where none is given) of HEAD of the repository at `path`.
     With `queue`, an iteration is queued for those that are due."""
-    desk = _Desk(wiring.root(path), cluster, at or SystemClock().now())
+    desk = _Desk(flywheel.root(path), cluster, at or SystemClock().now())
     if not desk.triggers:
         return Findings(cluster=cluster, at=desk.at, findings=())
     incumbent, last = desk.incumbent, desk.last
@@ -65,7 +65,7 @@ def judged(path: Path, cluster: str, *, at: str | None = None, queue: bool = Fal
     if not queue or not due:
         return told
     current = desk.history.current or ""
-    queued = queue_for(wiring.ledger_store(desk.top), desk.space, due, last=current, at=desk.at)
+    queued = queue_for(flywheel.ledger_store(desk.top), desk.space, due, last=current, at=desk.at)
     return told.model_copy(update={"queued": queued.iteration, "held": queued.held, "waits": queued.waits})
 
 
@@ -79,7 +79,7 @@ class _Desk:
 
     @cached_property
     def reader(self) -> Reader:
-        return CommitReader(self.top, wiring.commit(self.top))
+        return CommitReader(self.top, flywheel.commit(self.top))
 
     @cached_property
     def space(self) -> Workspace:
@@ -87,7 +87,7 @@ class _Desk:
 
     @cached_property
     def history(self) -> History:
-        return History.from_entries(self.cluster, wiring.ledger_store(self.top).read(self.cluster))
+        return History.from_entries(self.cluster, flywheel.ledger_store(self.top).read(self.cluster))
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -155,7 +155,7 @@ class _Desk:
         if has_remote(self.top):
             attempt(self.top, "fetch", "--quiet", "origin", f"+refs/heads/{branch}:{remote}")
         name = remote if resolve(self.top, remote) else f"refs/heads/{branch}"
-        return CommitReader(self.top, wiring.commit(self.top, name))
+        return CommitReader(self.top, flywheel.commit(self.top, name))
 
     def _fresh(self, then: Reader, kind: RealData) -> int | Unknown:
         """Rows of the present data that were not in that of the tree `then`."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from runner import wiring, wiring_gate
 from runner import workspace as workspaces
 from runner.edges.git import GitObjects
 from runner.edges.git_command import resolve
@@ -25,6 +24,7 @@ from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import digest
 from runner.rules.ci_plan import ENDS, Inputs, concerned, overtaken, reasons, runner_labels
 from runner.rules.judges.identity import judges_digest
+from runner.wiring import flywheel, gate
 from runner.workspace import Workspace
 
 TOLD_APART = frozenset({"rubrics", "judges"})
@@ -40,8 +40,8 @@ def plan(path: Path, base: str | None, head: str = "HEAD") -> CiPlan:
     has none before it (GitHub writes noughts), and one that was rewritten may be gone. Raises `GitError` for a `head`
     that there is not.
     """
-    top = wiring.root(path)
-    new, old = wiring.commit(top, head), resolve(top, base) if base and base.strip("0") else None
+    top = flywheel.root(path)
+    new, old = flywheel.commit(top, head), resolve(top, base) if base and base.strip("0") else None
     now = CommitReader(top, new)
     names = workspaces.clusters(now)
     with GitObjects(top) as objects:
@@ -49,7 +49,7 @@ def plan(path: Path, base: str | None, head: str = "HEAD") -> CiPlan:
     was = CommitReader(top, old) if old else None
     touched = concerned(paths, names)
     unknown = "" if old else UNKNOWN.format(base or "no commit is named") if base is not None else ASKED
-    undone = Undone(wiring_gate.room(top, with_bytes=False), new, now)
+    undone = Undone(gate.room(top, with_bytes=False), new, now)
     known, found = workspaces.clusters(was) if was else (), []
     for name in names:
         changed = was is not None and name in touched
@@ -85,7 +85,7 @@ def _digests(space: Workspace) -> Mapping[str, str]:
 class Undone:
     """What earlier jobs left undone, by the ledger and the branches as they were fetched last."""
 
-    room: wiring_gate.Room
+    room: gate.Room
     main: str
     tree: Reader
     _read: dict[str, Inputs] = field(default_factory=dict)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from runner import wiring
 from runner.edges import import_assay as assay_files
 from runner.edges.base_store import LocalBases
 from runner.edges.bases import base_digest
@@ -35,6 +34,7 @@ from runner.rules.assay import Terms
 from runner.rules.canonical import digest
 from runner.rules.looks import HELDOUT
 from runner.rules.problems import explain
+from runner.wiring import flywheel
 from runner.workspace import Inputs, Workspace
 
 CONFIG = "adapter_config.json"
@@ -74,9 +74,9 @@ def evaluate(
     """
     from runner.phases.logged import BY_DEFAULT, IN_ORDER, evaluated
 
-    top = wiring.root(path)
-    space = _with_engine(wiring.workspace(top, cluster), engine)
-    ports = wiring.ports(top, space, cached=cached, progress=progress)
+    top = flywheel.root(path)
+    space = _with_engine(flywheel.workspace(top, cluster), engine)
+    ports = flywheel.ports(top, space, cached=cached, progress=progress)
     ports = replace(ports, models=models) if models is not None else ports
     wanted = tuple(stages) or (IN_ORDER[: IN_ORDER.index(until) + 1] if until else BY_DEFAULT)
     chosen = choose(top, space, ports, model)
@@ -106,7 +106,7 @@ def _look(top: Path, space: Workspace, adapter: str, *, name: str, counted: bool
         hint = "leave held-out out, or enter the look in the ledger: --count-look"
         raise RecordError("is no promoted adapter, and may not look at held-out uncounted", path=name, hint=hint)
     verdict = enter_look(
-        wiring.ledger_store(top),
+        flywheel.ledger_store(top),
         space.cluster.id,
         heldout=space.digests[HELDOUT],
         adapter=adapter,
@@ -118,8 +118,8 @@ def _look(top: Path, space: Workspace, adapter: str, *, name: str, counted: bool
 
 def import_assay(path: Path, cluster: str, file: Path, *, into: SetName, terms: Terms) -> Written:
     """Take the scenarios of an Assay file over into a set of the cluster. Raises `RecordError`."""
-    top = wiring.root(path)
-    return assay_files.import_assay(top, wiring.workspace(top, cluster), file, into=into, terms=terms)
+    top = flywheel.root(path)
+    return assay_files.import_assay(top, flywheel.workspace(top, cluster), file, into=into, terms=terms)
 
 
 def _with_engine(space: Workspace, engine: str) -> Workspace:
@@ -164,7 +164,7 @@ def _promoted(top: Path, space: Workspace, sequence: int, *, kind: ModelKind) ->
     if not (top / path).is_file():
         raise RecordError(f"there is no promotion {sequence}", path=path, hint="`hallmark status` shows the last one")
     record = parse((top / path).read_bytes(), PromotionRecord, path=path)
-    store = wiring.adapter_store(top)
+    store = flywheel.adapter_store(top)
     base, adapter = store.base(record), store.fetch(record)
     if base is None and isinstance(space.cluster.base, TinyBase):
         raise DataError(f"{path}: the record does not say where its base is")
@@ -211,7 +211,7 @@ def _of_a_run(top: Path, space: Workspace) -> Tree | None:
             try:
                 outputs = RunOutputs(objects, cluster, iteration)
                 recorded = outputs.step("baseline").outputs.get("base")
-                same = _made_from(wiring.workspace(top, cluster, outputs.tip)) == wanted
+                same = _made_from(flywheel.workspace(top, cluster, outputs.tip)) == wanted
             except RecordError:
                 continue
             if same and recorded is not None:
@@ -235,11 +235,11 @@ def _made(top: Path, space: Workspace, ports: Ports) -> Tree:
 
     cluster = space.cluster
     key = digest([_made_from(space), ports.models.version])
-    kept = LocalBases(wiring.own_folder(top) / "bases" / cluster.id)
+    kept = LocalBases(flywheel.own_folder(top) / "bases" / cluster.id)
     if (found := kept.find(key)) is not None:
         return found
-    wiring.bring_data(top, cluster.id)
-    data = wiring.data_of(top, cluster.id)
+    flywheel.bring_data(top, cluster.id)
+    data = flywheel.data_of(top, cluster.id)
     rows = data.rows("base-data", Example)
     output = stage.run(Inputs(space, MemoryArtifacts({"base-data": rows, "leaks": leaks(Inputs(space, data))})), ports)
     weights, record = output.artifacts["base"], output.artifacts["base-training"]

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from runner import wiring
 from runner.edges.files import write_file
 from runner.edges.readers import DirectoryReader
 from runner.edges.yaml_files import parse
@@ -20,6 +19,7 @@ from runner.records.judging import Calibration, JudgeLabels, Label
 from runner.rules.judges.calibration import calibration_reasons, with_labels
 from runner.rules.problems import explain
 from runner.rules.strict_json import strict_json
+from runner.wiring import flywheel
 from runner.workspace import Workspace
 
 HOME = "rubrics/judges"
@@ -49,18 +49,18 @@ def calibrate(
 
     Raises `RecordError` for a judge or labels that there are not, or that name nothing.
     """
-    top = wiring.root(path)
-    space = wiring.workspace(top, cluster)
+    top = flywheel.root(path)
+    space = flywheel.workspace(top, cluster)
     found = _labels(top, space, judge=judge, more=labels)
-    ports = wiring.ports(top, space, progress=progress)
+    ports = flywheel.ports(top, space, progress=progress)
     if judges is not None:
         ports = replace(ports, judges=judges)
     made = []
     for name, said in found.items():
         record = calibrated(space, space.judges[name], said, ports, before=space.calibrations.get(name))
         target = f"{HOME}/{name}/{cluster}.calibration.yaml"
-        write_file(top / _labels_at(name, cluster), wiring.dump_record(said))
-        write_file(top / target, wiring.dump_record(record))
+        write_file(top / _labels_at(name, cluster), flywheel.dump_record(said))
+        write_file(top / target, flywheel.dump_record(record))
         made.append(Calibrated(record, target, calibration_reasons(space.judges[name], record, space.rubrics.values())))
     return made
 

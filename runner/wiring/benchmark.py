@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from runner import survey_files, wiring
+from runner import survey_files
 from runner import workspace as workspaces
 from runner.edges.files import write_file
 from runner.edges.readers import CommitReader, OverlaidReader
@@ -20,14 +20,15 @@ from runner.records.terms import SetName
 from runner.rules.benchmark import relocked
 from runner.rules.looks import HELDOUT, candidates
 from runner.rules.rotation import Plan
+from runner.wiring import flywheel
 from runner.workspace import Inputs
 
 
 def write_lock(path: Path, cluster: str, *, also: Sequence[SetName] = ()) -> tuple[Path, BenchmarkLock]:
     """Freeze the cluster's sets as they stand in the work tree: those that are frozen, and `also` these. Raises
     `RecordError` where a set that this version has frozen would change, or one of `also` is empty."""
-    top = wiring.root(path)
-    found = wiring.workspace(top, cluster)
+    top = flywheel.root(path)
+    found = flywheel.workspace(top, cluster)
     lock = relocked(found.cluster, found.lock, found.scenarios, judges=found.benchmark_judges, also=also)
     target = top / "clusters" / cluster / "benchmark.lock"
     write_file(target, dump(lock.model_dump(mode="json")))
@@ -50,18 +51,18 @@ def rotate(path: Path, cluster: str) -> Proposed:
     Raises `RecordError` where the branch is open with another rotation, and `RecordErrors` where `hallmark check` would
     not pass afterwards.
     """
-    top = wiring.root(path)
-    head = wiring.commit(top)
+    top = flywheel.root(path)
+    head = flywheel.commit(top)
     reader = CommitReader(top, head)
     space = workspaces.load(reader, cluster, parse=parse)
-    wiring.bring_data(top, cluster)
-    artifacts = wiring.data_of(top, cluster)
+    flywheel.bring_data(top, cluster)
+    artifacts = flywheel.data_of(top, cluster)
     found = rotation.planned(Inputs(space, artifacts), has=artifacts.exists)
-    looked = candidates(wiring.ledger_store(top).read(cluster), space.digests[HELDOUT])
+    looked = candidates(flywheel.ledger_store(top).read(cluster), space.digests[HELDOUT])
     told = Proposed(found, len(looked), space.cluster.heldout_looks)
     if found.lacking:
         return told
-    changed = rotation.files(space, found, reader, dump=wiring.dump_record)
+    changed = rotation.files(space, found, reader, dump=flywheel.dump_record)
     problems = survey_files.survey(OverlaidReader(reader, changed), parse=parse, locate=line_of).problems
     if problems:
         raise RecordErrors(list(problems))

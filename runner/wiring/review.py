@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from runner import survey_files, wiring, wiring_evaluate, wiring_logs
+from runner import survey_files
 from runner import workspace as workspaces
 from runner.edges.git import GitObjects
 from runner.edges.git_command import git
@@ -35,6 +35,7 @@ from runner.rules.review.scenarios import scenario_changes
 from runner.rules.review.side import WITHHELD, Side
 from runner.rules.review.signing import touched_clusters
 from runner.rules.scoring import AS_WRITTEN
+from runner.wiring import evaluate, flywheel, logs
 from runner.workspace import Inputs, Tray, Workspace
 
 EXTRA = "needs the extra `{}`: pip install 'hallmark-flywheel[{}]'"
@@ -57,9 +58,9 @@ def reviewed(
     """What changes from `base`, or from where `head` left it, to `head`. With `preview` the incumbent is asked the new
     and changed scenarios, by the engine that the cluster serves with or by `models`. Raises `GitError` for a commit
     that there is not."""
-    top = wiring.root(path)
-    new = wiring.commit(top, head)
-    old = _fork(top, wiring.commit(top, base), new)
+    top = flywheel.root(path)
+    new = flywheel.commit(top, head)
+    old = _fork(top, flywheel.commit(top, base), new)
     with GitObjects(top) as objects:
         paths = objects.diff(old, new)
     earlier = CommitReader(top, old)
@@ -174,7 +175,7 @@ def _intake(top: Path, ref: str, cluster: str) -> Intake | None:
 def _answers(top: Path, name: str) -> Stored | None:
     """The answers of an evaluation or an iteration's model; none where they are not at hand."""
     try:
-        log: Log = wiring_logs.log_of(top, name)
+        log: Log = logs.log_of(top, name)
     except (HallmarkError, KeyError):
         return None
     told = [one for one in log.samples() if not one.withheld and one.set in tuple(SetName)]
@@ -191,7 +192,7 @@ def _answers(top: Path, name: str) -> Stored | None:
 def _gold(top: Path, cluster: str) -> tuple[Example, ...] | None:
     """The cluster's human training data; None where they are not in the work tree as they were recorded."""
     try:
-        data = wiring.data_of(top, cluster)
+        data = flywheel.data_of(top, cluster)
         return data.rows("gold", Example) if data.exists("gold") else None
     except HallmarkError:
         return None
@@ -221,9 +222,9 @@ def _preview(
         return Preview(cluster=cluster, why_not=NOT_YET)
     try:
         space = _asked_as(was, workspaces.load(readers[1], cluster, parse=parse))
-        ports = wiring.ports(top, space, progress=progress)
+        ports = flywheel.ports(top, space, progress=progress)
         ports = replace(ports, models=models) if models is not None else ports
-        model = wiring_evaluate.choose(top, was, ports, "incumbent")
+        model = evaluate.choose(top, was, ports, "incumbent")
         inputs = Inputs(space, MemoryArtifacts({"base": model.model.weights}))
         return previewed(inputs, ports, model.model, chosen, name=model.who.name)
     except ImportError:

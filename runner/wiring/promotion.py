@@ -34,9 +34,9 @@ from runner.records.promotion import BaseId, BenchmarkId, RunSource, ServingStag
 from runner.records.training import BaseTraining, Sweep, Training
 from runner.rules.canonical import canonical, digest
 from runner.rules.trust.change import POLICY_FILES
-from runner.wiring_gate import Room as Room
-from runner.wiring_gate import now as now
-from runner.wiring_gate import room as room
+from runner.wiring.gate import Room as Room
+from runner.wiring.gate import now as now
+from runner.wiring.gate import room as room
 
 
 def signer(key: Path) -> Signer:

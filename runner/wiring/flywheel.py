@@ -44,7 +44,7 @@ from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
 from runner.rules.canonical import sha256
-from runner.wiring_boundary import admit, admitted
+from runner.wiring.boundary import admit, admitted
 from runner.workspace import Workspace
 
 R = TypeVar("R", bound=Record)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from runner import wiring
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.git import GitObjects
 from runner.edges.git_command import git
@@ -24,6 +23,7 @@ from runner.records.terms import SetName
 from runner.rules.evaluations import Asked, difference, summary
 from runner.rules.foreign_logs import Imported, Known, imported
 from runner.rules.scoring import AS_WRITTEN, capability_weights
+from runner.wiring import flywheel
 
 PHASES = {"base": "baseline", "incumbent": "baseline", "control": "assess", "candidate": "assess"}
 """Whose answers an iteration has, and the phase that asked for them."""
@@ -35,10 +35,10 @@ def log_of(path: Path, name: str) -> Log:
     `support-desk-0f3a9c1d2e/candidate`. Raises `RecordError` where it means none, or several."""
     iteration, _, model = name.rpartition("/")
     if iteration and model in PHASES and "/" not in iteration and not Path(name).exists():
-        return Log.open(_of_iteration(wiring.root(path), iteration, model).log)
+        return Log.open(_of_iteration(flywheel.root(path), iteration, model).log)
     if "/" in name or name.endswith((".json", ".zst")):
         return opened(Path(name))
-    return Log.open(Evaluations(wiring.root(path)).named(name).log)
+    return Log.open(Evaluations(flywheel.root(path)).named(name).log)
 
 
 class Shown(NamedTuple):
@@ -86,7 +86,7 @@ def difference_of(path: Path, before: str, after: str) -> EvaluationDiff:
 
 
 def listed(path: Path, cluster: str = "") -> list[EvaluationRun]:
-    return Evaluations(wiring.root(path)).listed(cluster)
+    return Evaluations(flywheel.root(path)).listed(cluster)
 
 
 def export(path: Path, name: str, target: Path, *, format: str) -> list[Path]:
@@ -117,8 +117,8 @@ def import_log(path: Path, cluster: str, file: Path, *, format: str, keep: bool 
 
     Raises `RecordError` for a file that is no such log.
     """
-    top = wiring.root(path)
-    space = wiring.workspace(top, cluster)
+    top = flywheel.root(path)
+    space = flywheel.workspace(top, cluster)
     logs = read_lm_eval(file) if format == "lm-eval" else [read_inspect(file)]
     scenarios = {one.id: (name, one) for name, those in space.scenarios.items() for one in those}
     names: dict[str, int] = {}
@@ -158,7 +158,7 @@ def _of_iteration(top: Path, iteration: str, model: str) -> Kept:
                 raise RecordError(f"the phase {PHASES[model]} of {iteration} kept no {name}", path=outputs.branch)
             data = outputs.bytes_of(name, DvcObjects.of_work_tree(top), step.outputs[name])
             found += [row for row in _rows(data, f"{outputs.branch}: {name}") if row.model == model]
-        space = wiring.workspace(top, cluster, outputs.tip)
+        space = flywheel.workspace(top, cluster, outputs.tip)
     sets = [name for name in SetName if any(row.set is name for row in found)]
     kind = ModelKind(model) if model in tuple(ModelKind) else ModelKind.ADAPTER
     who = EvaluatedModel(kind=kind, name=f"{model} of {iteration}")

@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from runner import wiring_gate
 from runner.edges.adapter_store import deliver
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.files import write_file
@@ -26,6 +25,7 @@ from runner.rules.export.corpus import Corpus
 from runner.rules.export.redacted import SUMS, exported
 from runner.rules.export.scan import Finding, scan_document, scan_export
 from runner.rules.limits import summary
+from runner.wiring import gate
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive: the same evidence gives the same bytes."""
@@ -47,7 +47,7 @@ class Boundary:
 
     def __init__(self, path: Path, cluster: str, sequence: int | None = None) -> None:
         """Raises `RecordError` where main has no such promotion."""
-        room = wiring_gate.room(path, with_bytes=False)
+        room = gate.room(path, with_bytes=False)
         tip = room.tip(MAIN)
         if tip is None:
             raise RecordError("this clone has no main", path=str(path))

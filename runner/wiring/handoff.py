@@ -11,7 +11,7 @@ from runner.errors import RecordError
 from runner.promotion.handoff import HandedOver
 from runner.promotion.handoff import handed_over as found
 from runner.promotion.updates import MAIN
-from runner.wiring_gate import room
+from runner.wiring.gate import room
 
 
 def handed_over(directory: Path, cluster: str, sequence: int | None) -> HandedOver:

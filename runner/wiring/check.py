@@ -46,6 +46,6 @@ def untidy(top: Path, paths: Sequence[str] = (), *, files: int) -> list[str]:
     are looked at."""
     if not paths and files > FEW:
         return []
-    from runner.wiring_format import laid_out
+    from runner.wiring.format import laid_out
 
     return [one.path for one in laid_out(top, paths or None).changed]
