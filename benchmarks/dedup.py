@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.edges.minhash import PERMUTATIONS, RECALL, MinHashSuspects
-from runner.rules.near_duplicates import SIZE, banding, leaders
-from runner.rules.similarity import words
+from runner.rules.text.near_duplicates import SIZE, banding, leaders
+from runner.rules.text.similarity import words
 
 DATA = Path(os.environ.get("HALLMARK_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 THRESHOLD = 0.7

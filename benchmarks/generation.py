@@ -34,8 +34,8 @@ from runner.records.cluster import Capability, TinyBase
 from runner.records.conversation import Message, Role
 from runner.records.dataset import Example, Generator
 from runner.records.generation import Served, Server, Shown
-from runner.rules.generation import Aim, Draft
-from runner.rules.prompts import Prompter
+from runner.rules.data.generation import Aim, Draft
+from runner.rules.data.prompts import Prompter
 
 T = TypeVar("T")
 GOAL_MS = 0.5

@@ -24,7 +24,7 @@ from runner.records.conversation import Message, Role
 from runner.records.evaluation import EvaluatedModel, EvaluationRun, ModelKind, Sample
 from runner.records.score import Grade
 from runner.records.terms import OutcomeType
-from runner.rules.evaluations import Asked, summary
+from runner.rules.evaluation.evaluations import Asked, summary
 
 LIMIT_S = 0.05
 CAPABILITIES = 12

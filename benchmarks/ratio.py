@@ -10,11 +10,11 @@ descriptions (`turk` val):
   expressions are the same at every point, so nothing but who described them changes;
 - accumulate: all of the program's descriptions, and that share of people's beside them. Nothing is replaced.
 
-An answer is right where it accepts exactly the texts that the reference accepts (`rules.regular_languages`); exact
+An answer is right where it accepts exactly the texts that the reference accepts (`rules.text.regular_languages`); exact
 match is printed beside it. An expression is left out where either description of it stands in val, or nearly so. One
-half of val stands for dev, and feeds `rules.sweep`; the curve printed is of the other half. What is measured is written
-to FILE after each run, and a run found there is not repeated. Every point has the same number of steps, so a row of the
-accumulate line is shown half as often.
+half of val stands for dev, and feeds `rules.data.sweep`; the curve printed is of the other half. What is measured is
+written to FILE after each run, and a run found there is not repeated. Every point has the same number of steps, so a
+row of the accumulate line is shown half as often.
 
 The exit code is 1 where the human share does not matter in the direction that the literature says, or where the
 sweep's verdict on dev disagrees with the curve on the other half.
@@ -41,11 +41,11 @@ from runner.records.dataset import Example
 from runner.records.params import BaseRecipe, SweepKnobs
 from runner.records.scenario import Origin
 from runner.records.training import CurveShape
-from runner.rules.bands import ArmScores, Bands, Dev
 from runner.rules.canonical import digest
-from runner.rules.regular_languages import same_language
-from runner.rules.similarity import ShingleIndex, normal_text, shingles
-from runner.rules.sweep import judge
+from runner.rules.data.bands import ArmScores, Bands, Dev
+from runner.rules.data.sweep import judge
+from runner.rules.text.regular_languages import same_language
+from runner.rules.text.similarity import ShingleIndex, normal_text, shingles
 
 DATA = Path(os.environ.get("HALLMARK_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 OUT = Path(__file__).resolve().parents[1] / "build" / "acceptance" / "ratio.json"

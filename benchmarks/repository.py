@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from runner.edges.yaml_files import dump
 from runner.records.scenario import Scenario, SetName
 from runner.records.schemas import schema as published
-from runner.rules.benchmark import locked
+from runner.rules.repository.benchmark import locked
 
 BIN = Path(sys.executable).parent
 HALLMARK = str(BIN / "hallmark")

@@ -20,7 +20,7 @@ from runner.records.fired import Fired
 from runner.records.intake import Intake
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.plateau import plateau
+from runner.rules.loop.plateau import plateau
 from runner.workspace import Workspace
 
 

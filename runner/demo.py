@@ -25,8 +25,8 @@ from runner.records.ledger import EntryKind
 from runner.records.score import Scorecard
 from runner.records.triage import Choice, TriageFile
 from runner.reviews import review_path
-from runner.rules.demonstration import before_after, choose, compute_seconds, measured, vocabulary
-from runner.rules.limits import summary
+from runner.rules.data.demonstration import before_after, choose, compute_seconds, measured, vocabulary
+from runner.rules.evaluation.limits import summary
 from runner.rules.triage.decisions import begin, decide
 from runner.wiring import flywheel
 

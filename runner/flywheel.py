@@ -28,7 +28,7 @@ from runner.records.intake import Intake
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.step import Step
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.looks import HELDOUT, exhausted
+from runner.rules.evaluation.looks import HELDOUT, exhausted
 from runner.rules.triage.lists import prefilled
 from runner.workspace import BEGUN, Workspace
 

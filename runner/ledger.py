@@ -26,7 +26,7 @@ from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.promotion import ServingStage
 from runner.records.verdict import Outcome, Verdict
 from runner.rules.canonical import digest
-from runner.rules.looks import ADAPTER, HELDOUT, candidates, exhausted
+from runner.rules.evaluation.looks import ADAPTER, HELDOUT, candidates, exhausted
 from runner.rules.trust.receipts import receipt_stage
 
 if TYPE_CHECKING:  # the gate starts without the ports of training

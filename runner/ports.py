@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # the gate starts without the records of training
     from runner.records.ledger import Entry
     from runner.records.step import Step
     from runner.records.training import TrainingRecord
-    from runner.rules.mixture import TrainingKey
+    from runner.rules.data.mixture import TrainingKey
 
 __all__ = [
     "Answers",

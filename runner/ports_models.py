@@ -18,10 +18,10 @@ if TYPE_CHECKING:  # the gate starts without the records of training
     from runner.records.judging import JudgeFile
     from runner.records.params import BaseRecipe, TrainRecipe
     from runner.records.training import TrainingRow
-    from runner.rules.answer_key import Identity
-    from runner.rules.generation import Aim, Draft
+    from runner.rules.data.generation import Aim, Draft
+    from runner.rules.evaluation.answer_key import Identity
     from runner.rules.judges.asking import Question
-    from runner.rules.semantic import Vectors
+    from runner.rules.text.semantic import Vectors
 
 Progress = Callable[[str, float], None]
 """Told what is being done and what share of it is done, 0 to 1."""

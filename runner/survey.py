@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runner.errors import RecordError, RecordErrors
 from runner.rules.canonical import digest
-from runner.rules.crossref_scenarios import Finding, Frame, Frames, Frozen, RubricUse, findings
-from runner.rules.governed import GOVERNED, RUBRICS
-from runner.rules.outline import Outline
-from runner.rules.scenario_place import ScenarioPlace, scenario_place
+from runner.rules.repository.crossref_scenarios import Finding, Frame, Frames, Frozen, RubricUse, findings
+from runner.rules.repository.governed import GOVERNED, RUBRICS
+from runner.rules.repository.outline import Outline
+from runner.rules.repository.scenario_place import ScenarioPlace, scenario_place
 
 if TYPE_CHECKING:
     from runner.ports import FieldLocator, Reader, RecordParser
@@ -104,7 +104,7 @@ class Tree:
     def said(self, path: str, *, digested: Callable[[str], bool]) -> Said:
         """What the scenario at `path` says, read now."""
         from runner.records.scenario import Scenario
-        from runner.rules.outline import outline
+        from runner.rules.repository.outline import outline
 
         try:
             scenario = self.parse(self.reader.read(path), Scenario, path=path)
@@ -222,7 +222,7 @@ def _of_data_remotes(reader: Reader) -> Iterator[RecordError]:
         data = reader.read(DVC_CONFIG)
     except RecordError:
         return  # there is none, and so no remote
-    from runner.rules.dvc_config import ELSEWHERE, exposed  # some milliseconds, for those who have data
+    from runner.rules.repository.dvc_config import ELSEWHERE, exposed  # some milliseconds, for those who have data
 
     for one in exposed(data):
         yield RecordError(one.problem, path=DVC_CONFIG, line=one.line, field=one.field, hint=ELSEWHERE)

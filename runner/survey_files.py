@@ -15,12 +15,12 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.records.triage import TriageFile
 from runner.records.triggers import trigger_name
-from runner.rules import crossref
-from runner.rules.crossref_judges import judge_findings
-from runner.rules.evidence_files import batches
-from runner.rules.governed import RUBRICS
 from runner.rules.handoff.references import Named, dangling, references
-from runner.rules.layout import PLACES, misplaced, place
+from runner.rules.repository import crossref
+from runner.rules.repository.crossref_judges import judge_findings
+from runner.rules.repository.evidence_files import batches
+from runner.rules.repository.governed import RUBRICS
+from runner.rules.repository.layout import PLACES, misplaced, place
 from runner.survey import Memory, Naming, Others, Row, Survey, Tree, Uses, row, sorted_
 from runner.survey import survey as surveyed
 from runner.workspace import Tray

@@ -26,11 +26,11 @@ from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.records.triage import Review, TriageFile
-from runner.rules.benchmark import set_digests
 from runner.rules.canonical import digest, sha256
 from runner.rules.judges.identity import benchmark_judges, judges_digest, judges_of
 from runner.rules.judges.intake import Bench
-from runner.rules.layout import PARAMS, place
+from runner.rules.repository.benchmark import set_digests
+from runner.rules.repository.layout import PARAMS, place
 from runner.rules.trust import stages
 
 R = TypeVar("R", bound=Record)

@@ -18,7 +18,7 @@ from runner.records.cluster import Capability, TinyBase
 from runner.records.conversation import Message, Role
 from runner.records.dataset import Example, Generator
 from runner.records.generation import Served, Server, Shown
-from runner.rules.generation import Aim
+from runner.rules.data.generation import Aim
 
 Answer = Callable[[dict[str, Any], int], "web.Response"]
 """From a request's body and how often this id was asked for before, what is answered."""

@@ -20,8 +20,8 @@ from runner.records.score import Comparison, Interval, ModelScores, Regressions,
 from runner.records.training import Arm, CurveShape, StrengthPoint, Sweep, Training, TrainingRecord
 from runner.records.validation import BatchValidation, Estimate, Fidelity, Leak, Privacy, Utility, ValidationReport
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.expansion import candidate
-from runner.rules.funnel import accepted, expanded, report, validated
+from runner.rules.data.expansion import candidate
+from runner.rules.data.funnel import accepted, expanded, report, validated
 
 TITLES = {
     "order-status": "Where an order is",

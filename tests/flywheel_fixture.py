@@ -15,8 +15,8 @@ from runner.records.params import ClusterParams
 from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.trace import Feedback, Rating, Trace
-from runner.rules.benchmark import locked, set_digests
 from runner.rules.canonical import digest
+from runner.rules.repository.benchmark import locked, set_digests
 from runner.workspace import Workspace
 
 WORDS = {

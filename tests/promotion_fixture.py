@@ -37,10 +37,10 @@ from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSo
 from runner.records.score import ScoredScenario
 from runner.records.statement import Choice
 from runner.records.verdict import Verdict
-from runner.rules.assessment import Subject, assessed
-from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import canonical, sha256, tree_digest
-from runner.rules.perturbation import ROBUSTNESS
+from runner.rules.evaluation.assessment import Subject, assessed
+from runner.rules.repository.benchmark import benchmark_digest
+from runner.rules.text.perturbation import ROBUSTNESS
 from runner.rules.trust.facts import Before
 from tests import evidence_fixture
 from tests.adapter_fixture import adapter_files

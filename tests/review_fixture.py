@@ -12,11 +12,11 @@ from runner.records.evaluation import EvaluatedModel, ModelKind
 from runner.records.policy import Trust
 from runner.records.scenario import Scenario, SetName
 from runner.records.score import GradedAnswer
-from runner.rules.benchmark import locked
 from runner.rules.canonical import sha256
-from runner.rules.evaluations import Asked, sample_of, summary
-from runner.rules.grading import grade
-from runner.rules.scoring import capability_weights
+from runner.rules.evaluation.evaluations import Asked, sample_of, summary
+from runner.rules.evaluation.grading import grade
+from runner.rules.evaluation.scoring import capability_weights
+from runner.rules.repository.benchmark import locked
 from runner.wiring import flywheel
 from tests import reviewed_fixture
 from tests.desk_repository import git

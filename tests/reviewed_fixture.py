@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.edges.yaml_files import dump
 from runner.records.scenario import Scenario, SetName
-from runner.rules.benchmark import locked
+from runner.rules.repository.benchmark import locked
 
 CAPABILITIES = ("refunds", "late-delivery")
 

@@ -13,8 +13,8 @@ import pytest
 
 from runner.records.adoption import Format
 from runner.rules.adopt.assertions import JUDGED, MAPPED
-from runner.rules.labelled_split import SHARES as LABELLED
-from runner.rules.new_cluster import SHARES, SHARES_TINY
+from runner.rules.data.labelled_split import SHARES as LABELLED
+from runner.rules.data.new_cluster import SHARES, SHARES_TINY
 from tests.governed_desk import BIN
 from tests.printed import ROOT, block_with
 

@@ -21,7 +21,7 @@ from runner.edges.simulated_models import SimulatedModels, adapter_files, base_f
 from runner.ports import Answers, Model, Tree
 from runner.records.cluster import TinyBase
 from runner.records.conversation import Conversation, Message, Role, ToolCall
-from runner.rules.answer_key import Identity, Sampling, answer_keys
+from runner.rules.evaluation.answer_key import Identity, Sampling, answer_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 WHO = Identity("base", "adapter", "tokenizer", "template", "engine", "version", "setting")

@@ -15,7 +15,7 @@ from runner.edges.simulated_models import SimulatedModels
 from runner.phases import p10_sweep
 from runner.ports import KeptArm, Output, Ports, Tree
 from runner.records.training import TrainingRecord
-from runner.rules.mixture import TrainingKey
+from runner.rules.data.mixture import TrainingKey
 from runner.workspace import Inputs, Workspace
 from tests.flywheel_fixture import fixture
 from tests.test_phases import run_all

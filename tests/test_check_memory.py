@@ -21,7 +21,7 @@ from runner.edges.readers import DirectoryReader
 from runner.edges.standing import StandingReader
 from runner.edges.yaml_files import dump, line_of, read
 from runner.errors import RecordError
-from runner.rules.governed import GOVERNED
+from runner.rules.repository.governed import GOVERNED
 from runner.survey import Survey
 from tests.reviewed_fixture import edit, put, scenario, write
 from tests.test_domain_rules import RULE
@@ -178,7 +178,9 @@ def test_another_program_remembers_nothing_of_this_one(top):
     assert program() == program()
 
 
-@pytest.mark.parametrize("module", ["edges/reviewed_text.py", "edges/yaml_files.py", "rules/outline.py", "survey.py"])
+@pytest.mark.parametrize(
+    "module", ["edges/reviewed_text.py", "edges/yaml_files.py", "rules/repository/outline.py", "survey.py"]
+)
 def test_every_module_that_reads_is_a_part_of_the_program(module, monkeypatch):
     before, stat = program(), Path.stat
 

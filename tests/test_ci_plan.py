@@ -15,7 +15,7 @@ from runner.records.ci_plan import MOST_JOBS, CiPlan, PlannedCluster
 from runner.records.ledger import Entry, EntryKind
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.ci_plan import concerned, decided, program
+from runner.rules.loop.ci_plan import concerned, decided, program
 from runner.wiring import ci, flywheel
 from tests import review_fixture
 from tests.desk_repository import git

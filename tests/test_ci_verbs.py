@@ -18,8 +18,8 @@ from runner.flywheel import Standing
 from runner.ledger import History, extend
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.ci_pulls import OF_ITERATION, OF_PROMOTION, Branch, branch_of
-from runner.rules.code_owners import unapproved
+from runner.rules.loop.ci_pulls import OF_ITERATION, OF_PROMOTION, Branch, branch_of
+from runner.rules.repository.code_owners import unapproved
 from runner.rules.review.markdown import MARKER
 from runner.wiring import flywheel, forge
 from tests import desk_repository, review_fixture

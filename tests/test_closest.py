@@ -7,8 +7,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.rules.closest import Closest
-from runner.rules.leakage import FrozenTexts
+from runner.rules.data.leakage import FrozenTexts
+from runner.rules.text.closest import Closest
 from tests.flywheel_fixture import SHARED, VOCABULARY
 
 WORDS = [*SHARED, *(word for found in VOCABULARY.values() for word in found)]

@@ -24,8 +24,8 @@ from runner.records.collapse import Collapse, Line, ModelGeneration, Regime
 from runner.records.conversation import Conversation, last_user_text
 from runner.records.dataset import Example
 from runner.records.scenario import Origin, SetName
-from runner.rules.collapse import apart, drawn, rare_labels, score, split, summary
-from runner.rules.similarity import normal_text
+from runner.rules.data.collapse import apart, drawn, rare_labels, score, split, summary
+from runner.rules.text.similarity import normal_text
 from tests.flywheel_fixture import WEAK, fixture, user
 
 HOW = {"most": 200, "steps": 10, "generations": 4, "seed": 3}

@@ -20,8 +20,8 @@ from runner.records.dataset import Channel
 from runner.records.rubric import RubricStatus
 from runner.records.scenario import Scenario
 from runner.records.trace import Trace
-from runner.rules.conversations import chat_form, said
-from runner.rules.signals import fingerprint_of, signal
+from runner.rules.data.signals import fingerprint_of, signal
+from runner.rules.text.conversations import chat_form, said
 from tests.flywheel_fixture import RUBRIC, fixture, user
 from tests.test_phases import run_all
 

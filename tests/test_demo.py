@@ -6,7 +6,7 @@ from runner.records.conversation import Message, Role
 from runner.records.ledger import Entry, EntryKind
 from runner.records.scenario import Origin
 from runner.records.triage import Choice, Decision, TriageFile
-from runner.rules.demonstration import choose, compute_seconds, vocabulary
+from runner.rules.data.demonstration import choose, compute_seconds, vocabulary
 
 
 def decision(text: str, origin: Origin) -> Decision:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.records.diversity import DiversityLimits
-from runner.rules.diversity import NEIGHBOURS, SMOOTHING, distinct, diversity, self_bleu, shortfalls
-from runner.rules.similarity import words
+from runner.rules.data.diversity import NEIGHBOURS, SMOOTHING, distinct, diversity, self_bleu, shortfalls
+from runner.rules.text.similarity import words
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcdef"), max_size=9), max_size=9)
 

@@ -20,9 +20,9 @@ from runner.edges.yaml_files import line_of, parse
 from runner.records.cluster import Cluster
 from runner.records.diversity import DiversityLimits
 from runner.records.domain_rules import Check, DomainRule
-from runner.rules.domain_rules import PLACEHOLDER, TOO_SHORT, binding, breach, defaults, holds
-from runner.rules.redaction import KINDS
-from runner.rules.similarity import words
+from runner.rules.data.domain_rules import PLACEHOLDER, TOO_SHORT, binding, breach, defaults, holds
+from runner.rules.text.redaction import KINDS
+from runner.rules.text.similarity import words
 from tests.reviewed_fixture import write
 
 CLUSTER = "clusters/desk/cluster.yaml"

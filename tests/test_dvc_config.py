@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.rules.dvc_config import SECRETS, exposed, without_password
+from runner.rules.repository.dvc_config import SECRETS, exposed, without_password
 from runner.wiring import flywheel
 from tests.governed_desk import BIN
 

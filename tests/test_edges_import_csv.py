@@ -20,7 +20,7 @@ from runner.records.pointer import DataPointer
 from runner.records.scenario import SetName
 from runner.records.trace import Trace
 from runner.rules.canonical import sha256
-from runner.rules.labelled_answers import Request
+from runner.rules.data.labelled_answers import Request
 
 REQUEST = Request(cluster="bank", real_only=0.5, label_column="category")
 LABELS = ("card_lost", "Größe falsch", "退款")

@@ -21,7 +21,7 @@ from runner.edges.simulated_models import SimulatedModels
 from runner.errors import ModelError
 from runner.ports import LanguageModels
 from runner.records.serving import PromptForm, Serving
-from runner.rules.tool_calls import Call, read_calls
+from runner.rules.evaluation.tool_calls import Call, read_calls
 from tests.chat_fixture import ChatServerThread, completion, refusing_port
 from tests.engine_fixture import adapted, base, prompts
 

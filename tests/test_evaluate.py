@@ -24,8 +24,8 @@ from runner.records.evaluation import LogIndex, StageName, StageOutcome
 from runner.records.ledger import EntryKind
 from runner.records.scenario import SetName
 from runner.records.significance import Tier
-from runner.rules.evaluations import WITHHELD, Asked, summary
-from runner.rules.scoring import capability_weights
+from runner.rules.evaluation.evaluations import WITHHELD, Asked, summary
+from runner.rules.evaluation.scoring import capability_weights
 from runner.rules.trust.change import class_of
 from runner.wiring import check, flywheel, logs
 from runner.wiring import evaluate as wiring_evaluate

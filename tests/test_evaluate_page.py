@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from runner.cli.main import group
 from runner.edges.simulated_models import SimulatedModels
 from runner.flywheel import iterate
-from runner.rules.foreign_logs import SCORERS
+from runner.rules.evaluation.foreign_logs import SCORERS
 from runner.wiring import flywheel
 from tests.desk_repository import flow, git, make
 from tests.printed import ROOT, commands

@@ -19,8 +19,8 @@ from runner.edges.logs.lm_eval_log import read_lm_eval
 from runner.errors import RecordError
 from runner.records.evaluation import StageName
 from runner.records.terms import SetName
-from runner.rules.evaluations import sample_id
-from runner.rules.foreign_logs import ForeignLog, ForeignSample, imported, rescored
+from runner.rules.evaluation.evaluations import sample_id
+from runner.rules.evaluation.foreign_logs import ForeignLog, ForeignSample, imported, rescored
 from runner.wiring import flywheel
 from runner.wiring import logs as wiring_logs
 from tests.desk_repository import CLUSTER, make

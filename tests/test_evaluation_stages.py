@@ -27,9 +27,9 @@ from runner.records.gated import GateLimits, Thresholds
 from runner.records.scenario import Scenario, SetName
 from runner.records.score import Scorecard, ScoredScenario
 from runner.records.terms import Perturbation
-from runner.rules.assessment import perturbed
-from runner.rules.benchmark import locked
-from runner.rules.evaluation_stages import STAGES, ceiling, smoke_sample, smoke_stop
+from runner.rules.evaluation.assessment import perturbed
+from runner.rules.evaluation.evaluation_stages import STAGES, ceiling, smoke_sample, smoke_stop
+from runner.rules.repository.benchmark import locked
 from runner.workspace import Inputs, Workspace
 from tests.flywheel_fixture import Writer, digests, fixture, scenario, user
 from tests.test_phases import run_all

@@ -18,10 +18,10 @@ from runner.records.dataset import Example
 from runner.records.domain_rules import DomainRule
 from runner.records.funnel import FunnelStep
 from runner.records.scenario import SetName
-from runner.rules.expansion import Sieve, sieve
-from runner.rules.leakage import FrozenTexts
-from runner.rules.novelty import SIZE, Novelty
-from runner.rules.similarity import jaccard, shingles
+from runner.rules.data.expansion import Sieve, sieve
+from runner.rules.data.leakage import FrozenTexts
+from runner.rules.data.novelty import SIZE, Novelty
+from runner.rules.text.similarity import jaccard, shingles
 from tests.flywheel_fixture import scenario, user
 
 TRACES = Path(__file__).parent.parent / "examples" / "support-desk" / "traces.jsonl"

@@ -21,10 +21,10 @@ from runner.records.fleet import Fleet
 from runner.records.rubric import Rubric
 from runner.records.terms import SetName
 from runner.records.verdict import Outcome
-from runner.rules.boundary import host_of, outside, stranger, strangers, unservable
 from runner.rules.canonical import digest
-from runner.rules.crossref import check
 from runner.rules.judges.intake import Bench, faults
+from runner.rules.loop.boundary import host_of, outside, stranger, strangers, unservable
+from runner.rules.repository.crossref import check
 from runner.wiring import flywheel
 from runner.wiring.boundary import judged
 from tests.desk_repository import CLUSTER, make

@@ -15,9 +15,9 @@ from runner.cli.status import status
 from runner.errors import ExitCode, RecordError
 from runner.ledger import PHASES, History
 from runner.records.ledger import EntryKind, RunState
-from runner.rules.fleet import FleetRow, chosen, course, state, told
-from runner.rules.fleet_table import cells, table, total
-from runner.rules.waits import Waiting
+from runner.rules.loop.fleet import FleetRow, chosen, course, state, told
+from runner.rules.loop.fleet_table import cells, table, total
+from runner.rules.loop.waits import Waiting
 from runner.wiring.fleet import Fleet, fleet
 from tests.fleet_fixture import KINDS, at, chain, make, name_of
 

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from runner.records.dataset import Batch, Candidate, Channel, Generator, Provenance
 from runner.records.funnel import ORDER, BatchFunnel, Funnel, FunnelReport, FunnelStep, summed
-from runner.rules.expansion import candidate
-from runner.rules.funnel import BATCH_REFUSED, EXPANDED, REJECTED, accepted, expanded, report, sentence, validated
-from runner.rules.novelty import COPY, DUPLICATE, NEAR_CANDIDATE, NEAR_FROZEN, NEAR_GOLD
+from runner.rules.data.expansion import candidate
+from runner.rules.data.funnel import BATCH_REFUSED, EXPANDED, REJECTED, accepted, expanded, report, sentence, validated
+from runner.rules.data.novelty import COPY, DUPLICATE, NEAR_CANDIDATE, NEAR_FROZEN, NEAR_GOLD
 
 CAUSES = st.sampled_from(["no-label", "too-short", "near-gold", "copy", "inconsistent"])
 DROPPED = st.lists(st.tuples(st.sampled_from(EXPANDED[1:]), CAUSES), max_size=40)

@@ -15,7 +15,7 @@ from runner.records.evidence import EvidenceFile
 from runner.records.funnel import ORDER, FunnelReport, FunnelStep
 from runner.records.scenario import Origin, SetName
 from runner.records.verdict import Outcome
-from runner.rules.diversity import STEP
+from runner.rules.data.diversity import STEP
 from tests.flywheel_fixture import fixture, user
 from tests.test_phases import run_all
 

@@ -18,9 +18,9 @@ from runner.records.cluster import Cluster
 from runner.records.score import ScoredScenario
 from runner.records.terms import OutcomeType, SetName
 from runner.records.verdict import Reason
-from runner.rules.assessment import PERTURBED, Subject, assessed
-from runner.rules.limits import limits
-from runner.rules.power import detectable, power
+from runner.rules.evaluation.assessment import PERTURBED, Subject, assessed
+from runner.rules.evaluation.limits import limits
+from runner.rules.evaluation.power import detectable, power
 from tests.flywheel_fixture import cluster
 
 PAIRS, SCENARIOS = 2000, 80

@@ -17,8 +17,8 @@ from runner.ports import Answers, Model, Tree
 from runner.records.cluster import TinyBase
 from runner.records.conversation import Conversation
 from runner.records.params import BaseRecipe
-from runner.rules.choice_trie import Trie
-from runner.rules.conversations import with_instruction
+from runner.rules.evaluation.choice_trie import Trie
+from runner.rules.text.conversations import with_instruction
 from tests.flywheel_fixture import WORDS, Writer
 
 INSTRUCTION = "You sort the messages of a desk into queues. Say the queue's name and nothing else."

@@ -32,9 +32,10 @@ from runner.records.funnel import FunnelStep
 from runner.records.generation import Output, Prompting, Served, Shown
 from runner.records.params import ClusterParams, ExpandKnobs
 from runner.records.scenario import SetName
-from runner.rules import crossref, prompts
-from runner.rules.generation import Aim, Draft
-from runner.rules.prompts import Prompter, template_digest
+from runner.rules.data import prompts
+from runner.rules.data.generation import Aim, Draft
+from runner.rules.data.prompts import Prompter, template_digest
+from runner.rules.repository import crossref
 from runner.workspace import Workspace
 from tests.chat_fixture import (
     ChatServerThread,

@@ -17,12 +17,12 @@ from runner.records.graders import Negation
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
 from runner.rules.canonical import digest
-from runner.rules.grading import grade
-from runner.rules.mentions import mention
-from runner.rules.quantities import whole, within
-from runner.rules.query_rows import QueryError, rows
-from runner.rules.tool_calls import Call, read_calls, with_tools, written
-from runner.rules.units import TABLE, converted, unit
+from runner.rules.evaluation.grading import grade
+from runner.rules.evaluation.query_rows import QueryError, rows
+from runner.rules.evaluation.tool_calls import Call, read_calls, with_tools, written
+from runner.rules.text.mentions import mention
+from runner.rules.text.quantities import whole, within
+from runner.rules.text.units import TABLE, converted, unit
 from tests.flywheel_fixture import RUBRIC, scenario
 
 FIND = Tool(

@@ -14,11 +14,12 @@ from runner.records.expected_calls import Tool
 from runner.records.graders import Echo, Grader, Negation
 from runner.records.rubric import Normalisation, Rubric
 from runner.records.scenario import Scenario, SetName
-from runner.rules import json_schema, matching, query_rows
-from runner.rules.expectations import of_rubric, of_scenario
+from runner.rules.evaluation import json_schema, query_rows
+from runner.rules.evaluation.expectations import of_rubric, of_scenario
+from runner.rules.evaluation.grading import grade
 from runner.rules.graders.table import GRADERS, LONGEST_ANSWER
-from runner.rules.grading import grade
-from runner.rules.units import TABLE, TEMPERATURES, unit
+from runner.rules.text import matching
+from runner.rules.text.units import TABLE, TEMPERATURES, unit
 from tests.flywheel_fixture import scenario
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "graders.md").read_text()

@@ -15,8 +15,8 @@ from runner.records.conversation import Message, Role
 from runner.records.expected_calls import Tool
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
+from runner.rules.evaluation.grading import grade
 from runner.rules.graders.table import GRADERS, LONGEST_ANSWER
-from runner.rules.grading import grade
 from tests.flywheel_fixture import scenario
 
 TABLES = "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, 'z');"

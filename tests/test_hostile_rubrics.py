@@ -14,8 +14,8 @@ from runner.edges.yaml_files import parse
 from runner.errors import RecordError
 from runner.records.patterns import program
 from runner.records.rubric import Rubric
-from runner.rules.json_schema import conforms
-from runner.rules.matching import found
+from runner.rules.evaluation.json_schema import conforms
+from runner.rules.text.matching import found
 
 
 def rubric(kind: str, field: str, text: str) -> bytes:

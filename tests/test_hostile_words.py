@@ -16,7 +16,7 @@ from runner.promotion.decide import branch_of
 from runner.promotion.sources import Sources
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from tests.promotion_fixture import World, scenario_file
 
 REFUSED = ["", "-x", "--upload-pack=x", "../x", "a/../b", "a..b", "x.lock", "a//b", "/a", "a/", "a b", "a\n", "a:b"]

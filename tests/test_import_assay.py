@@ -14,8 +14,8 @@ from runner.edges.yaml_files import parse
 from runner.errors import RecordError
 from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, Scenario, SetName, Severity
-from runner.rules.assay import Terms, from_assay
-from runner.rules.grading import grade
+from runner.rules.adopt.assay import Terms, from_assay
+from runner.rules.evaluation.grading import grade
 from runner.wiring.check import survey
 from runner.wiring.evaluate import import_assay
 from tests.desk_repository import CLUSTER, make

@@ -32,9 +32,9 @@ from runner.rules.adopt.instructlab import from_instructlab
 from runner.rules.adopt.items import Item
 from runner.rules.adopt.lm_eval_task import from_lm_eval
 from runner.rules.adopt.promptfoo import from_promptfoo
-from runner.rules.grading import grade
-from runner.rules.leakage import FrozenTexts
-from runner.rules.new_cluster import NewCluster
+from runner.rules.data.leakage import FrozenTexts
+from runner.rules.data.new_cluster import NewCluster
+from runner.rules.evaluation.grading import grade
 from runner.wiring import flywheel
 from runner.wiring.check import survey
 from tests.judged_fixture import JUDGE_AT, judge

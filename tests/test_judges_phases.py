@@ -22,10 +22,10 @@ from runner.records.risks import Risks
 from runner.records.rubric import Rubric
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome
-from runner.rules.benchmark import locked
 from runner.rules.canonical import digest
 from runner.rules.judges.identity import judge_digest, judges_digest
 from runner.rules.judges.report import judge_risks, judges_report
+from runner.rules.repository.benchmark import locked
 from runner.workspace import Inputs, Workspace
 from tests.flywheel_fixture import RUBRIC, cluster, fixture
 from tests.judged_fixture import judge

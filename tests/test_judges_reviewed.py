@@ -21,10 +21,10 @@ from runner.errors import ExitCode, RecordError, RecordErrors
 from runner.phases.calibration import calibrate
 from runner.records.judging import Calibration, JudgeLabels
 from runner.records.rubric import Rubric
-from runner.rules.benchmark import mismatches, relocked
 from runner.rules.judges.calibration import refused, why_shown
 from runner.rules.judges.identity import judge_digest
 from runner.rules.judges.intake import reasons
+from runner.rules.repository.benchmark import mismatches, relocked
 from runner.wiring import judges as wiring_judges
 from runner.workspace import Workspace
 from tests.judged_fixture import (

@@ -13,9 +13,9 @@ import pytest
 from runner.records.dataset import Example
 from runner.records.scenario import Scenario, SetName
 from runner.records.validation import Leak, LeakHow
-from runner.rules.content_words import character_grams, content_words, stem
-from runner.rules.leakage import CONTENT_WORDS, NEAR, PARAPHRASE, FrozenTexts, fails_whole, verbatim
-from runner.rules.similarity import ShingleIndex, Shingles, jaccard
+from runner.rules.data.leakage import CONTENT_WORDS, NEAR, PARAPHRASE, FrozenTexts, fails_whole, verbatim
+from runner.rules.text.content_words import character_grams, content_words, stem
+from runner.rules.text.similarity import ShingleIndex, Shingles, jaccard
 from tests.flywheel_fixture import scenario, user
 
 REWORDED = [

@@ -14,7 +14,7 @@ from runner.ledger import PHASES, History, count_look, entry_digest
 from runner.promotion.verify import verify
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.looks import candidates
+from runner.rules.evaluation.looks import candidates
 from tests.promotion_fixture import World
 
 WAIT = Verdict(outcome=Outcome.WAIT)

@@ -8,8 +8,8 @@ from runner.edges.simulated_models import base_files
 from runner.phases.logged import evaluated
 from runner.ports import Model, Tree
 from runner.records.evaluation import EvaluatedModel, ModelKind, StageName
-from runner.rules.evaluation_view import block
-from runner.rules.evaluations import WITHHELD
+from runner.rules.evaluation.evaluation_view import block
+from runner.rules.evaluation.evaluations import WITHHELD
 from runner.workspace import Inputs
 from tests.test_judges_phases import asked, judged, no_money
 

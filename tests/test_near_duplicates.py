@@ -19,12 +19,12 @@ from benchmarks import dedup
 from runner.edges.minhash import PERMUTATIONS, RECALL, MinHashSuspects
 from runner.records.conversation import ToolCall
 from runner.records.trace import Feedback, Rating, Tail, Trace, UniqueSignal
-from runner.rules import shingle_hashes as hashing
-from runner.rules.near_duplicates import banding, leaders
-from runner.rules.shingle_hashes import shingle_hashes
-from runner.rules.signals import signal, unique_signals
-from runner.rules.similarity import jaccard, shingles, words
-from runner.rules.tail import rarity, with_tail
+from runner.rules.data.signals import signal, unique_signals
+from runner.rules.data.tail import rarity, with_tail
+from runner.rules.text import shingle_hashes as hashing
+from runner.rules.text.near_duplicates import banding, leaders
+from runner.rules.text.shingle_hashes import shingle_hashes
+from runner.rules.text.similarity import jaccard, shingles, words
 from tests.flywheel_fixture import user
 from tests.test_rules_similarity import corpus
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from runner.records.terms import Perturbation
-from runner.rules.paraphrase import contract, paraphrase, put_differently, synonym
-from runner.rules.perturbation import ASIDES, KEEPING, ROBUSTNESS, context, order, perturb
-from runner.rules.similarity import words
+from runner.rules.text.paraphrase import contract, paraphrase, put_differently, synonym
+from runner.rules.text.perturbation import ASIDES, KEEPING, ROBUSTNESS, context, order, perturb
+from runner.rules.text.similarity import words
 
 ANY = random.Random(1)
 

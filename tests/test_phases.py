@@ -21,7 +21,7 @@ from runner.records.scenario import Origin, Scenario, SetName
 from runner.records.training import Use
 from runner.records.triage import Choice, Decision, TriageFile
 from runner.records.verdict import Outcome
-from runner.rules.mixture import mixture_digest
+from runner.rules.data.mixture import mixture_digest
 from runner.workspace import Inputs, Workspace
 from tests.flywheel_fixture import CONFUSED, WEAK, Writer, digests, fixture, user
 

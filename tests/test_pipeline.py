@@ -13,7 +13,7 @@ from runner.pipeline import NAMES, PHASES, Stage, perform
 from runner.ports import Output
 from runner.records.artifact import ARTIFACTS, Keeper
 from runner.records.scenario import SetName
-from runner.rules.benchmark import OPTIONAL
+from runner.rules.repository.benchmark import OPTIONAL
 
 ROOT = Path(__file__).parents[1]
 STAGES = [stage for phase in PHASES for stage in phase.stages]

@@ -18,8 +18,8 @@ from runner.records.plateau import Plateau, PlateauPolicy
 from runner.records.score import Scorecard
 from runner.records.training import Sweep
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.plateau import brought, plateau, unimproved
-from runner.rules.status import block, cluster_status
+from runner.rules.loop.plateau import brought, plateau, unimproved
+from runner.rules.loop.status import block, cluster_status
 from runner.rules.trust.change import ChangeClass, class_of
 from tests.evidence_fixture import cluster as evidence_cluster
 from tests.flywheel_fixture import digests

@@ -17,7 +17,7 @@ from runner.records.score import Interval
 from runner.records.training import CurveShape, Gain, SeedRun, Sweep
 from runner.records.verdict import Reason
 from runner.rules.canonical import canonical
-from runner.rules.sweep import curve
+from runner.rules.data.sweep import curve
 from tests.evidence_fixture import WEAK, cluster, evidence, set_score, sweep
 
 

@@ -26,8 +26,8 @@ from runner.records.dataset import Channel
 from runner.records.scenario import SetName
 from runner.records.trace import Flag, Held, IngestedFile, Trace, UniqueSignal
 from runner.records.validation import LeakHow
-from runner.rules.benchmark import locked
-from runner.rules.similarity import normal_text
+from runner.rules.repository.benchmark import locked
+from runner.rules.text.similarity import normal_text
 from tests import desk_repository
 from tests.flywheel_fixture import CONFUSED, WEAK, WORDS, Writer, digests, fixture, scenario
 from tests.test_leakage import REWORDED

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.rules.poisoning import ALPHA, FEWEST, Labelled, binomial_tail, reasons, triggers
+from runner.rules.data.poisoning import ALPHA, FEWEST, Labelled, binomial_tail, reasons, triggers
 
 WEAK = 20
 """Intents of which people's own data has five queries; of the others it has thirty."""

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from runner.rules.power import MOST, critical, detectable, normal_pairs, pairs_needed, power
-from runner.rules.statistics import holm, mcnemar
+from runner.rules.evaluation.power import MOST, critical, detectable, normal_pairs, pairs_needed, power
+from runner.rules.evaluation.statistics import holm, mcnemar
 
 
 @pytest.mark.parametrize(("gained", "lost", "published"), [(1, 7, 0.070), (6, 16, 0.052)])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner.rules.layout import FORMATTED, place
+from runner.rules.repository.layout import FORMATTED, place
 from runner.wiring import flywheel
 from tests.governed_desk import BIN, GovernedDesk
 

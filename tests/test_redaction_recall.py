@@ -11,8 +11,8 @@ import string
 from collections import Counter
 from collections.abc import Callable
 
-from runner.rules.flags import flags
-from runner.rules.redaction import KINDS, redact
+from runner.rules.data.flags import flags
+from runner.rules.text.redaction import KINDS, redact
 
 TEXTS = 500
 

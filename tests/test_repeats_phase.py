@@ -13,7 +13,7 @@ from runner.edges.simulated_models import SimulatedModels
 from runner.ports import Answers
 from runner.records.conversation import Conversation
 from runner.records.verdict import Outcome
-from runner.rules.repeats import repeat_name
+from runner.rules.evaluation.repeats import repeat_name
 from tests.flywheel_fixture import digests, fixture
 from tests.test_phases import run_all
 

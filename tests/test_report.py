@@ -18,7 +18,7 @@ from runner.records.triage import Agreement, BatchError, Choice, Disagreement, R
 from runner.records.validation import Judgement
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.canonical import sha256
-from runner.rules.limits import limits
+from runner.rules.evaluation.limits import limits
 from tests.evidence_fixture import A, cluster, comparison, evidence, scorecard, sweep, validation
 
 VOID = {"meta", "br", "line", "circle", "rect"}

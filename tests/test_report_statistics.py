@@ -7,10 +7,10 @@ import re
 from runner.edges.report import render
 from runner.records.evidence import EvidenceFile
 from runner.records.score import Scorecard, ScoredScenario
-from runner.rules.assessment import RealOnlyRecord, assessed
 from runner.rules.canonical import canonical
-from runner.rules.comparison_words import verdicts
-from runner.rules.significance import weighed
+from runner.rules.evaluation.assessment import RealOnlyRecord, assessed
+from runner.rules.evaluation.comparison_words import verdicts
+from runner.rules.evaluation.significance import weighed
 from tests.test_gate_rates import ADAPTERS, SUBJECT, asking, flagging, repeated
 
 LIMITS = {"significance": {"min_outcome_share": 0.5, "real_only": "refuse", "max_flip_share": 0.01}}

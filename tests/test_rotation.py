@@ -20,9 +20,9 @@ from runner.ports import Reader
 from runner.records.evaluation_policy import EvaluationPolicy, Source
 from runner.records.scenario import Origin, Scenario, SetName
 from runner.records.triage import Choice, Decision, TriageFile
-from runner.rules.benchmark import locked
-from runner.rules.looks import candidates
-from runner.rules.rotation import Plan
+from runner.rules.evaluation.looks import candidates
+from runner.rules.evaluation.rotation import Plan
+from runner.rules.repository.benchmark import locked
 from runner.wiring import benchmark, check, flywheel
 from runner.workspace import Inputs, Workspace
 from tests import desk_repository

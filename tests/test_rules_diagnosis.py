@@ -11,9 +11,9 @@ from runner.records.params import DiagnoseKnobs
 from runner.records.rubric import Normalisation
 from runner.records.scenario import OutcomeType, SetName
 from runner.records.trace import Feedback, Held, Rating, Signal, Trace, UniqueSignal
-from runner.rules.diagnosis import answerbook, diagnose
-from runner.rules.grading import grade
-from runner.rules.signals import signal, unique_signals
+from runner.rules.data.signals import signal, unique_signals
+from runner.rules.evaluation.grading import grade
+from runner.rules.loop.diagnosis import answerbook, diagnose
 from tests.flywheel_fixture import RUBRIC, cluster, scenario, user
 
 STEPS = (Normalisation.STRIP, Normalisation.LOWERCASE)

@@ -18,9 +18,9 @@ from runner.records.promotion import BaseId, BenchmarkId, PromotionRecord, RunSo
 from runner.records.scenario import OutcomeType, SetName
 from runner.records.score import Scorecard, ScoredScenario, SetScore
 from runner.records.training import Sweep, Training
-from runner.rules.assessment import RealOnlyRecord, Subject, assessed, gaps
 from runner.rules.canonical import sha256
-from runner.rules.limits import limits
+from runner.rules.evaluation.assessment import RealOnlyRecord, Subject, assessed, gaps
+from runner.rules.evaluation.limits import limits
 from runner.rules.strict_json import strict_lines
 from runner.rules.trust import approvals, change, evidence, frozen, policy, verification
 from runner.rules.trust.facts import Before, Promotion, SignedEvidence

@@ -11,8 +11,8 @@ from runner.errors import RecordError
 from runner.records.judge import Judged
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario, SetName
-from runner.rules.grading import common_normalisation, grade, grade_all
-from runner.rules.normalisation import normalise
+from runner.rules.evaluation.grading import common_normalisation, grade, grade_all
+from runner.rules.text.normalisation import normalise
 from tests.flywheel_fixture import scenario
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from runner.errors import RecordError
 from runner.records.lineage import Lineage, LineageNode
-from runner.rules.lineage import Branch, explain, find, kinds, left_out, line
+from runner.rules.loop.lineage import Branch, explain, find, kinds, left_out, line
 from tests.evidence_fixture import A, B, lineage
 
 

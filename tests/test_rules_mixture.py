@@ -11,7 +11,7 @@ from runner.records.mixture import MixturePolicy, SliceCaps
 from runner.records.scenario import Origin
 from runner.records.score import SetScore
 from runner.records.training import StrengthPoint, Use
-from runner.rules.mixture import (
+from runner.rules.data.mixture import (
     CONTROL,
     MAX_REPEATS,
     arm_rows,
@@ -21,8 +21,8 @@ from runner.rules.mixture import (
     pool,
     replay_rows,
 )
-from runner.rules.slices import RowOrigin, origins, over_caps
-from runner.rules.sweep import choose_strength
+from runner.rules.data.slices import RowOrigin, origins, over_caps
+from runner.rules.data.sweep import choose_strength
 from tests.flywheel_fixture import user
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from runner.rules.numbers import luhn
-from runner.rules.redaction import redact
+from runner.rules.text.numbers import luhn
+from runner.rules.text.redaction import redact
 
 EMAILS = ["anna.b+x@example.co.uk", "anna(at)example.com", "jo@x.io", "anna@bücher.de", "A_1%b@mail.example.museum"]
 PHONES = [

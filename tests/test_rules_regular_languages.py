@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from runner.rules.regular_languages import LONGEST, same_language
+from runner.rules.text.regular_languages import LONGEST, same_language
 
 TEXTS = ["".join(letters) for length in range(6) for letters in product("ab", repeat=length)]
 

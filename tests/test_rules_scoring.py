@@ -10,8 +10,8 @@ import pytest
 from runner.errors import RecordError
 from runner.records.scenario import OutcomeType, SetName
 from runner.records.score import Grade, GradedAnswer
-from runner.rules.scoring import compare, composite, grades_by_set, regressions, set_score
-from runner.rules.statistics import auc, bootstrap_interval, holm, mcnemar
+from runner.rules.evaluation.scoring import compare, composite, grades_by_set, regressions, set_score
+from runner.rules.evaluation.statistics import auc, bootstrap_interval, holm, mcnemar
 
 
 def grade(name: str, *, passed: bool, capability: str = "a") -> Grade:

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from runner.rules.near_duplicates import leaders
-from runner.rules.perturbation import REWRITES, ROBUSTNESS, perturb, rewrite
-from runner.rules.similarity import ShingleIndex, jaccard, normal_text, shingles
+from runner.rules.text.near_duplicates import leaders
+from runner.rules.text.perturbation import REWRITES, ROBUSTNESS, perturb, rewrite
+from runner.rules.text.similarity import ShingleIndex, jaccard, normal_text, shingles
 
 
 def corpus(size: int, seed: int) -> list[str]:

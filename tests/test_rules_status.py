@@ -8,7 +8,7 @@ from runner.records.evidence import CandidateSummary
 from runner.records.ledger import Entry, EntryKind
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.status import ClusterStatus, block, cluster_status, duration, phase_line
+from runner.rules.loop.status import ClusterStatus, block, cluster_status, duration, phase_line
 from tests.evidence_fixture import cluster
 
 FIGURES = CandidateSummary(

@@ -9,7 +9,7 @@ from collections import defaultdict
 import pytest
 from seqeval.metrics import f1_score, precision_score, recall_score
 
-from runner.rules.structured import (
+from runner.rules.evaluation.structured import (
     FieldCounts,
     canonical_json,
     counts,

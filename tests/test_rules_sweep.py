@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from runner.records.score import SetScore
 from runner.records.training import Arm, CurveShape, SeedRun, TrainingRecord
-from runner.rules.bands import ArmScores, Bands, Dev
-from runner.rules.mixture import CONTROL
-from runner.rules.sweep import Choice, contenders, curve, judge
+from runner.rules.data.bands import ArmScores, Bands, Dev
+from runner.rules.data.mixture import CONTROL
+from runner.rules.data.sweep import Choice, contenders, curve, judge
 
 CAPABILITIES = ("strong", "weak")
 WEIGHTS = {"strong": 1.0, "weak": 1.0}

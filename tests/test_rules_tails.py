@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from runner.records.dataset import Example
 from runner.records.mixture import SliceCoverage, TailCoverage, TailLimits, Withdrawn
 from runner.records.scenario import Origin
-from runner.rules.accumulation import content_key, lost, pool_record
-from runner.rules.tail_coverage import (
+from runner.rules.data.accumulation import content_key, lost, pool_record
+from runner.rules.data.tail_coverage import (
     coverage,
     lost_tails,
     ngrams,

@@ -23,7 +23,7 @@ from runner.records.promotion import (
 )
 from runner.records.stages import Stages
 from runner.records.traffic import Traffic
-from runner.rules.statistics import mcnemar
+from runner.rules.evaluation.statistics import mcnemar
 from runner.rules.trust.stages import deprecated, holder, incumbent, standings, way_back
 from runner.rules.trust.traffic import paired_interval, traffic
 from runner.rules.trust.traffic_results import agreement_below, grade_traffic, read_results

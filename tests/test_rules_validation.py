@@ -11,13 +11,13 @@ from runner.records.dataset import Channel
 from runner.records.scenario import Origin, SetName
 from runner.records.score import Comparison, Interval, ModelScores, Regressions, Scorecard, SetScore
 from runner.records.triage import Choice, Decision
-from runner.rules.assessment import PERTURBED
-from runner.rules.expansion import candidate
-from runner.rules.fidelity import fidelity, jensen_shannon
-from runner.rules.limits import limits, summary
-from runner.rules.privacy import privacy
+from runner.rules.data.expansion import candidate
+from runner.rules.data.fidelity import fidelity, jensen_shannon
+from runner.rules.data.privacy import privacy
+from runner.rules.data.validation import fidelity_shortfalls
+from runner.rules.evaluation.assessment import PERTURBED
+from runner.rules.evaluation.limits import limits, summary
 from runner.rules.triage.decisions import decided
-from runner.rules.validation import fidelity_shortfalls
 from tests.flywheel_fixture import Writer, cluster, user
 
 

@@ -16,8 +16,8 @@ from runner.records.conversation import last_user_text
 from runner.records.intake import DeduplicateReport
 from runner.records.params import DeduplicateKnobs
 from runner.records.trace import UniqueSignal
-from runner.rules.semantic import leaders, with_groups
-from runner.rules.signals import signal
+from runner.rules.data.signals import signal
+from runner.rules.text.semantic import leaders, with_groups
 from runner.workspace import Inputs
 from tests.flywheel_fixture import fixture
 from tests.test_rules_diagnosis import STEPS, trace, unique

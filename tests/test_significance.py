@@ -13,12 +13,12 @@ from runner.records.plateau import PlateauPolicy
 from runner.records.score import Comparison
 from runner.records.significance import Detectable, Interval, Repeats, SignificancePolicy, Tally, Tier
 from runner.records.terms import OutcomeType
-from runner.rules.comparison_words import sentence
-from runner.rules.composites import spread
-from runner.rules.outcomes import detection, tallies, with_intervals
-from runner.rules.repeats import at_least, excess, repeats
-from runner.rules.statistics import mcnemar
-from runner.rules.tiers import reliable, tier
+from runner.rules.evaluation.comparison_words import sentence
+from runner.rules.evaluation.composites import spread
+from runner.rules.evaluation.outcomes import detection, tallies, with_intervals
+from runner.rules.evaluation.repeats import at_least, excess, repeats
+from runner.rules.evaluation.statistics import mcnemar
+from runner.rules.evaluation.tiers import reliable, tier
 
 
 @pytest.mark.parametrize(

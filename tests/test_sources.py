@@ -8,8 +8,8 @@ import pytest
 
 from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import UniqueSignal
-from runner.rules.signals import signal, unique_signals
-from runner.rules.sources import UNNAMED, most, over_quota, spread, submitter, within_quota
+from runner.rules.data.signals import signal, unique_signals
+from runner.rules.data.sources import UNNAMED, most, over_quota, spread, submitter, within_quota
 from tests.test_rules_diagnosis import STEPS, trace
 
 STRICT = SignalPolicy(max_source_share=0.25, free_rows=0)

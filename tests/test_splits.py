@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.rules.leakage import FrozenTexts, kin
-from runner.rules.new_cluster import NEEDED, SHARES, SHARES_TINY, TRAINING
-from runner.rules.splits import LEFT_OUT, Unit, divide, groups
+from runner.rules.data.leakage import FrozenTexts, kin
+from runner.rules.data.new_cluster import NEEDED, SHARES, SHARES_TINY, TRAINING
+from runner.rules.data.splits import LEFT_OUT, Unit, divide, groups
 
 WORDS = [
     "card",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runner.rules.statistics import auc, auc_interval, delong_variance, hanley_mcneil_variance, wilson
+from runner.rules.evaluation.statistics import auc, auc_interval, delong_variance, hanley_mcneil_variance, wilson
 
 NORMAL = [1] * 33 + [2] * 6 + [3] * 6 + [4] * 11 + [5] * 2
 ABNORMAL = [1] * 3 + [2] * 2 + [3] * 2 + [4] * 11 + [5] * 33

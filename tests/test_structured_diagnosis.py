@@ -7,9 +7,9 @@ import json
 from runner.records.params import DiagnoseKnobs
 from runner.records.scenario import SetName
 from runner.records.trace import Feedback, Trace
-from runner.rules.diagnosis import answerbook, diagnose
-from runner.rules.grading import grade
-from runner.rules.signals import signal, unique_signals
+from runner.rules.data.signals import signal, unique_signals
+from runner.rules.evaluation.grading import grade
+from runner.rules.loop.diagnosis import answerbook, diagnose
 from tests.flywheel_fixture import RUBRIC, cluster, scenario, user
 
 

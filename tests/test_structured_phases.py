@@ -18,9 +18,9 @@ from runner.records.fields import FieldReport
 from runner.records.rubric import Rubric
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome
-from runner.rules import crossref
-from runner.rules.benchmark import locked
-from runner.rules.structured import FieldCounts, canonical_json, counts, named_in
+from runner.rules.evaluation.structured import FieldCounts, canonical_json, counts, named_in
+from runner.rules.repository import crossref
+from runner.rules.repository.benchmark import locked
 from runner.workspace import Workspace
 from tests.flywheel_fixture import RUBRIC, VOCABULARY, WEAK, digests, fixture
 from tests.test_phases import run_all

@@ -16,7 +16,7 @@ from runner.records.mixture import MixturePolicy
 from runner.records.training import CurveShape, Sweep, Use
 from runner.records.verdict import Outcome
 from runner.rules.canonical import canonical
-from runner.rules.mixture import mixture_digest
+from runner.rules.data.mixture import mixture_digest
 from runner.workspace import Inputs, Workspace
 from tests.flywheel_fixture import WEAK, fixture
 from tests.test_phases import run_all

@@ -13,9 +13,9 @@ from runner.records.expected_calls import Tool
 from runner.records.rubric import Rubric
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome
-from runner.rules import crossref
-from runner.rules.benchmark import locked
-from runner.rules.tool_calls import Call, read_calls, written
+from runner.rules.evaluation.tool_calls import Call, read_calls, written
+from runner.rules.repository import crossref
+from runner.rules.repository.benchmark import locked
 from runner.workspace import Workspace
 from tests.flywheel_fixture import RUBRIC, WEAK, digests, fixture
 from tests.test_phases import run_all

@@ -24,8 +24,8 @@ from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Flag, Trace
 from runner.records.trace import Held as Cause
 from runner.records.validation import LeakHow
-from runner.rules.leakage import CONTAINED, NEAR, PARAPHRASE
-from runner.rules.redaction import KINDS, redact
+from runner.rules.data.leakage import CONTAINED, NEAR, PARAPHRASE
+from runner.rules.text.redaction import KINDS, redact
 
 USER = {"role": "user", "content": "What is the weather in Oslo?"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}

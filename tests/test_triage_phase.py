@@ -24,7 +24,7 @@ from runner.records.triage_policy import Triage
 from runner.records.verdict import Outcome
 from runner.reviews import envelope_path, review_path, sign
 from runner.rules.canonical import canonical
-from runner.rules.lineage import explain
+from runner.rules.loop.lineage import explain
 from runner.rules.triage.decisions import begin, decide
 from runner.rules.triage.lists import prefilled
 from runner.workspace import Inputs, Workspace

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runner.records.triage import Choice, SampledBatch
 from runner.records.triage_policy import Triage
 from runner.rules.canonical import digest
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.rules.triage.background import Background
 from runner.rules.triage.decisions import begin, decide
 from runner.rules.triage.keys import BY_NAME, KEYS, REASONS, Ask, press, quick_reasons

@@ -27,18 +27,18 @@ from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Feedback, Flag, Rating, Trace
 from runner.records.trigger_findings import Answer, Finding, Findings
 from runner.records.triggers import RealData, Trigger, trigger_name
-from runner.rules import perturbation
-from runner.rules.crossref_triggers import trigger_faults
-from runner.rules.production import Period, Production, dated, fallen, judged, production
-from runner.rules.prompts import template_digest
+from runner.rules.data.prompts import template_digest
+from runner.rules.evaluation.statistics import wilson
+from runner.rules.loop.production import Period, Production, dated, fallen, judged, production
+from runner.rules.loop.trigger_facts import Facts, Unknown, facts, made_with
+from runner.rules.loop.trigger_words import outcome, told
+from runner.rules.loop.triggers import Present, Since, findings, fired
+from runner.rules.repository.crossref_triggers import trigger_faults
 from runner.rules.review.directions import CLUSTER
 from runner.rules.review.settings import effective, setting_changes
 from runner.rules.review.side import Side
-from runner.rules.statistics import wilson
+from runner.rules.text import perturbation
 from runner.rules.times import moment, written
-from runner.rules.trigger_facts import Facts, Unknown, facts, made_with
-from runner.rules.trigger_words import outcome, told
-from runner.rules.triggers import Present, Since, findings, fired
 from runner.wiring import check
 from tests.desk_repository import make
 from tests.flywheel_fixture import cluster, fixture, user

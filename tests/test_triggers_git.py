@@ -24,7 +24,7 @@ from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.lineage import Lineage
 from runner.records.trace import Trace
 from runner.records.trigger_findings import Answer, Findings
-from runner.rules.trigger_words import begun_by
+from runner.rules.loop.trigger_words import begun_by
 from runner.wiring import flywheel
 from runner.wiring.triggers import judged
 from tests.desk_repository import CLUSTER, clone, flow, git, make, said

@@ -23,13 +23,13 @@ from runner.records.failure import Diagnosis
 from runner.records.scenario import Origin, SetName
 from runner.records.validation import BatchValidation, Judgement, ValidationReport
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.bundle import refused_batches
-from runner.rules.cleanliness import Slips, cleanliness
-from runner.rules.fidelity import fidelity, spread
+from runner.rules.data.cleanliness import Slips, cleanliness
+from runner.rules.data.fidelity import fidelity, spread
+from runner.rules.data.validation import fidelity_shortfalls
+from runner.rules.evaluation.statistics import auc, auc_interval
+from runner.rules.loop.bundle import refused_batches
 from runner.rules.naming import slug
-from runner.rules.perturbation import rewrite
-from runner.rules.statistics import auc, auc_interval
-from runner.rules.validation import fidelity_shortfalls
+from runner.rules.text.perturbation import rewrite
 from runner.workspace import Inputs
 from tests.flywheel_fixture import fixture, scenario, user
 

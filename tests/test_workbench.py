@@ -26,8 +26,8 @@ from runner.records.score import Grade
 from runner.records.terms import SetName
 from runner.records.triage import Review, TriageFile
 from runner.records.workbench import DataLeak, Subject, Trait, WorkbenchReport
-from runner.rules.power import detectable
-from runner.rules.scoring import AS_WRITTEN
+from runner.rules.evaluation.power import detectable
+from runner.rules.evaluation.scoring import AS_WRITTEN
 from runner.rules.workbench.balance import balance, permutation_p
 from runner.rules.workbench.coverage import coverage, gaps
 from runner.rules.workbench.duplicates import SIZE, THRESHOLD, Row, duplicates

@@ -20,7 +20,7 @@ from runner.cli.main import group
 from runner.edges.forge_files import PACKAGE, SOURCES, forge_files
 from runner.edges.yaml_files import parse
 from runner.records.cluster import Cluster
-from runner.rules.ci_plan import runner_labels
+from runner.rules.loop.ci_plan import runner_labels
 from tests.workflow_rules import OF_A_CHANGE, faults_of, on_our_machine, run_lines
 
 ROOT = Path(__file__).resolve().parent.parent

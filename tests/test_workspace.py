@@ -14,7 +14,7 @@ from runner.edges.yaml_files import dump, line_of, parse
 from runner.errors import DataError, RecordError, RecordErrors
 from runner.records.promotion import PromotionRecord
 from runner.records.scenario import SetName
-from runner.rules.benchmark import relocked
+from runner.rules.repository.benchmark import relocked
 from runner.survey import Survey
 from tests.reviewed_fixture import edit, put, scenario, write
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.records.workbench import WorkbenchReport
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.rules.workbench import words
 
 PIPED = 160

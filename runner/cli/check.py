@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from runner.errors import ExitCode, RecordError
-from runner.rules.governed import GOVERNED
+from runner.rules.repository.governed import GOVERNED
 from runner.wiring import check as wiring_check
 
 _MARKS = ("params.yaml", "clusters", "scenarios")

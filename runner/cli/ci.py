@@ -14,7 +14,7 @@ from runner.ports_forge import Opened
 from runner.records.ci_plan import MOST_JOBS, CiPlan, PlannedCluster
 from runner.rules.review.annotations import commands
 from runner.rules.review.markdown import markdown
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.wiring import ci as wiring_ci
 from runner.wiring import flywheel
 from runner.wiring import forge as wiring_forge

@@ -12,7 +12,7 @@ import click
 from runner.errors import ExitCode
 from runner.promotion import approve as room_of
 from runner.records.statement import Choice
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.wiring import promotion
 
 INDENT, MORE = " " * 17, " " * 19

@@ -11,7 +11,7 @@ import click
 from runner.cli.check import top_of
 from runner.errors import ExitCode, RecordError
 from runner.rules.doctor.findings import WORST, Finding, Level, healthy
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.wiring import doctor as wiring_doctor
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red", Level.UNSEEN: "blue"}

@@ -12,7 +12,7 @@ import click
 from runner.errors import ExitCode
 from runner.records.evaluation import StageName
 from runner.records.terms import OutcomeType, SetName
-from runner.rules.shown import shown as safe
+from runner.rules.text.shown import shown as safe
 
 HERE = click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -80,7 +80,7 @@ def run(
     Example: hallmark evaluate support-desk --model base --set core
     """
     from runner.cli.evaluating import Progress
-    from runner.rules.evaluation_view import block
+    from runner.rules.evaluation.evaluation_view import block
     from runner.wiring import evaluate as wiring_evaluate
     from runner.wiring import flywheel
 
@@ -117,7 +117,7 @@ def show(name: str, under: str, limit: int, directory: Path, as_json: bool, **fi
 
     Example: hallmark evaluate show base-3f2a91c07d11 --failed --capability refund
     """
-    from runner.rules.evaluation_view import block, sample_lines
+    from runner.rules.evaluation.evaluation_view import block, sample_lines
     from runner.wiring import logs
 
     found = logs.shown(directory, name, under=under or "none", limit=limit, **filters)
@@ -148,7 +148,7 @@ def diff(before: str, after: str, directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark evaluate diff base-3f2a91c07d11 adapter-90ab12cd34ef
     """
-    from runner.rules.evaluation_view import difference_lines
+    from runner.rules.evaluation.evaluation_view import difference_lines
     from runner.wiring import logs
 
     found = logs.difference_of(directory, before, after)
@@ -166,7 +166,7 @@ def list_(cluster: str, directory: Path, as_json: bool) -> ExitCode:
 
     Example: hallmark evaluate list support-desk
     """
-    from runner.rules.evaluation_view import row
+    from runner.rules.evaluation.evaluation_view import row
     from runner.wiring import logs
 
     found = logs.listed(directory, cluster)
@@ -211,7 +211,7 @@ def import_(cluster: str, file: Path, format: str, keep: bool, directory: Path, 
 
     Example: hallmark evaluate import support-desk logs/desk.eval --format inspect
     """
-    from runner.rules.evaluation_view import block, imported_lines
+    from runner.rules.evaluation.evaluation_view import block, imported_lines
     from runner.wiring import logs
 
     kept, found = logs.import_log(directory, cluster, file, format=format, keep=keep)

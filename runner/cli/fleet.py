@@ -23,11 +23,11 @@ from runner.records.promotion import PromotionRecord
 from runner.records.score import Scorecard
 from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
-from runner.rules.adapter_status import adapter_statuses
-from runner.rules.comparison_words import verdicts
-from runner.rules.limits import summary
-from runner.rules.plateau import plateau
-from runner.rules.status import ClusterStatus, cluster_status
+from runner.rules.evaluation.comparison_words import verdicts
+from runner.rules.evaluation.limits import summary
+from runner.rules.loop.adapter_status import adapter_statuses
+from runner.rules.loop.plateau import plateau
+from runner.rules.loop.status import ClusterStatus, cluster_status
 from runner.rules.trust.signers import REVOKED, read_revoked
 from runner.rules.trust.stages import incumbent
 from runner.wiring import flywheel, gate

@@ -12,10 +12,10 @@ from runner.cli.import_files import instructlab, lm_eval, promptfoo
 from runner.cli.imported import summary, tell
 from runner.errors import ExitCode
 from runner.records.terms import Origin, SetName, Severity
-from runner.rules.assay import Terms
-from runner.rules.labelled import SETS, TRAINING
-from runner.rules.labelled_answers import Request
-from runner.rules.splits import SEED
+from runner.rules.adopt.assay import Terms
+from runner.rules.data.labelled import SETS, TRAINING
+from runner.rules.data.labelled_answers import Request
+from runner.rules.data.splits import SEED
 from runner.wiring import adopt, evaluate
 
 FILE = click.Path(dir_okay=False, path_type=Path)

@@ -15,7 +15,7 @@ from runner.records.adoption import Format
 from runner.records.terms import Origin, Severity
 from runner.rules.adopt.compose import Source, Wanted
 from runner.rules.adopt.guess import base_of
-from runner.rules.splits import SEED
+from runner.rules.data.splits import SEED
 from runner.wiring import adopt
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from runner.rules.new_cluster import NewCluster
+from runner.rules.data.new_cluster import NewCluster
 
 SHOWN = 5
 

@@ -18,7 +18,7 @@ from runner.records.setup import Answers
 from runner.records.terms import Origin
 from runner.rules.adopt.guess import format_of
 from runner.rules.naming import slug
-from runner.rules.problems import explain
+from runner.rules.repository.problems import explain
 
 R = TypeVar("R", bound=Record)
 NONE = "none"

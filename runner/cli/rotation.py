@@ -7,7 +7,7 @@ from collections import Counter
 from runner.cli.said import reasons
 from runner.records.evaluation_policy import Source
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.wiring.benchmark import Proposed
 
 SHOWN = 10

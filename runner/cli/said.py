@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from runner.errors import EdgeError, ExitCode, HallmarkError, RecordError, VerificationError, exit_code
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 
 if TYPE_CHECKING:  # what git calls begins without pydantic
     from runner.records.verdict import Verdict

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from runner.records.collapse import Collapse
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.wiring import flywheel
 
 

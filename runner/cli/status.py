@@ -12,8 +12,8 @@ import click
 
 from runner.errors import ExitCode
 from runner.records.ledger import RunState
-from runner.rules.fleet import chosen
-from runner.rules.fleet_table import table, total
+from runner.rules.loop.fleet import chosen
+from runner.rules.loop.fleet_table import table, total
 from runner.wiring.fleet import fleet
 
 PIPED = 400
@@ -74,7 +74,7 @@ def status(
 
 def _one(directory: Path, cluster: str, *, as_json: bool) -> ExitCode:
     from runner.cli.fleet import read_status  # brings what runs models: the fleet need not wait for it
-    from runner.rules.status import block
+    from runner.rules.loop.status import block
 
     found = read_status(directory, cluster)
     if as_json:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from runner.errors import ExitCode
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.rules.triage.orders import Orders, document
 from runner.rules.triage.session import Session
 from runner.wiring import triage as wiring

@@ -10,7 +10,7 @@ import click
 from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
 from runner.records.trigger_findings import Findings
-from runner.rules.trigger_words import outcome, told
+from runner.rules.loop.trigger_words import outcome, told
 from runner.wiring import flywheel
 from runner.wiring.triggers import judged
 

@@ -16,7 +16,7 @@ from rich.tree import Tree
 from runner.cli.fleet import Evidence, lineages
 from runner.errors import ExitCode, RecordError
 from runner.records.lineage import Lineage
-from runner.rules.lineage import WIDTH, Answer, Branch, explain, find, left_out, line, plural
+from runner.rules.loop.lineage import WIDTH, Answer, Branch, explain, find, left_out, line, plural
 
 PROMOTION = re.compile(r"(?P<cluster>[a-z0-9-]+)/0*(?P<sequence>[0-9]+)\Z")
 

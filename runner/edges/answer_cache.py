@@ -1,7 +1,8 @@
 """Answers that models gave on this machine, below `.hallmark/answers/<cluster>/`: nothing is asked twice.
 
-An answer is found by everything that decides it (`rules.answer_key`) and checked by sha256 when it is used; one that is
-damaged, or of another key, is a miss. It is a cache: nothing is lost with it, and none of it comes from elsewhere.
+An answer is found by everything that decides it (`rules.evaluation.answer_key`) and checked by sha256 when it is used;
+one that is damaged, or of another key, is a miss. It is a cache: nothing is lost with it, and none of it comes from
+elsewhere.
 
 One SQLite file, in WAL mode: thousands of answers are no thousands of files, two processes write at once and each
 commit is whole or not there after a kill, all without a lock or a format of our own. A file that SQLite cannot read is

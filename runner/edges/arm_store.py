@@ -15,7 +15,7 @@ from runner.edges.kept_trees import KeptTrees
 from runner.ports import KeptArm, Tree
 from runner.records.training import TrainingRecord
 from runner.rules.canonical import canonical, digest
-from runner.rules.mixture import TrainingKey
+from runner.rules.data.mixture import TrainingKey
 
 RECORD = "training.json"
 KEPT = 32

@@ -15,9 +15,9 @@ from runner.errors import ModelError
 from runner.ports import Model, Tree
 from runner.records.cluster import HubBase, PathBase
 from runner.records.conversation import Conversation
-from runner.rules.answer_key import Identity
 from runner.rules.canonical import digest, tree_digest
-from runner.rules.conversations import chat_form
+from runner.rules.evaluation.answer_key import Identity
+from runner.rules.text.conversations import chat_form
 
 SPELLING = (
     *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt"),

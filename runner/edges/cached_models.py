@@ -8,7 +8,7 @@ from typing import NamedTuple
 from runner.edges.answer_cache import AnswerCache, Kept
 from runner.ports import Answers, Keep, LanguageModels, Model, Progress, forget, silent
 from runner.records.conversation import Conversation
-from runner.rules.answer_key import Sampling, answer_keys
+from runner.rules.evaluation.answer_key import Sampling, answer_keys
 
 
 class CachedModels:

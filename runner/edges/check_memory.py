@@ -26,7 +26,7 @@ from typing import Any
 from runner.edges.halves import in_halves
 from runner.edges.standing import StandingReader, changed_last
 from runner.errors import RecordError
-from runner.rules.outline import Outline
+from runner.rules.repository.outline import Outline
 from runner.survey import Read, Row, Scenarios
 
 RACY_NS = 2_000_000_000

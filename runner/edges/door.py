@@ -19,7 +19,7 @@ from runner.edges.traces.formats import Reader
 from runner.edges.traces.held import Held
 from runner.errors import RecordError
 from runner.records.trace import IngestedFile, QuarantinedLine, Trace
-from runner.rules.redaction import NameRecogniser
+from runner.rules.text.redaction import NameRecogniser
 
 _SIGNALS = "data/signals.jsonl"
 _SHOWN = 1_000

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import DataError, HallmarkError
-from runner.rules.dvc_config import without_password
+from runner.rules.repository.dvc_config import without_password
 
 S3_LIMITS = {"connect_timeout": 10, "read_timeout": 20}
 """Seconds, for one answer of the server, where the configuration says nothing."""

@@ -3,7 +3,7 @@
 Prompts are rendered and tokenised once. Those of near lengths share a batch, padded on the left; the keys and values
 of what all of them begin with are computed once; an answer that has ended leaves its batch. None of this changes a
 greedy answer: a row's numbers depend on its own tokens alone, but for the last bits of a sum, which the shape of a
-batch may round otherwise. Over a closed set of answers, `rules.choice_trie` says what may come next.
+batch may round otherwise. Over a closed set of answers, `rules.evaluation.choice_trie` says what may come next.
 
 A network whose cache, positions or generation settings are not the plain ones is left to transformers' `generate`,
 which gives the same answers and takes longer. So is sampling, whose draws depend on the order in which it draws.
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from runner.edges.bases import prompt_ids
 from runner.ports import Answers, Keep, Progress, forget, silent
 from runner.records.conversation import Conversation
-from runner.rules.choice_trie import Trie
+from runner.rules.evaluation.choice_trie import Trie
 
 Ids = list[int]
 VERSION = "loop 1"

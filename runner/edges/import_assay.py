@@ -11,7 +11,7 @@ from runner.edges.yaml_dump import dump
 from runner.errors import RecordError
 from runner.records.base import Record
 from runner.records.scenario import SetName
-from runner.rules.assay import Terms, from_assay
+from runner.rules.adopt.assay import Terms, from_assay
 from runner.rules.strict_json import strict_json
 from runner.workspace import Workspace
 

@@ -15,11 +15,11 @@ from runner.records.adoption import SourceFile
 from runner.records.cluster import Problem
 from runner.records.params import ClusterParams
 from runner.rules.canonical import sha256
-from runner.rules.labelled import compose
-from runner.rules.labelled_answers import Request, Row
-from runner.rules.labelled_split import TRAFFIC, record_of, split
-from runner.rules.new_cluster import NewCluster, aimed_at, draft_problem
-from runner.rules.splits import SEED
+from runner.rules.data.labelled import compose
+from runner.rules.data.labelled_answers import Request, Row
+from runner.rules.data.labelled_split import TRAFFIC, record_of, split
+from runner.rules.data.new_cluster import NewCluster, aimed_at, draft_problem
+from runner.rules.data.splits import SEED
 
 MAX_LINE = 1_000_000
 """Bytes of one line, and of one field."""

@@ -14,7 +14,7 @@ from runner.errors import ModelError
 from runner.ports import Fitted, Progress, Tree
 from runner.records.params import TrainRecipe
 from runner.records.training import TrainingRow, Use
-from runner.rules.conversations import with_instruction
+from runner.rules.text.conversations import with_instruction
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 

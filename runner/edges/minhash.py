@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.rules.near_duplicates import banding
-from runner.rules.shingle_hashes import shingle_hashes
+from runner.rules.text.near_duplicates import banding
+from runner.rules.text.shingle_hashes import shingle_hashes
 
 RECALL = 0.99
 """The probability with which a pair just at the threshold is found; above it, it grows fast."""

@@ -17,9 +17,9 @@ from runner.edges.yaml_files import dump, parse
 from runner.errors import RecordError
 from runner.records.base import Record
 from runner.records.params import ClusterParams, Params
-from runner.rules.layout import PARAMS
+from runner.rules.data.new_cluster import BASE, GOLD, REFERENCE, NewCluster, records
 from runner.rules.naming import slug
-from runner.rules.new_cluster import BASE, GOLD, REFERENCE, NewCluster, records
+from runner.rules.repository.layout import PARAMS
 
 PEOPLES = (BASE, GOLD, REFERENCE)
 """Data of people's making, beside the traces."""

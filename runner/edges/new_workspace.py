@@ -16,8 +16,8 @@ from runner.edges.git_command import AUTHOR, attempt, git
 from runner.edges.write_points import WritePoint, reach
 from runner.errors import GitError, RecordError
 from runner.records.setup import Owners
-from runner.rules.dvc_config import without_password
-from runner.rules.layout import PARAMS
+from runner.rules.repository.dvc_config import without_password
+from runner.rules.repository.layout import PARAMS
 
 NO_FORGE = "none"
 _EMPTY = ("clusters", "scenarios", "rubrics", "policy")

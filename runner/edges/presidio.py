@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from runner.errors import ModelError
-from runner.rules.redaction import NameRecogniser
+from runner.rules.text.redaction import NameRecogniser
 
 MODELS = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm")
 """The larger one finds more names."""

@@ -27,12 +27,12 @@ from runner.records.training import Sweep, Training
 from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
 from runner.rules.canonical import sha256
-from runner.rules.comparison_words import verdicts
-from runner.rules.evidence_files import batches as batches_of
-from runner.rules.evidence_files import parsed, record
-from runner.rules.limits import limits
-from runner.rules.limits import summary as summarise
-from runner.rules.lineage import plural, short
+from runner.rules.evaluation.comparison_words import verdicts
+from runner.rules.evaluation.limits import limits
+from runner.rules.evaluation.limits import summary as summarise
+from runner.rules.loop.lineage import plural, short
+from runner.rules.repository.evidence_files import batches as batches_of
+from runner.rules.repository.evidence_files import parsed, record
 
 UNDIGESTED = (EvidenceFile.REPORT, EvidenceFile.ATTESTATION)
 """Left out of the table of digests: the report itself, and the signature made over it."""

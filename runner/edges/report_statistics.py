@@ -10,7 +10,7 @@ from runner.records.gated import GateLimits
 from runner.records.score import Scorecard
 from runner.records.significance import Detectable, Detection, Interval, Tally
 from runner.records.terms import OutcomeType, SetName
-from runner.rules.tiers import excusable, policy_of, reliable
+from runner.rules.evaluation.tiers import excusable, policy_of, reliable
 
 ABSENT = "\N{EN DASH}"
 

@@ -17,9 +17,9 @@ from runner.records.scenario import SetName
 from runner.records.score import Comparison, Scorecard, ScoredScenario, SetScore
 from runner.records.training import Sweep
 from runner.records.validation import BatchValidation, ValidationReport
-from runner.rules.assessment import perturbed
-from runner.rules.limits import COMPARED, general_drop
-from runner.rules.lineage import kinds
+from runner.rules.evaluation.assessment import perturbed
+from runner.rules.evaluation.limits import COMPARED, general_drop
+from runner.rules.loop.lineage import kinds
 
 MODELS = ("base", "incumbent", "control", "candidate")
 """The order models are shown in."""
@@ -93,8 +93,8 @@ def score(scorecard: Scorecard, model: str, name: SetName) -> SetScore | None:
 def limits(
     scorecard: Scorecard, cluster: Cluster, head: CandidateSummary, sweep: Sweep | None, operations: Operations | None
 ) -> tuple[Limit, ...]:
-    """Everything the cluster's gate limits ask, in words, with what was measured. They hold where `rules.limits` says
-    so: this table adds the figures of those that do."""
+    """Everything the cluster's gate limits ask, in words, with what was measured. They hold where
+    `rules.evaluation.limits` says so: this table adds the figures of those that do."""
     gate = cluster.gate
     rows = [
         _floor("Composite on core", head.composite_after, head.composite_threshold),

@@ -15,7 +15,7 @@ from runner.records.artifact import ARTIFACTS
 from runner.records.base import Record
 from runner.records.pointer import PointerOut
 from runner.records.step import Step
-from runner.rules.problems import explain
+from runner.rules.repository.problems import explain
 from runner.rules.tree import Tree
 
 R = TypeVar("R", bound=Record)

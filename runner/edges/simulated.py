@@ -17,7 +17,7 @@ from runner.ports import MachineFacts, Ports, Tree
 from runner.records.artifact import ARTIFACTS
 from runner.records.base import Record
 from runner.rules.canonical import sha256
-from runner.rules.similarity import jaccard, shingles
+from runner.rules.text.similarity import jaccard, shingles
 
 R = TypeVar("R", bound=Record)
 Value = Record | Sequence[Record] | Tree

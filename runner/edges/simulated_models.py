@@ -24,9 +24,9 @@ from runner.records.conversation import Conversation, last_user_text
 from runner.records.dataset import Example
 from runner.records.params import BaseRecipe, TrainRecipe
 from runner.records.training import TrainingRow
-from runner.rules.answer_key import Identity
-from runner.rules.conversations import generation_prompt
-from runner.rules.similarity import words
+from runner.rules.evaluation.answer_key import Identity
+from runner.rules.text.conversations import generation_prompt
+from runner.rules.text.similarity import words
 
 WEIGHTS, ADAPTER = "model.safetensors", "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

@@ -16,7 +16,7 @@ from runner.ports import Pretrained, Progress, Tree
 from runner.records.conversation import Conversation
 from runner.records.dataset import Example
 from runner.records.params import BaseRecipe
-from runner.rules.conversations import chat_form, reversed_example, with_instruction
+from runner.rules.text.conversations import chat_form, reversed_example, with_instruction
 
 PAD, END, USER, ASSISTANT, SYSTEM = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"
 SPECIAL = (PAD, END, USER, ASSISTANT, SYSTEM)

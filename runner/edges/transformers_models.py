@@ -21,8 +21,8 @@ from runner.records.conversation import Conversation
 from runner.records.dataset import Example
 from runner.records.params import BaseRecipe, TrainRecipe
 from runner.records.training import TrainingRow
-from runner.rules.answer_key import Identity
-from runner.rules.conversations import with_instruction
+from runner.rules.evaluation.answer_key import Identity
+from runner.rules.text.conversations import with_instruction
 
 MODELING, ADAPTERS, TRAINING = "transformers.modeling_utils", "peft", "trl.trainer.sft_trainer"
 """The libraries that take seconds to import, by what they are needed for."""

@@ -22,7 +22,7 @@ from runner.edges.yaml_dump import dump as dump
 from runner.edges.yaml_scalars import Surprise, plain
 from runner.errors import RecordError, RecordErrors
 from runner.records.base import Record
-from runner.rules.problems import explain, field_path
+from runner.rules.repository.problems import explain, field_path
 from runner.rules.strict_json import strict_json
 
 R = TypeVar("R", bound=Record)

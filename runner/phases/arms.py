@@ -10,9 +10,18 @@ from runner.ports import KeptArm, Ports, Tree
 from runner.records.scenario import SetName
 from runner.records.score import Grade, SetScore
 from runner.records.training import SeedRun, TrainingRow
-from runner.rules.bands import ArmScores, Bands, Dev
-from runner.rules.mixture import CONTROL, Makeup, Pool, arm_rows, counted_as_human, makeup, mixture_digest, replay_rows
-from runner.rules.scoring import capability_weights, set_score
+from runner.rules.data.bands import ArmScores, Bands, Dev
+from runner.rules.data.mixture import (
+    CONTROL,
+    Makeup,
+    Pool,
+    arm_rows,
+    counted_as_human,
+    makeup,
+    mixture_digest,
+    replay_rows,
+)
+from runner.rules.evaluation.scoring import capability_weights, set_score
 from runner.workspace import Inputs
 
 

@@ -11,8 +11,8 @@ from runner.ports import Answers, Model, Ports
 from runner.records.evaluation import Drop
 from runner.records.scenario import Scenario, SetName
 from runner.records.score import Grade, GradedAnswer
-from runner.rules.evaluation_stages import Pair, drop
-from runner.rules.scoring import capability_weights
+from runner.rules.evaluation.evaluation_stages import Pair, drop
+from runner.rules.evaluation.scoring import capability_weights
 from runner.workspace import Inputs
 
 Key = tuple[SetName, str, str]

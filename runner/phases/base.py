@@ -11,7 +11,7 @@ from runner.records.scenario import SetName
 from runner.records.training import BaseTraining
 from runner.records.validation import Leak
 from runner.rules.canonical import canonical
-from runner.rules.conversations import scenario_example
+from runner.rules.text.conversations import scenario_example
 from runner.workspace import Inputs
 
 NAMED_FILE = "base.json"

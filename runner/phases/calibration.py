@@ -8,11 +8,11 @@ from runner.ports import Ports
 from runner.records.judge import Vote
 from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.scenario import SetName
-from runner.rules.benchmark import set_digest
 from runner.rules.canonical import digest
 from runner.rules.judges.asking import wording
 from runner.rules.judges.calibration import agreements, items, label_problems
 from runner.rules.judges.identity import judge_digest
+from runner.rules.repository.benchmark import set_digest
 from runner.workspace import Workspace
 
 LABELLED = (SetName.CORE, SetName.DEV)

@@ -23,12 +23,12 @@ from runner.records.dataset import Example
 from runner.records.params import BaseRecipe
 from runner.records.scenario import Origin, SetName
 from runner.rules.canonical import digest
-from runner.rules.collapse import apart, drawn, rare_labels, score, split, summary, written_row
-from runner.rules.conversations import generation_prompt, scenario_example, with_instruction
-from runner.rules.diversity import distinct
+from runner.rules.data.collapse import apart, drawn, rare_labels, score, split, summary, written_row
+from runner.rules.data.diversity import distinct
+from runner.rules.data.tail_coverage import ngrams_kept, rare_ngrams
 from runner.rules.naming import slug
-from runner.rules.similarity import words
-from runner.rules.tail_coverage import ngrams_kept, rare_ngrams
+from runner.rules.text.conversations import generation_prompt, scenario_example, with_instruction
+from runner.rules.text.similarity import words
 from runner.workspace import Workspace
 
 DIGITS = 9

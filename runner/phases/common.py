@@ -15,14 +15,14 @@ from runner.records.scenario import Scenario, SetName
 from runner.records.score import GradedAnswer, ModelScores
 from runner.records.terms import Perturbation
 from runner.records.training import TrainingRecord, TrainingRow
-from runner.rules.assessment import perturbed
 from runner.rules.canonical import digest
-from runner.rules.conversations import with_instruction, with_last_user_text
-from runner.rules.grading import grade_all
-from runner.rules.mixture import TrainingKey, mixture_digest
-from runner.rules.perturbation import perturb
-from runner.rules.scoring import AS_WRITTEN, capability_weights, grades_by_set, set_score, weights_of
-from runner.rules.tool_calls import with_tools
+from runner.rules.data.mixture import TrainingKey, mixture_digest
+from runner.rules.evaluation.assessment import perturbed
+from runner.rules.evaluation.grading import grade_all
+from runner.rules.evaluation.scoring import AS_WRITTEN, capability_weights, grades_by_set, set_score, weights_of
+from runner.rules.evaluation.tool_calls import with_tools
+from runner.rules.text.conversations import with_instruction, with_last_user_text
+from runner.rules.text.perturbation import perturb
 from runner.workspace import Inputs
 
 T = TypeVar("T")

@@ -13,9 +13,9 @@ from runner.records.ledger import Entry
 from runner.records.score import Scorecard
 from runner.records.training import Sweep
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.escalation import Told, escalation
-from runner.rules.escalation_page import escalation_branch, escalation_path, page
-from runner.rules.plateau import plateau
+from runner.rules.loop.escalation import Told, escalation
+from runner.rules.loop.escalation_page import escalation_branch, escalation_path, page
+from runner.rules.loop.plateau import plateau
 
 R = TypeVar("R", bound=Record)
 

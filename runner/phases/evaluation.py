@@ -17,8 +17,8 @@ from runner.records.conversation import last_user_text
 from runner.records.evaluation import Drop, StageName, StageOutcome, StageResult
 from runner.records.scenario import Scenario, SetName
 from runner.records.score import Grade, GradedAnswer, Interval, SetScore
-from runner.rules.assessment import perturbed
-from runner.rules.evaluation_stages import (
+from runner.rules.evaluation.assessment import perturbed
+from runner.rules.evaluation.evaluation_stages import (
     STAGES,
     Pair,
     Stage,
@@ -28,9 +28,9 @@ from runner.rules.evaluation_stages import (
     smoke_stop,
     threshold_stop,
 )
-from runner.rules.perturbation import perturb
-from runner.rules.scoring import set_score
-from runner.rules.statistics import wilson
+from runner.rules.evaluation.scoring import set_score
+from runner.rules.evaluation.statistics import wilson
+from runner.rules.text.perturbation import perturb
 from runner.workspace import Inputs
 
 EVERY = tuple(stage.name for stage in STAGES)

@@ -13,10 +13,10 @@ from runner.records.evaluation import Drop
 from runner.records.evaluation_policy import GeneralTask
 from runner.records.scenario import SetName
 from runner.records.score import SetScore
-from runner.rules.evaluation_stages import Pair
-from runner.rules.limits import general_drop
+from runner.rules.evaluation.evaluation_stages import Pair
+from runner.rules.evaluation.limits import general_drop
+from runner.rules.evaluation.scoring import DIGITS, set_score, weights_of
 from runner.rules.naming import slug
-from runner.rules.scoring import DIGITS, set_score, weights_of
 
 GENERAL = "general"
 """The name of the cluster's own set among the parts of its stage."""

@@ -11,7 +11,7 @@ from runner.ports_models import Model
 from runner.records.judge import Judged, Vote
 from runner.records.judging import JudgeFile
 from runner.records.scenario import Scenario, SetName
-from runner.rules.grading import criterion_slug
+from runner.rules.evaluation.grading import criterion_slug
 from runner.rules.judges.asking import Case, Question, questions, read, tries
 from runner.rules.judges.calibration import shown_criteria
 from runner.rules.judges.identity import asked, conflicts, unsent

@@ -12,11 +12,11 @@ from runner.ports import Model, Ports
 from runner.records.evaluation import EvaluatedModel, EvaluationRun, Sample, StageName, StageOutcome, StageResult
 from runner.records.scenario import SetName
 from runner.records.score import GradedAnswer
-from runner.rules.benchmark import benchmark_digest, set_digest
 from runner.rules.canonical import digest
-from runner.rules.evaluations import Asked, sample_of, summary
+from runner.rules.evaluation.evaluations import Asked, sample_of, summary
+from runner.rules.evaluation.scoring import capability_weights
 from runner.rules.judges.report import judges_report
-from runner.rules.scoring import capability_weights
+from runner.rules.repository.benchmark import benchmark_digest, set_digest
 from runner.workspace import Inputs, Workspace
 
 BY_DEFAULT = (StageName.CORE, StageName.REPRESENTATIVE, StageName.DEV)

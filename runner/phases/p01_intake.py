@@ -16,13 +16,13 @@ from runner.records.intake import Intake
 from runner.records.trace import Trace
 from runner.records.validation import Leak
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules import boundary
-from runner.rules.benchmark import benchmark_digest, mismatches
 from runner.rules.canonical import canonical, digest
-from runner.rules.conversations import user_texts
+from runner.rules.data.leakage import FrozenTexts
+from runner.rules.data.signals import fingerprint_of, signal_id
 from runner.rules.judges.intake import reasons
-from runner.rules.leakage import FrozenTexts
-from runner.rules.signals import fingerprint_of, signal_id
+from runner.rules.loop import boundary
+from runner.rules.repository.benchmark import benchmark_digest, mismatches
+from runner.rules.text.conversations import user_texts
 from runner.workspace import Inputs, Workspace
 
 INCUMBENT_FILE = "incumbent.json"

@@ -12,8 +12,8 @@ from runner.ports import Output, Ports, Streamed
 from runner.records.intake import IngestReport
 from runner.records.scenario import SetName
 from runner.records.trace import Signal, Trace
-from runner.rules.grading import common_normalisation
-from runner.rules.signals import signal
+from runner.rules.data.signals import signal
+from runner.rules.evaluation.grading import common_normalisation
 from runner.workspace import Inputs
 
 

@@ -17,12 +17,12 @@ from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Signal, UniqueSignal
 from runner.records.validation import Leak
 from runner.records.verdict import Reason, Verdict
-from runner.rules.holding import held_back
-from runner.rules.near_duplicates import SIZE
-from runner.rules.semantic import THRESHOLD, with_groups
-from runner.rules.signals import unique_signals
-from runner.rules.sources import over_quota, within_quota
-from runner.rules.tail import with_tail
+from runner.rules.data.holding import held_back
+from runner.rules.data.signals import unique_signals
+from runner.rules.data.sources import over_quota, within_quota
+from runner.rules.data.tail import with_tail
+from runner.rules.text.near_duplicates import SIZE
+from runner.rules.text.semantic import THRESHOLD, with_groups
 from runner.workspace import Inputs
 
 

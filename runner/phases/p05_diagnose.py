@@ -9,8 +9,8 @@ from runner.ports import Output, Ports
 from runner.records.scenario import SetName
 from runner.records.score import GradedAnswer
 from runner.records.trace import UniqueSignal
-from runner.rules.diagnosis import diagnose
-from runner.rules.scoring import grades_by_set
+from runner.rules.evaluation.scoring import grades_by_set
+from runner.rules.loop.diagnosis import diagnose
 from runner.workspace import Inputs
 
 

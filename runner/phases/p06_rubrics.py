@@ -15,8 +15,8 @@ from runner.records.rubric import Criterion, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName
 from runner.records.trace import UniqueSignal
 from runner.records.verdict import Reason, Verdict
-from runner.rules.diagnosis import answerbook
-from runner.rules.grading import common_normalisation
+from runner.rules.evaluation.grading import common_normalisation
+from runner.rules.loop.diagnosis import answerbook
 from runner.rules.naming import slug
 from runner.workspace import Inputs
 

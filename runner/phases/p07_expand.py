@@ -21,9 +21,9 @@ from runner.records.failure import Diagnosis
 from runner.records.generation import DEFAULT
 from runner.records.scenario import SetName
 from runner.records.trace import UniqueSignal
-from runner.rules.diagnosis import answerbook
-from runner.rules.leakage import FrozenTexts
-from runner.rules.novelty import Novelty
+from runner.rules.data.leakage import FrozenTexts
+from runner.rules.data.novelty import Novelty
+from runner.rules.loop.diagnosis import answerbook
 from runner.workspace import Inputs
 
 

@@ -4,7 +4,7 @@ Leaked rows are dropped one by one; a batch of which too much leaked fails whole
 is, so their fidelity is recorded and not judged. Privacy is judged where rows are claimed to be new texts (`llm`,
 `simulator`, `external`); a perturbation is a rewrite of rows it names, so its figures are recorded. Gold and base rows
 that stand in a frozen set are listed, and train nothing. What a batch may not be, and what too little is known of, is
-decided by `rules.validation`; docs/validation.md says what each measure tells. Of every batch its diversity is
+decided by `rules.data.validation`; docs/validation.md says what each measure tells. Of every batch its diversity is
 measured, and judged where the cluster sets a limit (`diversity:`); the funnel gets its step `validated`.
 """
 
@@ -26,16 +26,16 @@ from runner.records.scenario import Origin, SetName
 from runner.records.trace import UniqueSignal
 from runner.records.validation import BatchValidation, Estimate, Fidelity, Privacy, Utility, ValidationReport
 from runner.records.verdict import Reason, Verdict
-from runner.rules import funnel
-from runner.rules.cleanliness import Slips, cleanliness
-from runner.rules.diversity import diversity
-from runner.rules.fidelity import fidelity, spread
-from runner.rules.leakage import FrozenTexts
-from runner.rules.mixture import by_capability
-from runner.rules.privacy import privacy, share
-from runner.rules.statistics import auc, auc_interval
-from runner.rules.utility import utility
-from runner.rules.validation import judged, lacks_real, lacks_records, lacks_rows, lacks_tests, with_diversity
+from runner.rules.data import funnel
+from runner.rules.data.cleanliness import Slips, cleanliness
+from runner.rules.data.diversity import diversity
+from runner.rules.data.fidelity import fidelity, spread
+from runner.rules.data.leakage import FrozenTexts
+from runner.rules.data.mixture import by_capability
+from runner.rules.data.privacy import privacy, share
+from runner.rules.data.utility import utility
+from runner.rules.data.validation import judged, lacks_real, lacks_records, lacks_rows, lacks_tests, with_diversity
+from runner.rules.evaluation.statistics import auc, auc_interval
 from runner.workspace import Inputs
 
 T = TypeVar("T")

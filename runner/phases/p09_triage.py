@@ -18,7 +18,7 @@ from runner.records.triage import Choice, Review, ReviewCount, TriageFile, Triag
 from runner.records.validation import ValidationReport
 from runner.records.verdict import Outcome, Reason, Verdict
 from runner.reviews import envelope_path, opened, review_path
-from runner.rules import funnel as funnels
+from runner.rules.data import funnel as funnels
 from runner.rules.triage.decisions import candidates_digest
 from runner.rules.triage.lists import disagreeing, list_problems, prefilled, review_problems, waiting
 from runner.rules.triage.preferences import pairs, unpaired

@@ -30,12 +30,12 @@ from runner.records.trace import UniqueSignal
 from runner.records.training import Arm, Curve, CurveShape, Sweep, Use
 from runner.records.validation import ValidationReport
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.accumulation import lost, pool_record
-from runner.rules.bands import Bands
-from runner.rules.mixture import CONTROL, Pool, counted_as_human, pool
-from runner.rules.slices import origins, over_caps
-from runner.rules.sweep import Choice, contenders, curve, human_share, judge
-from runner.rules.tail_coverage import coverage, lost_tails, rare_slices
+from runner.rules.data.accumulation import lost, pool_record
+from runner.rules.data.bands import Bands
+from runner.rules.data.mixture import CONTROL, Pool, counted_as_human, pool
+from runner.rules.data.slices import origins, over_caps
+from runner.rules.data.sweep import Choice, contenders, curve, human_share, judge
+from runner.rules.data.tail_coverage import coverage, lost_tails, rare_slices
 from runner.rules.triage.settlement import gathered
 from runner.workspace import Inputs
 

@@ -24,9 +24,9 @@ from runner.ports import Output, Ports, Tree
 from runner.records.scenario import SetName
 from runner.records.score import Grade, GradedAnswer
 from runner.records.training import StrengthPoint, Sweep, Training, TrainingRow
-from runner.rules.mixture import TrainingKey
-from runner.rules.scoring import capability_weights, grades_by_set, regressions, set_score
-from runner.rules.sweep import choose_strength
+from runner.rules.data.mixture import TrainingKey
+from runner.rules.data.sweep import choose_strength
+from runner.rules.evaluation.scoring import capability_weights, grades_by_set, regressions, set_score
 from runner.workspace import Inputs
 
 

@@ -25,7 +25,7 @@ from runner.records.scenario import SetName
 from runner.records.score import Baseline, GradedAnswer, Scorecard
 from runner.records.training import Sweep
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.assessment import (
+from runner.rules.evaluation.assessment import (
     ASSESSED,
     BASE,
     CANDIDATE,
@@ -37,11 +37,11 @@ from runner.rules.assessment import (
     gaps,
     perturbed,
 )
-from runner.rules.bundle import scored_scenarios
-from runner.rules.evaluation_stages import drop_stop
+from runner.rules.evaluation.evaluation_stages import drop_stop
+from runner.rules.evaluation.limits import limits
+from runner.rules.evaluation.significance import weighed
 from runner.rules.judges.verdicts import unsteady
-from runner.rules.limits import limits
-from runner.rules.significance import weighed
+from runner.rules.loop.bundle import scored_scenarios
 from runner.workspace import Inputs
 
 Made = dict[str, Record | Sequence[Record] | Tree]

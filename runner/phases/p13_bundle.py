@@ -24,10 +24,10 @@ from runner.records.trace import UniqueSignal
 from runner.records.training import Sweep, Training, TrainingRow
 from runner.records.triage import TriageResult
 from runner.records.validation import ValidationReport
-from runner.rules.assessment import ASSESSED, JUDGED
-from runner.rules.bundle import field_scores, lineage, risks, scored_scenarios
 from runner.rules.canonical import canonical
+from runner.rules.evaluation.assessment import ASSESSED, JUDGED
 from runner.rules.judges.report import judge_risks, judges_report
+from runner.rules.loop.bundle import field_scores, lineage, risks, scored_scenarios
 from runner.rules.triage.settlement import spoken
 from runner.workspace import Inputs
 

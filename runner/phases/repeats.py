@@ -8,8 +8,8 @@ from dataclasses import replace
 from runner.phases.common import Stopwatch, Task, base_model, graded, tasks
 from runner.ports import Ports, Tree
 from runner.records.score import GradedAnswer
-from runner.rules.assessment import ASSESSED
-from runner.rules.repeats import repeat_name
+from runner.rules.evaluation.assessment import ASSESSED
+from runner.rules.evaluation.repeats import repeat_name
 from runner.workspace import Inputs
 
 

@@ -13,8 +13,8 @@ from runner.records.dataset import Example
 from runner.records.evaluation_policy import Source
 from runner.records.scenario import SetName
 from runner.records.trace import Trace
-from runner.rules.benchmark import relocked
-from runner.rules.rotation import Plan, Text, plan
+from runner.rules.evaluation.rotation import Plan, Text, plan
+from runner.rules.repository.benchmark import relocked
 from runner.rules.triage.settlement import gathered
 from runner.workspace import Inputs, Workspace
 

@@ -24,7 +24,7 @@ from runner.records.risks import Risks
 from runner.records.scorecard import Scorecard
 from runner.records.statement import Choice
 from runner.records.traffic import Traffic
-from runner.rules.comparison_words import verdicts
+from runner.rules.evaluation.comparison_words import verdicts
 from runner.rules.trust.approvals import QUORUM
 from runner.rules.trust.facts import Facts, Promotion
 from runner.rules.trust.figures import parse

@@ -10,7 +10,7 @@ from runner.records.cluster import Problem
 from runner.records.gated import GateLimits
 from runner.records.scenario import Scenario
 from runner.records.terms import OutcomeType, SetName
-from runner.rules.assessment import RealOnlyRecord
+from runner.rules.evaluation.assessment import RealOnlyRecord
 
 
 def asked(sources: Sources, commit: str, cluster: str, gate: GateLimits) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from runner.records.fleet import Fleet
 from runner.records.fleet_status import FleetCluster
 from runner.records.promotion import PromotionRecord, ServingStage
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.boundary import unservable
+from runner.rules.loop.boundary import unservable
 from runner.rules.trust.policy import revoked_digests
 from runner.rules.trust.stages import deprecated, holder
 

@@ -19,8 +19,8 @@ from runner.records.evidence import GENERATED, EvidenceFile
 from runner.records.gated import BenchmarkLock, GatedCluster
 from runner.records.promotion import PromotionKind, PromotionRecord
 from runner.records.verdict import Reason
-from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import sha256
+from runner.rules.repository.benchmark import benchmark_digest
 from runner.rules.trust.change import NAMES, approvals_prefix, classes, manifest, promotion_place
 from runner.rules.trust.facts import NO_TRIAGE, Before, Facts, NextPolicy, Promotion, TriageStep
 from runner.rules.trust.policy import FILES, GATE_STEP, NEXT, following_traps, numbered, revoked_digests

@@ -14,7 +14,7 @@ from runner.records.policy import Requirement, Trust
 from runner.records.statement import Namespace
 from runner.records.verdict import Outcome, Verdict
 from runner.rules.canonical import sha256
-from runner.rules.problems import explain
+from runner.rules.repository.problems import explain
 from runner.rules.times import later
 from runner.rules.trust.change import POLICY_FILES
 from runner.rules.trust.policy import CI, GATE, LONGEST_DAYS, PERSON, reason, traps, usage_traps

@@ -1,4 +1,4 @@
-"""A rubric's pattern as a program that is matched in time linear in the text (`rules.matching`; Thompson, 1968).
+"""A rubric's pattern as a program that is matched in time linear in the text (`rules.text.matching`; Thompson, 1968).
 
 `re` backtracks: some patterns take longer than anybody waits, on answers that a model may give. So patterns are those
 that need no backtracking: characters, classes, groups, alternatives, repeats and anchors. References to groups, looking

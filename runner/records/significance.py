@@ -19,7 +19,7 @@ class Interval(Record):
 
 
 class Tier(StrEnum):
-    """The verdict on a comparison: rules/tiers.py decides it, docs/statistics.md says what each means."""
+    """The verdict on a comparison: rules/evaluation/tiers.py decides it, docs/statistics.md says what each means."""
 
     IMPROVED = "improved"
     NO_CHANGE = "no change"

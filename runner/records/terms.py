@@ -27,7 +27,7 @@ JUDGING = (SetName.HELDOUT, SetName.REPRESENTATIVE, SetName.RESERVE)
 
 
 class Perturbation(StrEnum):
-    """What is done to core to see whether a model is robust (`rules.perturbation` does it)."""
+    """What is done to core to see whether a model is robust (`rules.text.perturbation` does it)."""
 
     TYPOS = "typos"
     CASING = "casing"

@@ -76,7 +76,7 @@ class Held(StrEnum):
     FLAGGED = "flagged"
     """It speaks to a model, or holds characters that no reader sees."""
     TRIGGER = "trigger"
-    """A phrase in it goes with one answer, and nothing else of the text does: see `rules.poisoning`."""
+    """A phrase in it goes with one answer, and nothing else of the text does: see `rules.data.poisoning`."""
     FROZEN = "frozen"
     """It stands in a frozen set."""
 

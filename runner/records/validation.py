@@ -95,7 +95,7 @@ class Privacy(Record):
 
 
 class LeakHow(StrEnum):
-    """What a text has of a frozen one: see `rules.leakage`."""
+    """What a text has of a frozen one: see `rules.data.leakage`."""
 
     EXACT = "exact"
     NEAR = "near"

@@ -18,9 +18,9 @@ from runner.records.setup import Answers, FirstCluster, KeyFile, Person, PolicyA
 from runner.rules.adopt.compose import Source, Wanted
 from runner.rules.adopt.guess import base_of
 from runner.rules.canonical import sha256
-from runner.rules.labelled_answers import Request
-from runner.rules.new_cluster import NewCluster
-from runner.rules.splits import SEED
+from runner.rules.data.labelled_answers import Request
+from runner.rules.data.new_cluster import NewCluster
+from runner.rules.data.splits import SEED
 from runner.rules.trust.change import POLICY_FILES
 from runner.rules.trust.signers import TRUST
 from runner.wiring import flywheel, promotion

@@ -17,9 +17,9 @@ from runner.errors import RecordError, RecordErrors
 from runner.phases import rotation
 from runner.records.cluster import BenchmarkLock
 from runner.records.terms import SetName
-from runner.rules.benchmark import relocked
-from runner.rules.looks import HELDOUT, candidates
-from runner.rules.rotation import Plan
+from runner.rules.evaluation.looks import HELDOUT, candidates
+from runner.rules.evaluation.rotation import Plan
+from runner.rules.repository.benchmark import relocked
 from runner.wiring import flywheel
 from runner.workspace import Inputs
 

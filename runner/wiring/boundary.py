@@ -12,7 +12,7 @@ from runner.ports import Reader
 from runner.records.fleet import Fleet
 from runner.records.fleet_status import FleetCluster
 from runner.records.verdict import Outcome, Verdict
-from runner.rules.boundary import outside
+from runner.rules.loop.boundary import outside
 
 
 def judged(top: Path, cluster: str, revision: str = "HEAD") -> Verdict:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.edges.standing import StandingReader
-from runner.rules.governed import GOVERNED
+from runner.rules.repository.governed import GOVERNED
 
 if TYPE_CHECKING:
     from runner.survey import Records, Survey

@@ -20,10 +20,10 @@ from runner.promotion.candidacy import CandidacyState, candidacy
 from runner.records.ci_plan import CiPlan, PlannedCluster
 from runner.records.cluster import Cluster
 from runner.records.ledger import EntryKind
-from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import digest
-from runner.rules.ci_plan import ENDS, Inputs, concerned, overtaken, reasons, runner_labels
 from runner.rules.judges.identity import judges_digest
+from runner.rules.loop.ci_plan import ENDS, Inputs, concerned, overtaken, reasons, runner_labels
+from runner.rules.repository.benchmark import benchmark_digest
 from runner.wiring import flywheel, gate
 from runner.workspace import Workspace
 

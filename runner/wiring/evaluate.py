@@ -30,10 +30,10 @@ from runner.records.evaluation import EvaluatedModel, ModelKind, StageName
 from runner.records.promotion import PromotionRecord
 from runner.records.serving import Serving
 from runner.records.terms import SetName
-from runner.rules.assay import Terms
+from runner.rules.adopt.assay import Terms
 from runner.rules.canonical import digest
-from runner.rules.looks import HELDOUT
-from runner.rules.problems import explain
+from runner.rules.evaluation.looks import HELDOUT
+from runner.rules.repository.problems import explain
 from runner.wiring import flywheel
 from runner.workspace import Inputs, Workspace
 

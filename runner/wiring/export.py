@@ -20,11 +20,11 @@ from runner.records.evidence import CandidateSummary, EvidenceFile
 from runner.records.fleet import Export
 from runner.records.scorecard import Scorecard
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.evidence_files import record
+from runner.rules.evaluation.limits import summary
 from runner.rules.export.corpus import Corpus
 from runner.rules.export.redacted import SUMS, exported
 from runner.rules.export.scan import Finding, scan_document, scan_export
-from runner.rules.limits import summary
+from runner.rules.repository.evidence_files import record
 from runner.wiring import gate
 
 EPOCH = (1980, 1, 1, 0, 0, 0)

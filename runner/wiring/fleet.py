@@ -21,8 +21,8 @@ from runner.records.fleet_status import FleetCluster, Headline
 from runner.records.ledger import Entry
 from runner.records.policy import Requirement, Trust
 from runner.records.promotion import PromotionRecord
-from runner.rules.fleet import FleetRow, Seen, assessed, course, figures, fleet_row, told
-from runner.rules.waits import PROPOSALS, Proposal
+from runner.rules.loop.fleet import FleetRow, Seen, assessed, course, figures, fleet_row, told
+from runner.rules.loop.waits import PROPOSALS, Proposal
 
 R = TypeVar("R", bound=Record)
 TRUST = "policy/trust.yaml"

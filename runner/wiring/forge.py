@@ -17,8 +17,8 @@ from runner.ledger import History
 from runner.ports import LanguageModels, Progress, silent
 from runner.ports_forge import Forge, Opened, PullRequest, PullState, Written
 from runner.records.change_review import ChangeReview
-from runner.rules.ci_pulls import Branch, branch_of, is_open
-from runner.rules.code_owners import PLACES, unapproved
+from runner.rules.loop.ci_pulls import Branch, branch_of, is_open
+from runner.rules.repository.code_owners import PLACES, unapproved
 from runner.wiring import flywheel, gate, review
 
 EXTRA = "needs the extra `forge`: pip install 'hallmark-flywheel[forge]'"

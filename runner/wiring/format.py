@@ -11,7 +11,7 @@ from runner.edges.readers import DirectoryReader
 from runner.edges.yaml_files import read
 from runner.edges.yaml_format import canonical_form
 from runner.errors import RecordError, RecordErrors
-from runner.rules.layout import FORMATTED, place
+from runner.rules.repository.layout import FORMATTED, place
 
 GOVERNED = ("clusters/", "params.yaml", "rubrics/", "scenarios/")
 

@@ -17,7 +17,7 @@ from runner.ports import Progress, silent
 from runner.ports_models import Judges
 from runner.records.judging import Calibration, JudgeLabels, Label
 from runner.rules.judges.calibration import calibration_reasons, with_labels
-from runner.rules.problems import explain
+from runner.rules.repository.problems import explain
 from runner.rules.strict_json import strict_json
 from runner.wiring import flywheel
 from runner.workspace import Workspace

@@ -20,9 +20,9 @@ from runner.errors import RecordError
 from runner.records.evaluation import EvaluatedModel, EvaluationDiff, EvaluationRun, ModelKind, Sample
 from runner.records.score import GradedAnswer
 from runner.records.terms import SetName
-from runner.rules.evaluations import Asked, difference, summary
-from runner.rules.foreign_logs import Imported, Known, imported
-from runner.rules.scoring import AS_WRITTEN, capability_weights
+from runner.rules.evaluation.evaluations import Asked, difference, summary
+from runner.rules.evaluation.foreign_logs import Imported, Known, imported
+from runner.rules.evaluation.scoring import AS_WRITTEN, capability_weights
 from runner.wiring import flywheel
 
 PHASES = {"base": "baseline", "incumbent": "baseline", "control": "assess", "candidate": "assess"}

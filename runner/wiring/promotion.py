@@ -1,4 +1,4 @@
-"""Settings to the edges that the promotion room reads and writes through: `wiring_gate`'s, and what proposing needs."""
+"""Settings to the edges that the promotion room reads and writes through: those of `gate`, and what proposing needs."""
 
 from __future__ import annotations
 

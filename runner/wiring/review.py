@@ -27,14 +27,14 @@ from runner.records.dataset import Example
 from runner.records.intake import Intake
 from runner.records.score import GradedAnswer
 from runner.records.terms import SetName
-from runner.rules.layout import PARAMS, place
+from runner.rules.evaluation.scoring import AS_WRITTEN
+from runner.rules.repository.layout import PARAMS, place
 from runner.rules.review.change import NO_ANSWERS, Change, review
 from runner.rules.review.overlaps import compared, new_scenarios
 from runner.rules.review.regrading import Stored, concerned
 from runner.rules.review.scenarios import scenario_changes
 from runner.rules.review.side import WITHHELD, Side
 from runner.rules.review.signing import touched_clusters
-from runner.rules.scoring import AS_WRITTEN
 from runner.wiring import evaluate, flywheel, logs
 from runner.workspace import Inputs, Tray, Workspace
 

@@ -37,11 +37,11 @@ from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Trace
 from runner.records.trigger_findings import Findings
 from runner.records.triggers import GeneratorTrigger, RealData, RealDataTrigger, ScoreDropTrigger, Trigger
-from runner.rules.grading import common_normalisation
-from runner.rules.production import Production, production
+from runner.rules.evaluation.grading import common_normalisation
+from runner.rules.loop.production import Production, production
+from runner.rules.loop.trigger_facts import Facts, Unknown, facts, made_with
+from runner.rules.loop.triggers import Present, Since, findings, fired
 from runner.rules.times import moment
-from runner.rules.trigger_facts import Facts, Unknown, facts, made_with
-from runner.rules.triggers import Present, Since, findings, fired
 from runner.rules.trust.receipts import entered
 from runner.wiring import flywheel
 from runner.workspace import Workspace

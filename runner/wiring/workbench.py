@@ -18,9 +18,9 @@ from runner.records.rubric import Rubric
 from runner.records.terms import SetName
 from runner.records.triage import Review, TriageFile
 from runner.records.workbench import WorkbenchReport
-from runner.rules.benchmark import benchmark_digest
 from runner.rules.canonical import digest
-from runner.rules.layout import place
+from runner.rules.repository.benchmark import benchmark_digest
+from runner.rules.repository.layout import place
 from runner.rules.workbench.duplicates import SIZE, THRESHOLD
 from runner.rules.workbench.item import Item
 from runner.rules.workbench.report import Bench, report

@@ -17,8 +17,8 @@ from runner.edges.artifacts import DirectoryArtifacts
 from runner.records.params import Params
 from runner.records.scenario import SetName
 from runner.records.score import Grade, GradedAnswer
+from runner.rules.evaluation.statistics import bootstrap_interval, mcnemar
 from runner.rules.naming import slug
-from runner.rules.statistics import bootstrap_interval, mcnemar
 from runner.wiring import flywheel
 from tests.acceptance.conftest import hallmark
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runner.rules.power import detectable, power
+from runner.rules.evaluation.power import detectable, power
 from tests.test_gate_rates import PAIRS, Gate, asking, paired, share
 
 SIZES = (30, 250, 500)

@@ -24,7 +24,7 @@ from runner.errors import ModelError
 from runner.ports import GenerationTask
 from runner.records.generation import Server, Shown
 from runner.records.params import BaseRecipe
-from runner.rules.prompts import PARSED
+from runner.rules.data.prompts import PARSED
 from tests.acceptance.conftest import ROOT
 from tests.chat_fixture import served, task
 from tests.flywheel_fixture import WORDS, Writer

@@ -20,8 +20,8 @@ from runner.records.conversation import Message, Role
 from runner.records.evaluation import EvaluatedModel, ModelKind, Sample, StageName
 from runner.records.score import Grade
 from runner.records.terms import OutcomeType
-from runner.rules.evaluations import Asked, sample_id, summary
-from runner.rules.foreign_logs import ForeignSample, rescored
+from runner.rules.evaluation.evaluations import Asked, sample_id, summary
+from runner.rules.evaluation.foreign_logs import ForeignSample, rescored
 from runner.wiring import logs
 from tests.acceptance.conftest import BUILD, ROOT
 from tests.desk_repository import make

@@ -2,7 +2,7 @@
 
 An answer is `{"intent": …, "slots": {…}}`. Two of the four intents keep `BASE` rows of their base data, and have gold
 rows and production traces whose right answers people gave. Held-out is the data's own validation set. Slots are scored
-by micro F1 (`rules.structured`, equal to seqeval's on spans), and answers by the schema that the rubric names.
+by micro F1 (`evaluation.structured`, equal to seqeval's on spans), and answers by the schema that the rubric names.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from runner.records.dataset import Batch, Candidate, Channel, Example
 from runner.records.params import Params
 from runner.records.scenario import SetName
 from runner.records.score import GradedAnswer
-from runner.rules.json_schema import conforms
+from runner.rules.evaluation.json_schema import conforms
+from runner.rules.evaluation.structured import FieldCounts, counts, fields, still_says
 from runner.rules.naming import slug
-from runner.rules.redaction import redact
-from runner.rules.structured import FieldCounts, counts, fields, still_says
+from runner.rules.text.redaction import redact
 from runner.wiring import flywheel
 from tests.acceptance.conftest import hallmark
 

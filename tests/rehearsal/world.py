@@ -16,7 +16,7 @@ from runner.edges.forge_files import SOURCES, forge_files
 from runner.records.cluster import Cluster
 from runner.records.params import Params
 from runner.records.scenario import SetName
-from runner.rules.benchmark import locked
+from runner.rules.repository.benchmark import locked
 from runner.wiring import flywheel
 from tests import desk_repository
 from tests.acceptance.small import GATE, VALIDATION

@@ -19,7 +19,7 @@ import yaml
 from yaml._yaml import CParser
 
 from runner.errors import RecordError
-from runner.rules.problems import field_path
+from runner.rules.repository.problems import field_path
 
 MAX_BYTES = 16 << 20
 MAX_NODES = 500_000

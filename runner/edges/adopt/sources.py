@@ -17,9 +17,9 @@ from runner.rules.adopt.instructlab import from_instructlab
 from runner.rules.adopt.items import Adopted
 from runner.rules.adopt.lm_eval_task import from_lm_eval
 from runner.rules.adopt.promptfoo import from_promptfoo
-from runner.rules.benchmark import NO_JUDGES
+from runner.rules.data.new_cluster import NewCluster
 from runner.rules.judges.identity import judge_digest
-from runner.rules.new_cluster import NewCluster
+from runner.rules.repository.benchmark import NO_JUDGES
 
 QNA = "qna.yaml"
 MOST_FILES = 2_000

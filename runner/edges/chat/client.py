@@ -28,10 +28,10 @@ from runner.errors import HallmarkError, ModelError
 from runner.ports import Progress, silent
 from runner.records.conversation import Conversation
 from runner.records.endpoint import Asking, Endpoint
-from runner.rules.answer_key import Sampling as Sampling
 from runner.rules.canonical import sha256
-from runner.rules.conversations import chat_form
-from runner.rules.shown import shorten, shown
+from runner.rules.evaluation.answer_key import Sampling as Sampling
+from runner.rules.text.conversations import chat_form
+from runner.rules.text.shown import shorten, shown
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession

@@ -10,7 +10,7 @@ from typing import Any
 
 from runner.edges.chat.reply import KEPT, UnansweredError, problem_of
 from runner.errors import ModelError
-from runner.rules.shown import shorten, shown
+from runner.rules.text.shown import shorten, shown
 
 
 class _StaysThere(urllib.request.HTTPRedirectHandler):

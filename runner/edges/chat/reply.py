@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import ModelError
-from runner.rules.shown import shorten
 from runner.rules.strict_json import strict_json
+from runner.rules.text.shown import shorten
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -84,7 +84,7 @@ def _count(said: Any) -> int:
 
 
 def _called(message: dict[str, Any]) -> str:
-    """Calls of tools, in the form in which a model writes them as text (`rules.tool_calls`); empty for none."""
+    """Calls of tools, in the form in which a model writes them as text (`evaluation.tool_calls`); empty for none."""
     calls = [one["function"] for one in message.get("tool_calls") or []]
     said = [{"name": one["name"], "arguments": strict_json(one["arguments"].encode())} for one in calls]
     return json.dumps({"tool_calls": said}, ensure_ascii=False) if said else ""

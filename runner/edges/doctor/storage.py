@@ -20,7 +20,7 @@ from runner.edges.dvc_objects import DvcObjects
 from runner.errors import DataError, EdgeError
 from runner.rules.doctor.facts import Disk, Lock, Reached, Remote
 from runner.rules.doctor.findings import Unseen
-from runner.rules.dvc_config import PATH, exposed
+from runner.rules.repository.dvc_config import PATH, exposed
 
 ROOM = 2**30
 """Bytes for what every iteration writes whatever its data: checkpoints, logs, the environment's scratch files."""

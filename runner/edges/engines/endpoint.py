@@ -13,7 +13,7 @@ from runner.edges.engines.model_server import Opened
 from runner.errors import ModelError
 from runner.ports import Model, Progress, Tree
 from runner.records.serving import Adapters, PromptForm, ServingEndpoint
-from runner.rules.answer_key import Identity
+from runner.rules.evaluation.answer_key import Identity
 
 
 class EndpointModelServer:

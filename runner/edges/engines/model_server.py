@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from runner.edges.chat.client import ChatClient
 from runner.ports import Model, Progress
 from runner.records.serving import PromptForm
-from runner.rules.answer_key import Identity
+from runner.rules.evaluation.answer_key import Identity
 
 
 class Opened(NamedTuple):

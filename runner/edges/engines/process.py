@@ -22,7 +22,7 @@ from runner.edges.engines import guard
 from runner.edges.files import naming
 from runner.errors import ModelError
 from runner.ports import Progress, silent
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 
 TAIL_LINES = 12
 TAIL_BYTES = 16_384

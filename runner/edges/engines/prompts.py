@@ -10,8 +10,8 @@ from runner.edges.chat.client import ChatClient, Request
 from runner.ports import Model
 from runner.records.conversation import Conversation
 from runner.records.serving import PromptForm
-from runner.rules.answer_key import Sampling
 from runner.rules.canonical import sha256
+from runner.rules.evaluation.answer_key import Sampling
 
 
 class Prompts:

@@ -13,7 +13,7 @@ from runner.edges.latency import latency
 from runner.errors import ModelError
 from runner.ports import Answers, Keep, LanguageModels, Latency, Model, Progress, forget, silent
 from runner.records.conversation import Conversation
-from runner.rules.answer_key import Identity, Sampling
+from runner.rules.evaluation.answer_key import Identity, Sampling
 
 
 class ServedModels:

@@ -30,7 +30,7 @@ from runner.ports import Model, Progress, Tree
 from runner.records.cluster import HubBase
 from runner.records.endpoint import Asking, Endpoint
 from runner.records.serving import PromptForm, VllmServer
-from runner.rules.answer_key import Identity
+from runner.rules.evaluation.answer_key import Identity
 
 BASE = "base"
 """What the server calls the base."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import ForgeError, ForgeForbidden
 from runner.ports_forge import Approver, Opened, PullRequest, PullState, Written
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 
 if TYPE_CHECKING:
     from github import GithubException

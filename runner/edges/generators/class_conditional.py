@@ -7,8 +7,8 @@ from typing import Any
 
 from runner.ports import GenerationTask, LanguageModels, Progress, silent
 from runner.records.dataset import Channel, Generator
-from runner.rules.conversations import generation_prompt
-from runner.rules.generation import LONGEST, UNTAUGHT, Draft, Numbering
+from runner.rules.data.generation import LONGEST, UNTAUGHT, Draft, Numbering
+from runner.rules.text.conversations import generation_prompt
 
 
 class ClassConditionalWriter:

@@ -9,8 +9,8 @@ from runner.ports import GenerationTask, LanguageModels, Progress, silent
 from runner.records.dataset import Channel, Generator
 from runner.records.generation import FewShot, Shown
 from runner.rules.canonical import digest
-from runner.rules.generation import Draft, Numbering
-from runner.rules.prompts import Prompter, template_digest
+from runner.rules.data.generation import Draft, Numbering
+from runner.rules.data.prompts import Prompter, template_digest
 
 
 class FewShotWriter:

@@ -9,9 +9,9 @@ from typing import Any
 from runner.ports import GenerationTask, Progress, silent
 from runner.records.conversation import last_user_text
 from runner.records.dataset import Channel, Generator
-from runner.rules.domain_rules import FEWEST_WORDS
-from runner.rules.generation import Draft
-from runner.rules.perturbation import VERSION, generator_digest, rewrite
+from runner.rules.data.domain_rules import FEWEST_WORDS
+from runner.rules.data.generation import Draft
+from runner.rules.text.perturbation import VERSION, generator_digest, rewrite
 
 
 class PerturbationWriter:

@@ -16,7 +16,7 @@ from typing import Any
 
 from runner.edges.files import write_file
 from runner.records.evaluation import EvaluationRun, Sample
-from runner.rules.evaluations import sample_id
+from runner.rules.evaluation.evaluations import sample_id
 
 UNKNOWN = "1970-01-01T00:00:00+00:00"
 SCORE, PASSED = "score", "passed"

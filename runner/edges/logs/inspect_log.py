@@ -13,7 +13,7 @@ from runner.edges.logs.archive import opened
 from runner.edges.logs.foreign_json import finite, json_object, listed, mapping
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role
-from runner.rules.foreign_logs import ForeignLog, ForeignSample
+from runner.rules.evaluation.foreign_logs import ForeignLog, ForeignSample
 
 MAX_JSON = 1 << 30
 MOST_TOKENS = 1e9

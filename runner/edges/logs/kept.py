@@ -19,8 +19,8 @@ from runner.errors import RecordError
 from runner.records.base import Record
 from runner.records.evaluation import EvaluationRun, LogHeader, LogIndex, LogPointer, Sample
 from runner.rules.canonical import canonical
-from runner.rules.evaluations import Mark, Marks, sample_line
-from runner.rules.problems import explain
+from runner.rules.evaluation.evaluations import Mark, Marks, sample_line
+from runner.rules.repository.problems import explain
 
 R = TypeVar("R", bound=Record)
 BLOCK = 256

@@ -20,9 +20,9 @@ from runner.edges.logs.foreign_json import finite, json_object, listed, mapping
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role
 from runner.records.evaluation import EvaluationRun, Sample
-from runner.rules.evaluations import sample_id
-from runner.rules.foreign_logs import ForeignLog, ForeignSample
-from runner.rules.scoring import AS_WRITTEN
+from runner.rules.evaluation.evaluations import sample_id
+from runner.rules.evaluation.foreign_logs import ForeignLog, ForeignSample
+from runner.rules.evaluation.scoring import AS_WRITTEN
 
 MAX_LINE = 64 << 20
 _RESULTS = re.compile(r"results_(?P<when>.+)\.json\Z")

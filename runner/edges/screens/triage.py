@@ -21,7 +21,7 @@ from textual.widgets import Static
 from runner.edges.screens.triage_dialogs import Editor, Reason, Shown, words
 from runner.errors import ChangedError, HallmarkError
 from runner.ports_triage import ReviewStore, Room
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.rules.triage import session as triage_session
 from runner.rules.triage import view as triage_view
 from runner.rules.triage.background import Background

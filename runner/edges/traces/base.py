@@ -11,8 +11,8 @@ from runner.edges.traces.senders import Sender, source
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role, ToolCall
 from runner.records.trace import Feedback, Rating, Trace
-from runner.rules.flags import flags
-from runner.rules.redaction import NameRecogniser, redact
+from runner.rules.data.flags import flags
+from runner.rules.text.redaction import NameRecogniser, redact
 
 _ROLES = {
     "system": Role.SYSTEM,

@@ -19,7 +19,7 @@ from runner.edges.traces.table import Table
 from runner.edges.traces.telemetry import Telemetry
 from runner.errors import RecordError
 from runner.records.trace import Trace
-from runner.rules.redaction import NameRecogniser
+from runner.rules.text.redaction import NameRecogniser
 
 FORMATS: dict[str, Format] = {
     "openai": OpenAiLog(),

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from runner.rules.sources import UNNAMED
+from runner.rules.data.sources import UNNAMED
 
 BYTES = 6
 """Of a pseudonym: a million users share one with a probability of .2 %."""

@@ -28,8 +28,8 @@ from runner.records.promotion import PromotionRecord
 from runner.records.score import GradedAnswer, Scorecard, ScoredScenario
 from runner.records.terms import SetName
 from runner.records.training import Training
-from runner.rules.repeats import is_repeat
-from runner.rules.scoring import AS_WRITTEN
+from runner.rules.evaluation.repeats import is_repeat
+from runner.rules.evaluation.scoring import AS_WRITTEN
 from runner.rules.workbench.items import Sitting
 from runner.rules.workbench.rubrics import Graded
 

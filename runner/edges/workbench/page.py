@@ -9,7 +9,7 @@ from typing import Any
 from runner.edges.report import page_style
 from runner.edges.workbench import drawings
 from runner.records.workbench import WorkbenchReport
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.rules.workbench import words
 
 MOST = 40

@@ -13,7 +13,7 @@ from runner.records.dataset import Example
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
 from runner.records.terms import SetName
-from runner.rules.scenario_place import scenario_place
+from runner.rules.repository.scenario_place import scenario_place
 from runner.rules.workbench.duplicates import Row, Rows
 from runner.rules.workbench.item import Item, item
 

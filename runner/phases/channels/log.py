@@ -10,12 +10,12 @@ from runner.records.failure import FailureCluster
 from runner.records.funnel import FunnelStep
 from runner.records.scenario import Origin
 from runner.records.trace import UniqueSignal
-from runner.rules.conversations import said, without_system
-from runner.rules.diagnosis import Answerbook
-from runner.rules.domain_rules import binding, breach
-from runner.rules.expansion import Dropped, Made, batch, batch_id
+from runner.rules.data.domain_rules import binding, breach
+from runner.rules.data.expansion import Dropped, Made, batch, batch_id
+from runner.rules.data.novelty import DUPLICATE
+from runner.rules.loop.diagnosis import Answerbook
 from runner.rules.naming import content_id
-from runner.rules.novelty import DUPLICATE
+from runner.rules.text.conversations import said, without_system
 from runner.workspace import Inputs
 
 

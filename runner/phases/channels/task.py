@@ -16,10 +16,10 @@ from runner.records.rubric import Rubric
 from runner.records.scenario import Origin, Scenario, SetName
 from runner.records.training import TrainingRow, Use
 from runner.rules.canonical import digest
-from runner.rules.conversations import reversed_example, with_instruction
-from runner.rules.diagnosis import Answerbook
-from runner.rules.domain_rules import binding
-from runner.rules.generation import Aim
+from runner.rules.data.domain_rules import binding
+from runner.rules.data.generation import Aim
+from runner.rules.loop.diagnosis import Answerbook
+from runner.rules.text.conversations import reversed_example, with_instruction
 from runner.workspace import Inputs
 
 ENOUGH = 8

@@ -12,13 +12,13 @@ from runner.ports import GenerationTask, Ports, RowWriter
 from runner.records.conversation import Message, Role
 from runner.records.dataset import Candidate
 from runner.records.generation import GeneratorChoice, suffix
-from runner.rules.conversations import with_instruction
-from runner.rules.diagnosis import Answerbook
-from runner.rules.expansion import Made, Sieve, batch, batch_id, candidate, sieve
-from runner.rules.generation import Draft
-from runner.rules.normalisation import normalise
-from runner.rules.novelty import Novelty
-from runner.rules.shown import shorten
+from runner.rules.data.expansion import Made, Sieve, batch, batch_id, candidate, sieve
+from runner.rules.data.generation import Draft
+from runner.rules.data.novelty import Novelty
+from runner.rules.loop.diagnosis import Answerbook
+from runner.rules.text.conversations import with_instruction
+from runner.rules.text.normalisation import normalise
+from runner.rules.text.shown import shorten
 from runner.workspace import Inputs
 
 

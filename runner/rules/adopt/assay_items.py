@@ -1,10 +1,10 @@
-"""Scenarios of an Assay file as items: `rules.assay` reads them, and their checkers come along."""
+"""Scenarios of an Assay file as items: `rules.adopt.assay` reads them, and their checkers come along."""
 
 from __future__ import annotations
 
 from runner.records.terms import Origin
+from runner.rules.adopt.assay import ANYTHING, Terms, from_assay
 from runner.rules.adopt.items import Adopted, Capability, Check, Document, Item, Tally
-from runner.rules.assay import ANYTHING, Terms, from_assay
 
 
 def from_assay_file(document: Document, *, capability: str = "") -> Adopted:

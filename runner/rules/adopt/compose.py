@@ -18,12 +18,9 @@ from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Origin, Scenario, SetName, Severity
 from runner.records.triage_policy import Triage
 from runner.rules.adopt.items import Adopted, Check, Item, user
-from runner.rules.benchmark import NO_JUDGES, OPTIONAL, locked
 from runner.rules.canonical import digest
-from runner.rules.judges.identity import judges_of
-from runner.rules.labelled import TINY_ROBUSTNESS_DROP
-from runner.rules.naming import content_id, slug
-from runner.rules.new_cluster import (
+from runner.rules.data.labelled import TINY_ROBUSTNESS_DROP
+from runner.rules.data.new_cluster import (
     NEEDED,
     SHARES,
     SHARES_TINY,
@@ -35,7 +32,10 @@ from runner.rules.new_cluster import (
     draft_problem,
     longest_answer,
 )
-from runner.rules.splits import LEFT_OUT, RULE, SEED, Division, Unit, divide
+from runner.rules.data.splits import LEFT_OUT, RULE, SEED, Division, Unit, divide
+from runner.rules.judges.identity import judges_of
+from runner.rules.naming import content_id, slug
+from runner.rules.repository.benchmark import NO_JUDGES, OPTIONAL, locked
 
 NOT_MEASURED = "Not measured: a classifier gives no such answers. Say what real data alone reaches, and how."
 IN_TWO = "the largest group of alike texts in core, the others held out: too few to divide, so write dev before the run"

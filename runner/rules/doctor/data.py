@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from runner.rules.doctor.facts import Lock, Reached, Remote
 from runner.rules.doctor.findings import Said, ok, problem, warning
-from runner.rules.dvc_config import without_password
-from runner.rules.shown import shown
+from runner.rules.repository.dvc_config import without_password
+from runner.rules.text.shown import shown
 
 STALE = 600
 """Seconds after which a lock that nobody is known to hold was left behind."""

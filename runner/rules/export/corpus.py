@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from runner.rules.export.views import folded, squeezed
-from runner.rules.redaction import redact
+from runner.rules.text.redaction import redact
 
 GRAM = 8
 STRIDE = 4

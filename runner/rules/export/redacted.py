@@ -31,8 +31,8 @@ from runner.records.promotion import PromotionRecord
 from runner.records.risks import Risks
 from runner.records.scorecard import Comparison, ModelScores, Scorecard, SetScore
 from runner.records.terms import Perturbation
-from runner.rules.evidence_files import parsed
-from runner.rules.evidence_files import record as read
+from runner.rules.repository.evidence_files import parsed
+from runner.rules.repository.evidence_files import record as read
 
 R = TypeVar("R", bound=Record)
 PROMOTION, SUMMARY, SCORECARD, SUMS = "promotion.json", "summary.json", "scorecard.json", "SHA256SUMS"

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from runner.rules.export.corpus import PROSE, STRUCTURED, Corpus, Profile, both
 from runner.rules.export.redacted import KINDS, SUMS, faults, shortened
 from runner.rules.export.views import forms, legible
-from runner.rules.redaction import redact
+from runner.rules.text.redaction import redact
 
 LARGEST_FIGURE = 10**9
 TOGETHER = "several fields together"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runner.records.expected_calls import ArgumentMatch, ToolCalls
+from runner.rules.evaluation.json_schema import conforms, plain
+from runner.rules.evaluation.tool_calls import Call, read_calls
 from runner.rules.graders.case import MET, MISSED, Case, Credit
-from runner.rules.json_schema import conforms, plain
-from runner.rules.shown import quoted, shorten
-from runner.rules.tool_calls import Call, read_calls
+from runner.rules.text.shown import quoted, shorten
 
 Fits = Callable[[Call, Call], bool]
 """Whether a given call is an expected one."""

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from runner.records.graders import Order, Set
+from runner.rules.evaluation.json_schema import plain
 from runner.rules.graders.case import MET, MISSED, Case, Credit
-from runner.rules.json_schema import plain
-from runner.rules.shown import quoted
 from runner.rules.strict_json import strict_json
+from runner.rules.text.shown import quoted
 
 NO_LIST = "is no JSON array"
 MOST_SHOWN = 6

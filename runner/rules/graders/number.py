@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from runner.records.graders import Numeric
 from runner.rules.graders.case import Case, Credit
-from runner.rules.quantities import Quantity, whole, within
-from runner.rules.units import Unit, converted, unit
+from runner.rules.text.quantities import Quantity, whole, within
+from runner.rules.text.units import Unit, converted, unit
 
 
 class Read(NamedTuple):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from runner.records.graders import JsonFields, JsonSchema
+from runner.rules.evaluation.json_schema import misfit
+from runner.rules.evaluation.structured import counts, faults
 from runner.rules.graders.case import Case, Credit
-from runner.rules.json_schema import misfit
-from runner.rules.shown import shorten
-from runner.rules.structured import counts, faults
+from runner.rules.text.shown import shorten
 
 
 def json_schema(case: Case, grader: JsonSchema) -> Credit:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from runner.records.graders import Sql
+from runner.rules.evaluation.query_rows import QueryError, Rows, reference_rows, rows
 from runner.rules.graders.case import Case, Credit
-from runner.rules.query_rows import QueryError, Rows, reference_rows, rows
-from runner.rules.shown import quoted
+from runner.rules.text.shown import quoted
 
 
 def sql(case: Case, grader: Sql) -> Credit:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from runner.records.graders import Exact, OneOf, Regex, SameLanguage
+from runner.rules.evaluation.json_schema import compiled
 from runner.rules.graders.case import Case, Credit
-from runner.rules.json_schema import compiled
-from runner.rules.matching import OutOfSteps, Steps, found
-from runner.rules.regular_languages import same_language
+from runner.rules.text.matching import OutOfSteps, Steps, found
+from runner.rules.text.regular_languages import same_language
 
 
 def exact(case: Case, grader: Exact) -> Credit:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from runner.records.graders import Contains, ContainsNone, Echo
-from runner.rules.content_words import content_words
 from runner.rules.graders.case import MET, Case, Credit
-from runner.rules.mentions import Mention, mention
-from runner.rules.shown import quoted
+from runner.rules.text.content_words import content_words
+from runner.rules.text.mentions import Mention, mention
+from runner.rules.text.shown import quoted
 
 
 def contains(case: Case, grader: Contains) -> Credit:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from runner.records.gated import GateLimits
 from runner.records.scorecard import ModelScores
 from runner.records.terms import SetName
-from runner.rules.comparison_words import verdicts
+from runner.rules.evaluation.comparison_words import verdicts
 from runner.rules.handoff.facts import Made
 from runner.rules.handoff.words import NONE, bullets, code, count, digest, inline, percent, table, within
 

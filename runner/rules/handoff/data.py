@@ -9,7 +9,7 @@ from runner.records.training import Arm, Sweep
 from runner.records.validation import BatchValidation, Estimate
 from runner.rules.handoff.facts import Made
 from runner.rules.handoff.words import NONE, bar, bullets, code, count, digest, figure, inline, percent, table
-from runner.rules.lineage import plural
+from runner.rules.loop.lineage import plural
 
 CHAIN = ("signal", "failure", "batch", "example", "mixture", "adapter")
 

@@ -23,8 +23,8 @@ from runner.records.scorecard import Scorecard
 from runner.records.training import Sweep, Training
 from runner.records.validation import ValidationReport
 from runner.rules.canonical import sha256
-from runner.rules.evidence_files import batches, parsed, record
-from runner.rules.lineage import kinds
+from runner.rules.loop.lineage import kinds
+from runner.rules.repository.evidence_files import batches, parsed, record
 
 LATER = frozenset(
     {

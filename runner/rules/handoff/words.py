@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from runner.records.significance import Interval
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 
 NOT_STATED = "*not stated*"
 NONE = "-"

@@ -17,8 +17,8 @@ from runner.records.conversation import Conversation, Message, Role
 from runner.records.judge import Vote
 from runner.records.judging import Form, JudgeFile, ServedModel
 from runner.rules.canonical import digest
-from runner.rules.conversations import chat_form
 from runner.rules.strict_json import strict_json
+from runner.rules.text.conversations import chat_form
 
 FRAME = """{prompt}
 

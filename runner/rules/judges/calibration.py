@@ -16,7 +16,7 @@ from runner.records.judging import Agreement, Bounded, Calibration, Confusion, F
 from runner.records.rubric import Rubric, RubricStatus
 from runner.records.scenario import Scenario
 from runner.rules.canonical import digest
-from runner.rules.grading import criterion_slug
+from runner.rules.evaluation.grading import criterion_slug
 from runner.rules.judges.asking import Case, wording
 from runner.rules.judges.identity import asked, judge_digest
 from runner.rules.judges.verdicts import DIGITS, decided, swaps

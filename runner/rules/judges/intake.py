@@ -12,10 +12,10 @@ from runner.records.judging import Calibration, JudgeFile, ServedModel
 from runner.records.rubric import Rubric
 from runner.records.terms import SetName
 from runner.records.verdict import Reason
-from runner.rules.boundary import stranger
-from runner.rules.fault import Fault
 from runner.rules.judges.calibration import refused
 from runner.rules.judges.identity import conflicts, judges_of, unsent
+from runner.rules.loop.boundary import stranger
+from runner.rules.repository.fault import Fault
 
 STEP = "judges"
 

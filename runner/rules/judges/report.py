@@ -8,7 +8,7 @@ from runner.records.judging import Agreement, Calibration, JudgeFile, JudgeRepor
 from runner.records.risks import Risk
 from runner.records.rubric import Rubric
 from runner.records.score import GradedAnswer
-from runner.rules.grading import criterion_slug
+from runner.rules.evaluation.grading import criterion_slug
 from runner.rules.judges.asking import wording
 from runner.rules.judges.calibration import shown_criteria
 from runner.rules.judges.identity import asked, described, judge_digest

@@ -14,7 +14,7 @@ from runner.records.change_review import ChangeReview, Place
 from runner.rules.review.figures import HOW
 from runner.rules.review.told import LOOSENED
 from runner.rules.review.words import loosenings
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 
 MOST = 10
 """Annotations of a level that GitHub shows of one step."""

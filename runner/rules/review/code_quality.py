@@ -11,7 +11,7 @@ import json
 from runner.records.change_review import ChangeReview
 from runner.rules.canonical import digest
 from runner.rules.review.annotations import Annotation, Level, remarks
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 
 SEVERITY = {Level.ERROR: "blocker", Level.WARNING: "major", Level.NOTICE: "info"}
 

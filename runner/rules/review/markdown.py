@@ -13,7 +13,7 @@ from functools import lru_cache
 from runner.records.change_review import ChangeReview
 from runner.rules.review.told import Line, Quote, Red, Section, count
 from runner.rules.review.words import headline, sections
-from runner.rules.shown import shorten, shown
+from runner.rules.text.shown import shorten, shown
 
 MARKER = "<!-- hallmark-review -->"
 """By which the comment of an earlier review is found."""

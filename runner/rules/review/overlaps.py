@@ -11,12 +11,12 @@ from runner.records.conversation import last_user_text
 from runner.records.dataset import Example
 from runner.records.terms import JUDGING, SetName
 from runner.records.validation import LeakHow
-from runner.rules.closest import Closest
-from runner.rules.leakage import NEAR, Match
-from runner.rules.near_duplicates import leaders
+from runner.rules.data.leakage import NEAR, Match
 from runner.rules.review.scenarios import reworded
 from runner.rules.review.side import WITHHELD, Placed, Side
-from runner.rules.similarity import jaccard, normal_text, shingles
+from runner.rules.text.closest import Closest
+from runner.rules.text.near_duplicates import leaders
+from runner.rules.text.similarity import jaccard, normal_text, shingles
 
 SIZE = 2
 

@@ -15,10 +15,10 @@ from runner.records.conversation import last_user_text
 from runner.records.rubric import Rubric
 from runner.records.score import Grade, GradedAnswer
 from runner.records.terms import SetName
-from runner.rules.grading import grade
+from runner.rules.evaluation.grading import grade
+from runner.rules.evaluation.scoring import AS_WRITTEN, capability_weights, set_score, weights_of
 from runner.rules.review.scenarios import reworded
 from runner.rules.review.side import Placed, Side
-from runner.rules.scoring import AS_WRITTEN, capability_weights, set_score, weights_of
 
 
 class Stored(NamedTuple):

@@ -8,7 +8,7 @@ from runner.records.change_review import ScenarioChange, What
 from runner.records.conversation import last_user_text
 from runner.records.terms import SetName
 from runner.rules.review.side import WITHHELD, Placed, Side
-from runner.rules.shown import shorten, shown
+from runner.rules.text.shown import shorten, shown
 
 LONGEST = 240
 NAMED = {

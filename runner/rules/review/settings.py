@@ -14,10 +14,10 @@ from runner.records.fleet import Fleet
 from runner.records.signal_policy import SignalPolicy
 from runner.records.significance import SignificancePolicy
 from runner.records.triggers import trigger_name
-from runner.rules.assessment import perturbed
+from runner.rules.evaluation.assessment import perturbed
 from runner.rules.review.directions import Looser, Rule, rule_for
 from runner.rules.review.side import Side
-from runner.rules.shown import shorten, shown
+from runner.rules.text.shown import shorten, shown
 
 KEYS = ("id", "role", "task", "example")
 """What names an item of a list."""

@@ -11,7 +11,7 @@ from runner.records.change_review import Place
 from runner.records.policy import Trust
 from runner.records.scenario import Scenario
 from runner.records.terms import SetName
-from runner.rules.layout import place
+from runner.rules.repository.layout import place
 
 R = TypeVar("R", bound=Record)
 WITHHELD = frozenset({SetName.HELDOUT, SetName.RESERVE})

@@ -18,7 +18,7 @@ from runner.records.rubric import Rubric
 from runner.records.trace import UniqueSignal
 from runner.records.triage import Decision
 from runner.records.validation import BatchValidation
-from runner.rules.similarity import Shingles, jaccard, shingles
+from runner.rules.text.similarity import Shingles, jaccard, shingles
 
 SIZES = (3, 1)
 """Words of a shingle: what deduplication and the leak checks compare; single words where nothing shares three."""

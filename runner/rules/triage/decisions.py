@@ -17,7 +17,7 @@ from runner.records.dataset import Example
 from runner.records.scenario import Origin
 from runner.records.triage import Choice, Decision, Review, ReviewDecision, TriageFile
 from runner.rules.canonical import canonical, digest
-from runner.rules.conversations import with_last_user_text
+from runner.rules.text.conversations import with_last_user_text
 
 
 def candidates_digest(file: TriageFile) -> str:

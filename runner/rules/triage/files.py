@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from runner.records.policy import Trust
 from runner.records.triage import Choice, Review, TriageFile
 from runner.records.triage_policy import Triage
-from runner.rules.layout import Found
+from runner.rules.repository.layout import Found
 from runner.rules.triage.decisions import Listed, candidates_digest, choice_problem, decision_problem
 
 Finding = tuple[str, str, str]

@@ -13,7 +13,7 @@ from runner.records.conversation import Conversation, Message, Role, last_user_t
 from runner.records.preference import Ground, PreferencePair, SupervisedRow, UnpairedPreference
 from runner.records.triage import Choice, Decision, Review, TriageFile
 from runner.rules.canonical import canonical
-from runner.rules.conversations import with_instruction, with_last_user_text
+from runner.rules.text.conversations import with_instruction, with_last_user_text
 from runner.rules.triage.decisions import Listed
 from runner.rules.triage.settlement import Settled, accepted, settle
 

@@ -14,7 +14,7 @@ from runner.records.base import Record
 from runner.records.conversation import Conversation, Role, last_user_text
 from runner.records.rubric import Criterion
 from runner.records.triage import Choice, ReviewDecision
-from runner.rules.shown import shown
+from runner.rules.text.shown import shown
 from runner.rules.triage.background import Background, Near
 from runner.rules.triage.keys import KEYS, quick_reasons
 from runner.rules.triage.session import Session, Wait, progress

@@ -21,7 +21,7 @@ from runner.rules.trust import stages
 if TYPE_CHECKING:  # most steps say nothing of triage, nor of real data alone
     from runner.records.triage import Review, TriageFile
     from runner.records.triage_policy import Triage
-    from runner.rules.assessment import RealOnlyRecord
+    from runner.rules.evaluation.assessment import RealOnlyRecord
 
 
 class Signed(NamedTuple):

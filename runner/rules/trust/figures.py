@@ -13,7 +13,7 @@ from runner.records.base import Record
 from runner.records.evidence import EvidenceFile
 from runner.records.scorecard import Scorecard, ScoredScenario
 from runner.records.terms import OutcomeType, SetName
-from runner.rules.assessment import (
+from runner.rules.evaluation.assessment import (
     ASSESSED,
     BASE,
     CANDIDATE,
@@ -25,9 +25,9 @@ from runner.rules.assessment import (
     gaps,
     perturbed,
 )
-from runner.rules.repeats import repeat_names
-from runner.rules.scoring import capability_weights
-from runner.rules.stated import differences
+from runner.rules.evaluation.repeats import repeat_names
+from runner.rules.evaluation.scoring import capability_weights
+from runner.rules.evaluation.stated import differences
 from runner.rules.trust.facts import Promotion
 
 R = TypeVar("R", bound=Record)

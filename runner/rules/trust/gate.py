@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from runner.records.evidence import EvidenceFile, Operations, RollbackContract
 from runner.records.promotion import PromotionKind
 from runner.records.verdict import Reason
-from runner.rules.limits import limits
+from runner.rules.evaluation.limits import limits
 from runner.rules.trust.facts import Promotion
 from runner.rules.trust.figures import Figures, parse
 

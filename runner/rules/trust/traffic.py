@@ -18,7 +18,7 @@ from runner.records.scorecard import Comparison
 from runner.records.significance import Interval
 from runner.records.stages import TrafficLimits
 from runner.records.traffic import ModelTraffic, Traffic, TrafficGrade, TrafficSource
-from runner.rules.statistics import holm, mcnemar
+from runner.rules.evaluation.statistics import holm, mcnemar
 from runner.rules.times import moment
 
 CANDIDATE, INCUMBENT = "candidate", "incumbent"

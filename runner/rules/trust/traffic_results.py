@@ -12,7 +12,7 @@ from runner.records.rubric import Normalisation
 from runner.records.stages import TrafficLimits
 from runner.records.traffic import ModelResult, TrafficGrade, TrafficResult
 from runner.rules.canonical import sha256
-from runner.rules.normalisation import normalise
+from runner.rules.text.normalisation import normalise
 from runner.rules.trust.traffic import CANDIDATE, INCUMBENT, Mark, floors, model_traffic
 
 HINT = "docs/staging.md describes a line"

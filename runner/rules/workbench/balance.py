@@ -14,7 +14,7 @@ import numpy as np
 
 from runner.records.terms import SetName
 from runner.records.workbench import Balance, Shift, Trait
-from runner.rules.statistics import holm
+from runner.rules.evaluation.statistics import holm
 from runner.rules.workbench.item import Item
 
 DRAWS = 2_000

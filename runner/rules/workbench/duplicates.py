@@ -9,9 +9,9 @@ from typing import NamedTuple
 from runner.records.terms import JUDGING, SetName
 from runner.records.validation import LeakHow
 from runner.records.workbench import DataLeak, Duplicates, Pair
-from runner.rules.leakage import FrozenTexts
-from runner.rules.near_duplicates import leaders
-from runner.rules.similarity import normal_text
+from runner.rules.data.leakage import FrozenTexts
+from runner.rules.text.near_duplicates import leaders
+from runner.rules.text.similarity import normal_text
 from runner.rules.workbench.item import Item
 
 THRESHOLD, SIZE = 0.7, 2

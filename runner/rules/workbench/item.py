@@ -8,7 +8,7 @@ from runner.records.conversation import last_user_text
 from runner.records.scenario import Scenario
 from runner.records.terms import SetName
 from runner.records.workbench import Trait
-from runner.rules.benchmark import scenario_digest
+from runner.rules.repository.benchmark import scenario_digest
 
 
 class Item(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from runner.records.terms import SetName
 from runner.records.triage import Choice, Review, TriageFile
 from runner.records.workbench import Power, Reading, Seen
-from runner.rules.power import detectable
+from runner.rules.evaluation.power import detectable
 from runner.rules.workbench.item import Item
 
 POWER, ALPHA, DISCORDANCE = 0.8, 0.05, 0.2

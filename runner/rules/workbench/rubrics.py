@@ -11,8 +11,8 @@ from runner.records.rubric import Rubric, RubricStatus
 from runner.records.score import Grade
 from runner.records.terms import SetName
 from runner.records.workbench import CriterionHealth, NormalisationHealth, RubricHealth
-from runner.rules.grading import criterion_slug
-from runner.rules.normalisation import normalise
+from runner.rules.evaluation.grading import criterion_slug
+from runner.rules.text.normalisation import normalise
 from runner.rules.workbench.item import Item
 
 ENOUGH = 20
