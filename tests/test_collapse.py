@@ -199,7 +199,7 @@ def test_the_command_prints_figures_or_json_and_draws(
         asked.update(how, cluster=cluster)
         return found
 
-    monkeypatch.setattr("runner.cli.simulate.wiring.collapse", fake)
+    monkeypatch.setattr("runner.cli.simulate.flywheel.collapse", fake)
     shown = CliRunner().invoke(command, ["collapse", "desk", "--plot", str(tmp_path / "x.png")])
     assert shown.exit_code == 0, shown.output
     assert "accumulate" in shown.output

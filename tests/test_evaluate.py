@@ -383,7 +383,7 @@ def test_a_kept_evaluation_is_governed(tmp_path: Path) -> None:
 
 def test_what_people_type(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command's own words reach the evaluation, with `run` or without."""
-    monkeypatch.setattr(wiring_evaluate.wiring, "TransformersModels", lambda threads: SimulatedModels())
+    monkeypatch.setattr(wiring_evaluate.flywheel, "TransformersModels", lambda threads: SimulatedModels())
     words = (CLUSTER, "--model", "base", "--stage", "smoke", "--set", "core", "--early-stop", "--no-cache", "--keep")
     text = said(desk, *words)
     assert re.search(r"(?m)^smoke +stopped: at best, core would come to 0\.7500, below the threshold 0\.8000$", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from runner.records.artifact import ARTIFACTS
@@ -78,7 +79,7 @@ def croissant(made: Made) -> dict[str, Any]:
     named = f"{record.cluster}-{record.sequence}"
     mixture = made.background.artifacts.get("mixture", "")
     return {
-        "@context": CONTEXT,
+        "@context": deepcopy(CONTEXT),  # readers of JSON-LD write into it
         "@type": "sc:Dataset",
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": f"{named}-training",
