@@ -34,6 +34,7 @@ def test_the_domain_owner_s_tutorial_goes_as_printed(stage: Stage) -> None:
     assert stage.play(TUTORIALS / "domain-owner.md", before="## Decide on candidates") == 13
 
 
+@pytest.mark.acceptance
 def test_the_approver_s_tutorial_goes_as_printed(stage: Stage) -> None:
     """On the small desk, whose models are simulated: its figures are others than the page's."""
     stage.figures = False
