@@ -6,8 +6,10 @@ from runner.ledger import PHASES, History
 from runner.records.cluster import Cluster, HubBase
 from runner.records.evidence import CandidateSummary
 from runner.records.ledger import Entry, EntryKind
+from runner.records.promotion import ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.loop.adapter_status import AdapterStatus
 from runner.rules.loop.status import ClusterStatus, block, cluster_status, duration, phase_line
 from tests.evidence_fixture import cluster
 
@@ -78,6 +80,23 @@ def test_block_has_the_anchors_figures() -> None:
     assert rows["state"] == "assessing"
     assert rows["model"] == "tiny base, the base alone"
     assert "waits for" not in rows
+
+
+def test_a_rollback_to_the_base_is_told_from_the_promotion_that_it_ends() -> None:
+    one = AdapterStatus(
+        adapter="a" * 64,
+        stage=ServingStage.PRODUCTION,
+        sequence=1,
+        since="2026-03-01T12:00:00Z",
+        approved_by=("alice", "bob"),
+        ended="",
+        ended_by=None,
+    )
+    serves = made(None).model_copy(update={"promoted_sequence": 1, "adapters": (one,)})
+    assert dict(block(serves))["model"] == "tiny base, promotion 1"
+    ended = one.model_copy(update={"ended": "rolled back", "ended_by": 2})
+    back = serves.model_copy(update={"promoted_sequence": 2, "adapters": (ended,)})
+    assert dict(block(back))["model"] == "tiny base, the base alone since promotion 2"
 
 
 def test_nothing_queued() -> None:

@@ -12,6 +12,7 @@ from runner.records.evidence import CandidateSummary
 from runner.records.funnel import Funnel
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.plateau import Plateau
+from runner.records.promotion import ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Verdict
 from runner.rules.data.funnel import sentence
@@ -109,14 +110,21 @@ def cluster_status(
     )
 
 
+def _serving(status: ClusterStatus) -> str:
+    """What is in production beside the base: a promotion, or nothing, perhaps since a rollback to the base."""
+    sequence = status.promoted_sequence
+    if any(one.stage is ServingStage.PRODUCTION and not one.ended for one in status.adapters):
+        return f"promotion {sequence}"
+    return f"the base alone since promotion {sequence}" if sequence else "the base alone"
+
+
 def block(status: ClusterStatus) -> tuple[tuple[str, str], ...]:
     """(name, value) lines for one cluster."""
     figures = status.figures
     shown = {name: count for name, count in status.scenarios.items() if count or name not in OPTIONAL}
-    promoted = f"promotion {status.promoted_sequence}" if status.promoted_sequence else "the base alone"
     rows = [
         ("cluster", f"{status.cluster}  ({status.title})" if status.title else status.cluster),
-        ("model", f"{status.base}, {promoted}"),
+        ("model", f"{status.base}, {_serving(status)}"),
         ("iteration", status.iteration or "none queued"),
         ("scenario sets", ", ".join(f"{name.value} {count}" for name, count in shown.items()) or "none"),
         ("phase", phase_line(status)),
