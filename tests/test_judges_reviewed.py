@@ -326,13 +326,13 @@ def test_the_command_says_what_counts(repository: Path, monkeypatch: pytest.Monk
         (SimulatedJudges(lambda question, answer: True), ExitCode.REFUSED, "for show: kappa with people is 0.00"),
     ):
         (repository / CALIBRATION_AT).unlink(missing_ok=True)
-        asked = wiring_judges.wiring.ports
+        asked = wiring_judges.flywheel.ports
 
         def ports(*args: object, _asked=asked, _judges=judges, **more: object) -> object:
             return replace(_asked(*args, **more), judges=_judges)
 
         with monkeypatch.context() as patch:
-            patch.setattr(wiring_judges.wiring, "ports", ports)
+            patch.setattr(wiring_judges.flywheel, "ports", ports)
             arguments = ["calibrate", "desk", str(lines(repository)), "-C", str(repository)]
             done = CliRunner().invoke(group, arguments, standalone_mode=False)
             assert (done.return_value, says in done.output) == (code, True), done.output
