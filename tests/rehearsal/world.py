@@ -193,6 +193,7 @@ def small_desk(world: World, **changes: Any) -> None:
     them."""
     _workflows(world, forge_files("github"))
     asked = {"triage": {"required": "all", "signed": True}, **TRIGGERS, **ENTER, **changes}
+    world.run("git", "init", "--quiet", "--initial-branch=main", cwd=world.seed)  # which may lie inside this one
     desk_repository.seed(world.seed, remote=str(world.store), id=world.cluster, **asked)
     space, _ = fixture(id=world.cluster, **asked)
     lock = locked(space.scenarios, version=1, sets=(SetName.HELDOUT,))
