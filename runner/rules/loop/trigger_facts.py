@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from runner.records.cluster import Base, Cluster, HubBase, PathBase
 from runner.records.dataset import Batch
-from runner.records.generation import DEFAULT, ClassConditional, FewShot, GeneratorChoice, Served, suffix
+from runner.records.generation import DEFAULT, ClassConditional, FewShot, GeneratorChoice, Perturbation, Served, suffix
 from runner.records.params import ClusterParams
 from runner.records.triggers import RealData
 from runner.rules.canonical import digest
@@ -98,8 +98,10 @@ def _generators(cluster: Cluster, choices: Sequence[GeneratorChoice]) -> Iterato
                 yield suffix(choice), _prompted(THE_BASE, template_digest())
             case ClassConditional():
                 yield suffix(choice), THE_BASE
-            case _:
+            case Perturbation():
                 yield suffix(choice), perturbation.VERSION
+            case _:
+                assert_never(choice)
 
 
 def _prompted(model: str, template: str) -> str:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import singledispatch
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from runner.records.fired import Fired
 from runner.records.trigger_findings import Answer, Evidence, Finding
@@ -96,12 +95,24 @@ def _judged(name: str, trigger: Trigger, present: Present, since: Since) -> Find
     return Finding(trigger=name, answer=answer, because=held.because, evidence=evidence)
 
 
-@singledispatch
 def _hold(trigger: Trigger, present: Present, since: Since) -> _Held:
-    raise NotImplementedError(f"no rule for {trigger_name(trigger)}")
+    match trigger:
+        case AgeTrigger():
+            return _age(trigger, present, since)
+        case BaseTrigger():
+            return _base_changed(present, since)
+        case TaskTrigger():
+            return _task_changed(present, since)
+        case GeneratorTrigger():
+            return _generator_changed(present, since)
+        case RealDataTrigger():
+            return _more_real_data(trigger, present, since)
+        case ScoreDropTrigger():
+            return _score_dropped(trigger, present, since)
+        case _:
+            assert_never(trigger)
 
 
-@_hold.register
 def _age(trigger: AgeTrigger, present: Present, since: Since) -> _Held:
     if isinstance(since.began, Unknown):
         return _Held(None, since.began.why)
@@ -115,8 +126,7 @@ def _age(trigger: AgeTrigger, present: Present, since: Since) -> _Held:
     return _Held(days >= trigger.days, f"{since.iteration} began {int(days)} days ago, {trigger.days} are asked", shown)
 
 
-@_hold.register
-def _base_changed(trigger: BaseTrigger, present: Present, since: Since) -> _Held:
+def _base_changed(present: Present, since: Since) -> _Held:
     if isinstance(since.facts, Unknown):
         return _Held(None, since.facts.why)
     was, now = since.facts.base, present.facts.base
@@ -126,8 +136,7 @@ def _base_changed(trigger: BaseTrigger, present: Present, since: Since) -> _Held
     return _Held(True, f"the base was {was.words}, and is {now.words}", shown)
 
 
-@_hold.register
-def _task_changed(trigger: TaskTrigger, present: Present, since: Since) -> _Held:
+def _task_changed(present: Present, since: Since) -> _Held:
     if isinstance(since.facts, Unknown):
         return _Held(None, since.facts.why)
     was, now = since.facts.task, present.facts.task
@@ -139,8 +148,7 @@ def _task_changed(trigger: TaskTrigger, present: Present, since: Since) -> _Held
     return _Held(True, f"other than then: {changed}", Evidence(was=digest(was), now=digest(now), digests=digests))
 
 
-@_hold.register
-def _generator_changed(trigger: GeneratorTrigger, present: Present, since: Since) -> _Held:
+def _generator_changed(present: Present, since: Since) -> _Held:
     if isinstance(since.facts, Unknown):
         return _Held(None, since.facts.why)
     was, now = since.facts.generators, present.facts.generators
@@ -149,7 +157,6 @@ def _generator_changed(trigger: GeneratorTrigger, present: Present, since: Since
     return _Held(bool(other), "; ".join(other) or "each generator is as it was", shown)
 
 
-@_hold.register
 def _more_real_data(trigger: RealDataTrigger, present: Present, since: Since) -> _Held:
     if isinstance(since.facts, Unknown):
         return _Held(None, since.facts.why)
@@ -166,7 +173,6 @@ def _more_real_data(trigger: RealDataTrigger, present: Present, since: Since) ->
     return _Held(fresh >= trigger.rows, f"{fresh:,} new rows of {trigger.of}, {trigger.rows:,} are asked", shown)
 
 
-@_hold.register
 def _score_dropped(trigger: ScoreDropTrigger, present: Present, since: Since) -> _Held:
     found = present.production
     if isinstance(found, Unknown):
