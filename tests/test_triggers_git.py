@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from runner.cli.fleet import read_status
 from runner.cli.main import group
@@ -22,6 +23,7 @@ from runner.records.dataset import Example
 from runner.records.intake import Intake
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.lineage import Lineage
+from runner.records.schemas import schema
 from runner.records.trace import Trace
 from runner.records.trigger_findings import Answer, Findings
 from runner.rules.loop.trigger_words import begun_by
@@ -247,7 +249,7 @@ def _asked(desk: Path) -> str:
 
 
 def test_the_command_says_it_in_lines_and_in_one_document(home):
-    desk = home / "desk"
+    desk, published = home / "desk", Draft202012Validator(schema("trigger-findings"))
 
     def asked(*arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(group, ["triggers", *arguments, "-C", str(desk)], standalone_mode=False)
@@ -258,8 +260,12 @@ def test_the_command_says_it_in_lines_and_in_one_document(home):
     assert code == 0
     assert text.startswith(f"{CLUSTER}: against {ledger(desk)[0].iteration}, at 20")
     code, text = asked(CLUSTER, "--queue", "--json")
-    (document,) = [Findings.model_validate_json(text)]
+    published.validate(json.loads(text))
+    document = Findings.model_validate_json(text)
     assert (code, [one.trigger for one in document.due]) == (0, ["age"])
     assert document.queued == ledger(desk)[-1].iteration
     code, text = asked("--all", "--json")
-    assert (code, [one["cluster"] for one in json.loads(text)]) == (0, [CLUSTER])
+    documents = json.loads(text)
+    assert (code, [one["cluster"] for one in documents]) == (0, [CLUSTER])
+    published.validate(documents[0])
+    assert documents[0]["findings"][0]["evidence"]["counts"]["asked"] == 90

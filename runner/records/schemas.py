@@ -1,4 +1,4 @@
-"""The JSON Schemas of the reviewed files, as published under `docs/schemas/`."""
+"""The JSON Schemas of the reviewed files and of documents that are printed, as published under `docs/schemas/`."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ from runner.records.scenario import Scenario
 from runner.records.setup import Answers
 from runner.records.traffic import TrafficResult
 from runner.records.triage import Review, TriageFile
+from runner.records.trigger_findings import Findings
 from runner.records.workbench import WorkbenchReport
 
 SCHEMAS: dict[str, type[Record]] = {
@@ -40,6 +41,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "traffic-result": TrafficResult,
     "evaluation": EvaluationRun,
     "workbench": WorkbenchReport,
+    "trigger-findings": Findings,
 }
 
 

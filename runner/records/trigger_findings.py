@@ -41,7 +41,7 @@ class Finding(Record):
 
 
 class Findings(Record):
-    """What `hallmark triggers --json` prints for one cluster."""
+    """`hallmark triggers CLUSTER --json`; without CLUSTER, a list of these."""
 
     cluster: Slug
     at: Text
