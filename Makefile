@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test docs attack lint acceptance acceptance-ratio install vllm-env clean
+.PHONY: demo test docs attack rehearsal lint acceptance acceptance-ratio install vllm-env clean
 .DEFAULT_GOAL := test
 
 # torch first and by its exact version: a range would bring a CUDA build of several gigabytes.

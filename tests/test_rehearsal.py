@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import threading
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from runner.edges.forge_files import forge_files
+from runner.rules.loop.escalation_page import escalation_branch
 from tests.rehearsal.__main__ import SMALL
 from tests.rehearsal.actions import Place, action, checkout, clean_environment
 from tests.rehearsal.concurrency import Groups
@@ -23,9 +25,9 @@ from tests.rehearsal.job import Blow, JobRun, Machine, Worker
 from tests.rehearsal.play import Play, Wrong
 from tests.rehearsal.pulls import Pulls
 from tests.rehearsal.runs import Run
-from tests.rehearsal.server import Actor, Moved, Server, Tokens, guard
+from tests.rehearsal.server import RULES, Actor, Moved, Server, Tokens, guard
 from tests.rehearsal.workflow import Job, Step, glob, read, selected, starts
-from tests.rehearsal.world import simulated, small_desk
+from tests.rehearsal.world import ROOT, simulated, small_desk
 
 CONTEXTS: dict[str, Any] = {
     "github": {"event": {"before": "", "pull_request": {"number": 7.0}}, "sha": "abc", "ref": "refs/heads/main"},
@@ -84,6 +86,7 @@ def test_text_is_filled_and_one_expression_keeps_its_type() -> None:
     said = {"group": "iterate-${{ inputs.cluster }}", "matrix": "${{ fromJSON(needs.plan.outputs.matrix) }}", "n": 3}
     assert filled(said, CONTEXTS) == {"group": "iterate-desk", "matrix": {"include": [{"cluster": "a"}]}, "n": 3}
     assert filled("a ${{ github.event.pull_request.number }} b", CONTEXTS) == "a 7 b"
+    assert filled("${{ inputs.cluster }}-${{ github.sha }}", CONTEXTS) == "desk-abc"
 
 
 @pytest.mark.parametrize(
@@ -342,6 +345,11 @@ def test_an_environment_is_made_once_for_an_install_command(tmp_path: Path) -> N
             assert done[: len(said) or None] == said
 
 
+def test_a_job_that_sets_python_up_and_installs_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match="records sets Python up and installs nothing"):
+        Installed(tmp_path).choose(Job("records", {}, [Step({"run": "hallmark check"})]))
+
+
 # git, tokens and the API
 
 
@@ -425,6 +433,7 @@ def test_checkout_of_a_pull_request_stands_at_its_merge(served, tmp_path) -> Non
         ("check", {"contents": "read"}, "refs/heads/runs/desk/x", "403"),
         ("check", {}, "refs/heads/runs/desk/x", "403"),
         ("iterate", {"contents": "write"}, "refs/heads/runs/desk/x", ""),
+        ("iterate", {"contents": "write"}, f"refs/heads/{escalation_branch('desk', 'x')}", ""),
         ("iterate", {"contents": "write"}, "refs/heads/main", "keep job:iterate off refs/heads/main"),
         ("iterate", {"contents": "write"}, "refs/tags/promotions/desk/1", "keep job:iterate off"),
         ("promote", {"contents": "write"}, "refs/tags/promotions/desk/1", ""),
@@ -447,6 +456,14 @@ def test_a_token_pushes_what_its_job_may_and_no_more(served, tmp_path, workflow,
     else:
         ((moved, by),) = moves
         assert (moved.ref, by) == (ref, actor)
+
+
+def test_the_rules_let_through_what_the_documentation_asks_for() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    (said,) = re.findall(r"and let it push (.*?) and the tags", page, re.DOTALL)
+    documented = {f"refs/heads/{name.replace('**', '*')}" for name in re.findall(r"`([^`]+)`", said)}
+    (allowed,) = re.findall(r"job:\*\) allowed='([^']*)'", RULES)
+    assert set(allowed.split()) == documented
 
 
 def test_a_token_is_worth_nothing_once_its_job_has_ended(served, tmp_path) -> None:

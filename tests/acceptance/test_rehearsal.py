@@ -18,6 +18,7 @@ def test_every_event_comes_to_what_it_must(tmp_path: Path) -> None:
     assert {row.workflow.split(" ")[0] for row in play.rows if row.workflow} == {
         "check",
         "iterate",
+        "preview",
         "promote",
         "rollback",
         "triggers",

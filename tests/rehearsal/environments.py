@@ -16,6 +16,7 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import NamedTuple, Protocol
 
+from tests.rehearsal.expressions import Unsupported
 from tests.rehearsal.workflow import Job
 
 _INSTALL = re.compile(r"python -m pip install ")
@@ -73,7 +74,9 @@ class Installed:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def choose(self, job: Job) -> Environment:
-        command = next(str(step.said["run"]) for step in job.steps if install_of(str(step.said.get("run", ""))))
+        command = next((text for step in job.steps if install_of(text := str(step.said.get("run", "")))), "")
+        if not command:
+            raise Unsupported(f"{job.id} sets Python up and installs nothing")
         home = self.cache / hashlib.sha256(command.encode()).hexdigest()[:12]
         with self._guard:
             lock = self._locks.setdefault(home.name, threading.Lock())

@@ -16,7 +16,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>-?\d+(?:\.\d+)?)|(?P<string>'(?:[^']|'')*')|(?P<name>[A-Za-z_][\w-]*)"
     r"|(?P<mark>==|!=|&&|\|\||[!().,\[\]]))"
 )
-_TEMPLATE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_TEMPLATE = re.compile(r"\$\{\{((?:(?!\}\}).)*)\}\}", re.DOTALL)
 _STATUS = re.compile(r"\b(success|failure|always|cancelled)\s*\(")
 _WORDS = {"true": True, "false": False, "null": None}
 

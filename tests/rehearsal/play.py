@@ -106,7 +106,7 @@ class Play:
         before = self.forge.tip("main")
         self.people.merge("hazel", "bad", check=False)
         self.must(self.forge.tip("main") == before, "the hook keeps it off main", check)
-        self.note("hazel pushes it to main all the same", f"refused by the hook; {at[0].line and path}:{at[0].line}")
+        self.note("hazel pushes it to main all the same", f"refused by the hook; {path}:{at[0].line}")
 
     def two_at_once(self) -> None:
         """Two people merge at the same moment: both land, one after the other, and one iteration comes of it."""

@@ -23,7 +23,7 @@ updates=$(cat)
 case "$REMOTE_USER" in
 job:promote) allowed='refs/heads/ledger refs/tags/promotions/*' ;;
 job:*) allowed='refs/heads/runs/* refs/heads/drafts/* refs/heads/triage/* refs/heads/promote/* refs/heads/rollback/*
-    refs/heads/escalate/* refs/heads/ledger' ;;
+    refs/heads/escalation/* refs/heads/ledger' ;;
 *) allowed='refs/heads/*' ;;
 esac
 set -f
