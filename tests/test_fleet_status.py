@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -12,12 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from runner.cli.status import status
-from runner.errors import ExitCode, RecordError
+from runner.edges import fleet_reading
+from runner.errors import ExitCode, GitError, RecordError
 from runner.ledger import PHASES, History
 from runner.records.ledger import EntryKind, RunState
 from runner.rules.loop.fleet import FleetRow, chosen, course, state, told
 from runner.rules.loop.fleet_table import cells, table, total
-from runner.rules.loop.waits import Waiting
+from runner.rules.loop.waits import Proposal, Waiting, proposal_waits
 from runner.wiring.fleet import Fleet, fleet
 from tests.fleet_fixture import KINDS, at, chain, make, name_of
 
@@ -169,18 +171,50 @@ def test_a_cluster_that_cannot_be_read_hides_no_other(clone: Path, tmp_path: Pat
     assert [bool(one["problem"]) for one in document] == [name == "desk-003" for name in map(name_of, range(10))]
 
 
-def test_a_ledger_entry_that_is_none_is_told_of_its_cluster_alone(clone: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (None, "is not a ledger entry"),
+        ({"sequence": 99}, "does not hold the entry that belongs there"),
+        ({"phase": "polish"}, "names a phase 'polish', and there is none"),
+    ],
+)
+def test_a_ledger_entry_that_is_none_is_told_of_its_cluster_alone(
+    clone: Path, tmp_path: Path, changes: dict[str, object] | None, problem: str
+) -> None:
     shutil.copytree(clone, tmp_path / "desk")
     desk = tmp_path / "desk"
     git(desk, "checkout", "-q", "-B", "ledger", "origin/ledger")
     last = sorted((desk / "desk-004").iterdir())[-1]
-    last.write_text("{}")
+    last.write_text("{}" if changes is None else json.dumps(json.loads(last.read_text()) | changes))
     git(desk, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-q", "-am", "forged")
     git(desk, "update-ref", "refs/remotes/origin/ledger", "ledger")
     git(desk, "checkout", "-q", "main")
     problems = {row.cluster: row.problem for row in fleet(desk, offline=True).rows if row.problem}
     assert list(problems) == ["desk-004"]
-    assert "is not a ledger entry" in problems["desk-004"]
+    assert problem in problems["desk-004"]
+
+
+def test_a_remote_that_does_not_answer_is_told_with_the_way_around_it(clone: Path, tmp_path: Path) -> None:
+    shutil.copytree(clone, tmp_path / "desk")
+    git(tmp_path / "desk", "remote", "set-url", "origin", str(tmp_path / "gone.git"))
+    with pytest.raises(GitError, match="`hallmark status --offline` shows the fleet as it was fetched last"):
+        fleet(tmp_path / "desk")
+    assert fleet(tmp_path / "desk", offline=True).rows
+
+
+def test_an_envelope_that_anybody_pushed_cannot_stop_the_table_nor_speak_to_the_terminal() -> None:
+    deep = json.dumps({"payload": base64.b64encode(b"[" * 100_000).decode()}).encode()
+    assert fleet_reading._decision(deep) == ""
+    assert fleet_reading._decision(b"[" * 100_000) == ""
+    asked = Proposal("promote", 2, "", ("ash\x1b[2J\ndesk-000  all is well",), ())
+    (wait,) = proposal_waits("desk", [asked], {})
+    row = FleetRow(cluster="desk", phases=13, waiting=(wait,), problem="")
+    for said in (row, row.model_copy(update={"problem": "x\x1b[2J\ny"})):
+        for width in (40, 500):
+            lines = list(table([said], width=width))
+            assert all(line.isprintable() for line in lines)
+            assert not any(line.startswith("desk-000") for line in lines)
 
 
 def test_the_command_filters_and_sorts(clone: Path) -> None:
@@ -207,6 +241,7 @@ def test_it_reads_well_on_a_narrow_terminal(rows: Mapping[str, FleetRow], width:
     assert all(len(line) <= width for line in found)
     assert "waits for 2 approvers" in " ".join("\n".join(found).split()) or width == 300
     assert (len(found) == len(rows) + 1) is (width == 300)
+    assert [line for line in found if line != line.rstrip()] == []
 
 
 def test_a_figure_under_its_threshold_is_marked_without_colour(rows: Mapping[str, FleetRow]) -> None:

@@ -12,10 +12,12 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from runner.cli import triggers
 from runner.edges.artifacts import rows_bytes
 from runner.edges.new_rows import new_rows
 from runner.errors import DataError, ExitCode
@@ -254,7 +256,9 @@ def test_the_boundary_of_a_score_drop_is_its_bound() -> None:
 def test_too_few_judged_signals_say_nothing(before: int, lately: int, fires: bool) -> None:
     found = one(drop(), present(periods((before, before), (lately, 20))))
     assert (found.answer is Answer.FIRED) is fires
-    assert fires or "each must have 100 judged signals" in found.because
+    assert fires or found.because == (
+        f"{lately} judged signals in the last 14 days, {before} before; each must have 100"
+    )
 
 
 def test_a_score_drop_after_the_iteration_began_is_that_iterations_matter() -> None:
@@ -402,6 +406,14 @@ def test_what_fired_is_told_with_its_day_and_the_lines_say_so() -> None:
     assert lines[0] == "desk: against desk-one, at 2026-03-01T02:00:00Z"
     assert lines[1] == "  fired    age             desk-one began 59 days ago, 1 are asked"
     assert lines[-1] == "  queued desk-two: hallmark iterate desk takes it up"
+
+
+def test_a_reason_of_several_lines_is_told_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = Finding(trigger="task", answer=Answer.UNKNOWN, because="the branch is gone:\n\x1b[2Jfatal")
+    said = Findings(cluster="desk", at=AT, findings=(finding,))
+    monkeypatch.setattr(triggers, "judged", lambda *_, **__: said)
+    done = CliRunner().invoke(triggers.triggers, ["desk"], standalone_mode=False)
+    assert done.stdout.splitlines()[1:] == ["  unknown  task  the branch is gone: \\u001b[2Jfatal"]
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,7 @@ def test_the_command_says_it_in_lines_and_in_one_document(home):
     document = Findings.model_validate_json(text)
     assert (code, [one.trigger for one in document.due]) == (0, ["age"])
     assert document.queued == ledger(desk)[-1].iteration
+    shutil.copytree(desk / HOME, desk / "clusters" / "draft")  # of the work tree, and not of HEAD
     code, text = asked("--all", "--json")
     documents = json.loads(text)
     assert (code, [one["cluster"] for one in documents]) == (0, [CLUSTER])

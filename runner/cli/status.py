@@ -14,9 +14,10 @@ from runner.errors import ExitCode
 from runner.records.ledger import RunState
 from runner.rules.loop.fleet import chosen
 from runner.rules.loop.fleet_table import table, total
+from runner.rules.text.shown import shown
 from runner.wiring.fleet import fleet
 
-PIPED = 400
+PIPED = sys.maxsize
 """Columns where the output is no terminal: nothing is cut or wrapped."""
 BEHIND = "\nmain here is not the remote's: `git pull` for what was merged meanwhile"
 STYLES: dict[str, dict[str, Any]] = {"head": {"dim": True}, "name": {"bold": True}, "below": {"fg": "red"}}
@@ -81,7 +82,7 @@ def _one(directory: Path, cluster: str, *, as_json: bool) -> ExitCode:
         click.echo(json.dumps(found.model_dump(mode="json"), indent=1, ensure_ascii=False))
         return ExitCode.DONE
     for name, value in block(found):
-        click.echo(click.style(f"{name:<14}", dim=True) + value)
+        click.echo(click.style(f"{name:<14}", dim=True) + shown(value))
     return ExitCode.DONE
 
 

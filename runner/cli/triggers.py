@@ -11,6 +11,7 @@ from runner.cli.verdicts import worst
 from runner.errors import ExitCode, HallmarkError, exit_code
 from runner.records.trigger_findings import Findings
 from runner.rules.loop.trigger_words import outcome, told
+from runner.rules.text.shown import shown
 from runner.wiring import flywheel
 from runner.wiring.triggers import judged
 
@@ -38,19 +39,19 @@ def triggers(
         raise click.UsageError("name a cluster, or give --all")
     found: list[Findings] = []
     codes = [ExitCode.DONE]
-    for name in (cluster,) if cluster else flywheel.cluster_names(directory):
+    for name in (cluster,) if cluster else flywheel.cluster_names(directory, "HEAD"):
         try:
             one = judged(directory, name, queue=queue)
         except HallmarkError as error:
             if cluster:
                 raise
-            click.echo(f"hallmark: {name}: {error}", err=True)
+            click.echo(shown(f"hallmark: {name}: {error}"), err=True)
             codes.append(exit_code(error))
             continue
         found.append(one)
         codes.append(outcome(one, alone=bool(cluster) and not unattended))
         if not as_json:
-            click.echo("\n".join(told(one)))
+            click.echo("\n".join(shown(line).replace("\n", " ") for line in told(one)))
     if as_json:
         documents = [one.model_dump(mode="json") for one in found]
         click.echo(json.dumps(documents[0] if cluster else documents, indent=1, ensure_ascii=False))

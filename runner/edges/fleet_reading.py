@@ -18,9 +18,10 @@ from pydantic import ValidationError
 from runner.edges.git_objects import read_tree
 from runner.edges.git_write import GitRepository
 from runner.edges.ledger_store import LEDGER, entry_path
-from runner.errors import VerificationError
+from runner.errors import GitError, VerificationError
+from runner.ledger import PHASES
 from runner.records.change import File
-from runner.records.ledger import Entry
+from runner.records.ledger import Entry, EntryKind
 
 MAIN = "refs/heads/main"
 HEADS, TAGS, FETCHED = "refs/heads/", "refs/tags/", "refs/remotes/origin/"
@@ -52,7 +53,7 @@ class FleetReading:
         local = dict(self._listed())
         cloned = any(name.startswith(FETCHED) for name in local)
         if cloned and not offline:
-            there = self._git.remote_refs("origin")
+            there = self._there()
             self.refs = {name: Tip(commit, self._dates.get(commit, "")) for name, commit in there.items()}
             self.behind = MAIN in local and MAIN in there and local[MAIN].commit != there[MAIN]
             return
@@ -62,6 +63,12 @@ class FleetReading:
             for name, tip in local.items()
             if name.startswith((heads, TAGS))
         }
+
+    def _there(self) -> Mapping[str, str]:
+        try:
+            return self._git.remote_refs("origin")
+        except GitError as error:
+            raise GitError(f"{error}\n`hallmark status --offline` shows the fleet as it was fetched last") from error
 
     def _listed(self) -> Iterator[tuple[str, Tip]]:
         form = "--format=%(objectname) %(committerdate:unix) %(refname)"
@@ -162,6 +169,8 @@ def _entry(data: bytes, path: str) -> Entry:
         raise VerificationError(f"{path} is not a ledger entry: {error.errors()[0]['msg']}") from error
     if entry_path(entry) != path:
         raise VerificationError(f"{path} does not hold the entry that belongs there")
+    if (entry.phase or entry.kind is EntryKind.PHASE) and entry.phase not in PHASES:
+        raise VerificationError(f"{path} names a phase {entry.phase!r}, and there is none")
     return entry
 
 
@@ -170,5 +179,5 @@ def _decision(envelope: bytes) -> str:
     try:
         statement = json.loads(base64.b64decode(json.loads(envelope)["payload"], validate=True))
         return str(statement["predicate"]["decision"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ""

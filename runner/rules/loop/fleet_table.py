@@ -10,6 +10,7 @@ from runner.records.ledger import RunState
 from runner.records.promotion import ServingStage
 from runner.rules.loop.fleet import FleetRow
 from runner.rules.loop.waits import Waiting
+from runner.rules.text.shown import shown
 
 COLUMNS = ("cluster", "boundary", "serves", "run", "composite", "held-out", "regressions", "waits for", "since")
 ORDER = (ServingStage.PRODUCTION, ServingStage.CANARY, ServingStage.SHADOW)
@@ -25,20 +26,23 @@ Paint = Callable[[str, str], str]
 def table(rows: Sequence[FleetRow], *, width: int, paint: Paint = lambda text, kind: text) -> Iterator[str]:
     """A line a cluster where `width` columns suffice, else a few lines each. No boundary, no column for one."""
     kept = [at for at, name in enumerate(COLUMNS) if name != "boundary" or any(row.boundary for row in rows)]
-    found = [[cells(row)[at] for at in kept] for row in rows]
+    found = [[_plain(cells(row)[at]) for at in kept] for row in rows]
     heads = [COLUMNS[at] for at in kept]
     widths = [max(map(len, column)) for column in zip(heads, *found, strict=True)]
     if sum(widths) + len(GAP) * (len(widths) - 1) > width:
         for row in rows:
-            first_line, *rest = lines(row)
+            first_line, *rest = map(_plain, lines(row))
             yield paint(first_line, "name")
             yield from textwrap.wrap("; ".join(rest), max(width, 20), initial_indent=GAP, subsequent_indent=GAP)
         return
+    widths[-1] = 0  # nothing stands behind the last column
     for number, row_cells in enumerate([heads, *found]):
         padded = [cell.ljust(size) for cell, size in zip(row_cells, widths, strict=True)]
-        painted = [paint(cell, "" if number else "head") for cell in padded]
-        shown = [paint(cell, "below") if cell.rstrip().endswith(BELOW) else cell for cell in painted]
-        yield GAP.join(shown).rstrip()
+        yield GAP.join(paint(cell, _kind(cell, head=not number)) for cell in padded)
+
+
+def _kind(cell: str, *, head: bool) -> str:
+    return "head" if head else "below" if cell.rstrip().endswith(BELOW) else ""
 
 
 def cells(row: FleetRow) -> tuple[str, ...]:
@@ -112,6 +116,11 @@ def total(rows: Sequence[FleetRow]) -> str:
     told = ", ".join(f"{count} {what}" for count, what in counts if count) or "none waiting for people"
     named = ", ".join(f"{count} {name}" for name, count in sorted(states.items(), key=lambda one: (-one[1], one[0])))
     return f"{len(rows)} cluster{'s' * (len(rows) != 1)}: {told}" + (f"; {named}" if named else "")
+
+
+def _plain(text: str) -> str:
+    """On one line, and nothing in it that a terminal obeys: who signed is the name of a file that anybody may push."""
+    return shown(text).replace("\n", " ")
 
 
 def _against(value: float, threshold: float) -> str:

@@ -191,10 +191,11 @@ def _score_dropped(trigger: ScoreDropTrigger, present: Present, since: Since) ->
         shares={"before": before.share, "lately": lately.share, "fell at least": bound, "drop": trigger.drop},
         dates={"start": found.start, "turn": found.turn, "end": found.end},
     )
+    if min(before.judged, lately.judged) < wanted:
+        counted = f"{lately.judged:,} judged signals in the last {trigger.days} days, {before.judged:,} before"
+        return _Held(False, f"{counted}; each must have {wanted:,}", shown)
     words = f"{lately.share:.3f} right in the last {trigger.days} days ({lately.judged}), {before.share:.3f} before"
     words += f" ({before.judged})"
-    if min(before.judged, lately.judged) < wanted:
-        return _Held(False, f"{words}; each must have {wanted} judged signals", shown)
     if bound <= trigger.drop:
         return _Held(False, f"{words}; fell by {bound:.3f} at least, {trigger.drop:g} is asked", shown)
     return _Held(True, f"{words}; fell by {bound:.3f} at least at {trigger.confidence:.0%} confidence", shown)
