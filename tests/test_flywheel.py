@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from runner import flywheel
 from runner.edges.simulated import MemoryArtifacts, dump_json, simulated_ports
 from runner.edges.simulated_repository import MemoryLedger, MemoryPullRequests, MemoryReader, MemoryRuns
 from runner.flywheel import Flow, iterate
@@ -116,7 +117,23 @@ def calls_of_a_whole_turn() -> int:
     return fuse.calls
 
 
-def test_killed_at_any_call_it_ends_the_same(whole):
+def remembering(perform):
+    """`perform`, which gives again what it gave for the same reviewed files and inputs. Stages speak with neither the
+    ledger nor the branches, so no kill falls into one; that they repeat is the next test's to hold."""
+    kept = {}
+
+    def performed(stage, workspace, artifacts, ports):
+        read = tuple(artifacts.digest(name) for name in stage.reads)
+        key = (stage.name, tuple(sorted(workspace.digests.items())), read)
+        if key not in kept:
+            kept[key] = perform(stage, workspace, artifacts, ports)
+        return kept[key]
+
+    return performed
+
+
+def test_killed_at_any_call_it_ends_the_same(whole, monkeypatch):
+    monkeypatch.setattr(flywheel, "perform", remembering(flywheel.perform))
     calls = calls_of_a_whole_turn()
     assert calls > 100
     wanted = essence(whole)
