@@ -20,7 +20,7 @@ from runner.edges.simulated_models import SimulatedModels
 from runner.errors import RecordError
 from runner.phases import collapse
 from runner.ports import Model
-from runner.records.collapse import Collapse, Line, ModelGeneration, Regime
+from runner.records.collapse import Collapse, Line, ModelGeneration, Regime, Size
 from runner.records.conversation import Conversation, last_user_text
 from runner.records.dataset import Example
 from runner.records.scenario import Origin, SetName
@@ -28,14 +28,14 @@ from runner.rules.data.collapse import apart, drawn, rare_labels, score, split, 
 from runner.rules.text.similarity import normal_text
 from tests.flywheel_fixture import WEAK, fixture, user
 
-HOW = {"most": 200, "steps": 10, "generations": 4, "seed": 3}
+SIZE = Size(rows=200, steps=10, generations=4, seed=3)
 
 
 @pytest.fixture(scope="module")
 def found() -> Collapse:
     space, values = fixture()
     rows = [*values["base-data"], *values["gold"]]
-    return collapse.simulate(collapse.cluster_study(space, rows, **HOW), simulated_ports())
+    return collapse.simulate(collapse.cluster_study(space, rows, SIZE), simulated_ports())
 
 
 def test_both_regimes_start_from_the_same_model_and_accumulate_keeps_every_row(found: Collapse) -> None:
@@ -63,7 +63,7 @@ def test_what_replaces_its_data_loses_the_tails_that_accumulating_keeps(found: C
 def test_it_repeats(found: Collapse) -> None:
     space, values = fixture()
     rows = [*values["base-data"], *values["gold"]]
-    again = collapse.simulate(collapse.cluster_study(space, rows, **HOW), simulated_ports())
+    again = collapse.simulate(collapse.cluster_study(space, rows, SIZE), simulated_ports())
     assert again == found
     assert collapse_png(again) == collapse_png(found)
     assert collapse_png(found).startswith(b"\x89PNG")
@@ -77,16 +77,18 @@ def test_a_study_has_no_dev_text_among_its_rows_and_no_synthetic_one() -> None:
         Example(id="stolen", capability=stolen.capability, input=stolen.input, answer=stolen.reference),
         Example(id="made", capability="login", input=user("made up"), answer="login", origin=Origin.SYNTHETIC),
     ]
-    study = collapse.cluster_study(space, rows, **HOW)
+    study = collapse.cluster_study(space, rows, SIZE)
     assert {row.id for row in study.real} == {row.id for row in values["gold"]}
+    assert study.seed == 3
+    assert collapse.cluster_study(space, rows, SIZE.model_copy(update={"seed": None})).seed == space.params.seed != 3
     with pytest.raises(RecordError, match="no real rows"):
-        collapse.cluster_study(space, rows[-1:], **HOW)
+        collapse.cluster_study(space, rows[-1:], SIZE)
 
 
 def test_a_team_s_own_labelled_texts_are_split() -> None:
     space, _ = fixture()
     texts = [(f"text {n} of {label}", label) for label in ("One Label", "???") for n in range(8)]
-    study = collapse.labelled_study(space, "own.csv", [*texts, texts[0]], **HOW)
+    study = collapse.labelled_study(space, "own.csv", [*texts, texts[0]], SIZE)
     assert (len(study.real), len(study.dev)) == (12, 4)
     assert {row.capability for row in study.real} == {
         "one-label",
@@ -113,7 +115,7 @@ class Mute(SimulatedModels):
 
 def test_a_model_that_writes_nothing_ends_the_line_that_had_nothing_else() -> None:
     space, values = fixture()
-    study = collapse.cluster_study(space, values["gold"], **HOW)
+    study = collapse.cluster_study(space, values["gold"], SIZE)
     found = collapse.simulate(study, changed(simulated_ports(), models=Mute()))
     assert [len(line.generations) for line in found.lines] == [1, 5]
     assert found.lines[0].generations[0].written == 0
@@ -129,7 +131,7 @@ class Counting(SimulatedModels):
 
 def test_every_generation_sees_each_of_its_rows_as_often() -> None:
     space, values = fixture()
-    study = collapse.cluster_study(space, values["gold"], **{**HOW, "generations": 2})
+    study = collapse.cluster_study(space, values["gold"], SIZE.model_copy(update={"generations": 2}))
     models = Counting()
     collapse.simulate(study, changed(simulated_ports(), models=models))
     said = [call for call in models.calls if "rows" in call]
@@ -193,10 +195,10 @@ def test_the_words_say_what_came_out_also_where_it_is_not_what_one_expects() -> 
 def test_the_command_prints_figures_or_json_and_draws(
     found: Collapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, object] = {}
+    asked: list[Size] = []
 
-    def fake(directory: Path, cluster: str, **how: object) -> Collapse:
-        asked.update(how, cluster=cluster)
+    def fake(directory: Path, cluster: str, size: Size, **how: object) -> Collapse:
+        asked.append(size)
         return found
 
     monkeypatch.setattr("runner.cli.simulate.flywheel.collapse", fake)
@@ -204,7 +206,7 @@ def test_the_command_prints_figures_or_json_and_draws(
     assert shown.exit_code == 0, shown.output
     assert "accumulate" in shown.output
     assert found.words.split(".")[0][:40] in shown.output
-    assert (asked["generations"], asked["rows"], asked["seed"]) == (4, 500, None)
+    assert asked == [Size(generations=4, rows=500, steps=250)]
     machine = CliRunner().invoke(command, ["collapse", "desk", "--json", "--generations", "2"])
     assert Collapse.model_validate(json.loads(machine.stdout)) == found
-    assert asked["generations"] == 2
+    assert asked[-1].generations == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from runner.records.collapse import Collapse
+from runner.records.collapse import Collapse, Size
 from runner.rules.text.shown import shown
 from runner.wiring import flywheel
 
@@ -62,17 +62,8 @@ def collapse(
                 console.print(f"{share:4.0%}  {message}")
             status.update(f"{message}  {share:.0%}")
 
-        found = flywheel.collapse(
-            directory,
-            cluster,
-            generations=generations,
-            rows=rows,
-            steps=steps,
-            seed=seed,
-            data=data,
-            plot=plot,
-            progress=progress,
-        )
+        size = Size(generations=generations, rows=rows, steps=steps, seed=seed)
+        found = flywheel.collapse(directory, cluster, size, data=data, plot=plot, progress=progress)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
         return

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from runner.errors import RecordError
 from runner.ports import Model, Ports, Tree
 from runner.records.cluster import TinyBase
-from runner.records.collapse import Collapse, Line, ModelGeneration, Regime
+from runner.records.collapse import Collapse, Line, ModelGeneration, Regime, Size
 from runner.records.conversation import Message, Role, last_user_text
 from runner.records.dataset import Example
 from runner.records.params import BaseRecipe
@@ -59,18 +59,16 @@ class Study:
         return max(self.recipe.steps)
 
 
-def cluster_study(space: Workspace, rows: Sequence[Example], **how: int) -> Study:
-    """The cluster's human `rows` (base and gold) against its dev scenarios. `how` is as for `labelled_study`."""
+def cluster_study(space: Workspace, rows: Sequence[Example], size: Size) -> Study:
+    """The cluster's human `rows` (base and gold) against its dev scenarios. Raises `RecordError` for no rows."""
     dev = [scenario_example(scenario) for scenario in space.scenarios[SetName.DEV]]
     human = [row for row in rows if row.origin is Origin.HUMAN]
-    return _study(space, f"{space.cluster.id}, base and gold", apart(human, dev), dev, **how)
+    return _study(space, f"{space.cluster.id}, base and gold", apart(human, dev), dev, size)
 
 
-def labelled_study(space: Workspace, data: str, rows: Sequence[tuple[str, str]], **how: int) -> Study:
-    """Labelled texts of a team's own, (text, label), a quarter of each label held back to score on.
-
-    `how`: `most` real rows, `steps` and number of `generations`, and `seed`. The rest is the cluster's base recipe.
-    """
+def labelled_study(space: Workspace, data: str, rows: Sequence[tuple[str, str]], size: Size) -> Study:
+    """Labelled texts of a team's own, (text, label), a quarter of each label held back to score on. The recipe is that
+    of the cluster's base. Raises `RecordError` for no rows."""
     found = [
         Example(
             id=f"row-{number}",
@@ -80,32 +78,27 @@ def labelled_study(space: Workspace, data: str, rows: Sequence[tuple[str, str]],
         )
         for number, (text, label) in enumerate(rows, start=1)
     ]
-    real, dev = split(apart(found, ()), seed=how["seed"])
-    return _study(space, data, real, dev, **how)
+    real, dev = split(apart(found, ()), seed=_seed(space, size))
+    return _study(space, data, real, dev, size)
 
 
-def _study(
-    space: Workspace,
-    data: str,
-    real: Sequence[Example],
-    dev: Sequence[Example],
-    *,
-    most: int,
-    steps: int,
-    generations: int,
-    seed: int,
-) -> Study:
+def _seed(space: Workspace, size: Size) -> int:
+    return space.params.seed if size.seed is None else size.seed
+
+
+def _study(space: Workspace, data: str, real: Sequence[Example], dev: Sequence[Example], size: Size) -> Study:
     if not real:
         raise RecordError("there are no real rows", path=data, hint="give rows that do not stand in the dev set")
+    seed = _seed(space, size)
     return Study(
         data=data,
-        real=drawn(real, most, seed=seed),
+        real=drawn(real, size.rows, seed=seed),
         dev=dev,
-        recipe=space.params.base.model_copy(update={"steps": (steps,)}),
+        recipe=space.params.base.model_copy(update={"steps": (size.steps,)}),
         instruction=space.cluster.instruction,
         seed=seed,
         threads=space.params.threads,
-        generations=generations,
+        generations=size.generations,
         temperature=space.params.expand.temperature,
     )
 

@@ -11,6 +11,18 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
 
 
+class Size(Record):
+    """How large a simulation is to be."""
+
+    generations: Positive
+    rows: Positive
+    """Real rows at most."""
+    steps: Positive
+    """Training steps on the real rows."""
+    seed: int | None = None
+    """The cluster's where none is given."""
+
+
 class Regime(StrEnum):
     """What a generation trains on."""
 

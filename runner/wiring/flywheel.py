@@ -38,7 +38,7 @@ from runner.edges.yaml_files import parse
 from runner.errors import DataError, GitError, RecordError
 from runner.ports import LanguageModels, LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
-from runner.records.collapse import Collapse
+from runner.records.collapse import Collapse, Size
 from runner.records.dataset import Example
 from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
@@ -255,16 +255,7 @@ def flow(
 
 
 def collapse(
-    path: Path,
-    cluster: str,
-    *,
-    generations: int,
-    rows: int,
-    steps: int,
-    seed: int | None,
-    data: Path | None,
-    plot: Path,
-    progress: Progress = silent,
+    path: Path, cluster: str, size: Size, *, data: Path | None, plot: Path, progress: Progress = silent
 ) -> Collapse:
     """Simulate generations on the cluster's base and gold data, or on the labelled texts of the CSV file `data`, and
     draw the picture at `plot`."""
@@ -273,22 +264,16 @@ def collapse(
 
     top = root(path)
     space = workspace(top, cluster)
-    how = {
-        "most": rows,
-        "steps": steps,
-        "generations": generations,
-        "seed": space.params.seed if seed is None else seed,
-    }
     if data is None:
         bring_data(top, cluster)
         artifacts = data_of(top, cluster)
         human = [
             row for name in ("base-data", "gold") if artifacts.exists(name) for row in artifacts.rows(name, Example)
         ]
-        study = cluster_study(space, human, **how)
+        study = cluster_study(space, human, size)
     else:
         labelled = import_csv.read_labelled(data, import_csv.Columns())
-        study = labelled_study(space, data.name, [(row.text, row.label) for row in labelled], **how)
+        study = labelled_study(space, data.name, [(row.text, row.label) for row in labelled], size)
     found = simulate(study, ports(top, space, progress=progress))
     write_file(plot, collapse_png(found))
     return found
