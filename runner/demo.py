@@ -14,11 +14,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from runner.errors import EdgeError
+from runner.errors import EdgeError, RecordError
 from runner.records.demo import Promoted, Regressed, Summary
 from runner.records.evidence import EvidenceFile
 from runner.records.ledger import EntryKind
@@ -31,16 +31,7 @@ from runner.rules.triage.decisions import begin, decide
 from runner.wiring import flywheel
 
 CLUSTER = "support-desk"
-GOVERNED = (
-    "clusters",
-    "rubrics",
-    "scenarios",
-    "dvc.yaml",
-    "params.yaml",
-    ".dvc/config",
-    ".dvc/.gitignore",
-    ".gitignore",
-)
+GOVERNED = ("clusters", "rubrics", "scenarios", "dvc.yaml", "params.yaml", ".dvc/config", "*.gitignore")
 TRACES = "examples/support-desk/traces.jsonl"
 PEOPLE = {
     "rowan": "benchmark-owner",
@@ -112,7 +103,8 @@ class Demo:
     def _begin(self) -> Path:
         """The workspace and its origin; CI's clone."""
         self.title("1  A workspace, six keys, and a bare origin that the gate guards")
-        self._make_keys()
+        empty(self.home)
+        new_keys(self.keys, (*PEOPLE, *MACHINES))
         self._make_workspace()
         self._make_origin()
         return self._clone("ci")
@@ -164,14 +156,6 @@ class Demo:
         alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "HALLMARK_DEMO": "1"}
         return {**os.environ, **who, **alone}
 
-    def _make_keys(self) -> None:
-        if self.home.exists():
-            shutil.rmtree(self.home)
-        self.keys.mkdir(parents=True)
-        for name in (*PEOPLE, *MACHINES):
-            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.keys / name)]
-            subprocess.run(command, check=True)
-
     def _make_workspace(self) -> None:
         """The project's governed files, its data in a store of the demo's own, and today's traces through the door."""
         desk = self.home / "desk"
@@ -201,7 +185,8 @@ class Demo:
         desk = self.home / "desk"
         subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(self.origin)], check=True)
         key, store = ["--key", str(self.keys / "gate")], ["--store", str(self.store)]
-        self.hallmark(self.home, "hook", "install", str(self.origin), "--root", self.root, *key, *store)
+        options = ["--root", self.root, *key, *store, "--no-resident"]  # nothing stays when the demo has ended
+        self.hallmark(self.home, "hook", "install", str(self.origin), *options)
         self.git(desk, "add", "--all")
         self.git(desk, "commit", "--quiet", "--message", "The first tree: scenarios, data pointers, and the policy")
         self.git(desk, "remote", "add", "origin", str(self.origin))
@@ -226,11 +211,8 @@ class Demo:
         self.git(owner, "switch", "--quiet", branch, show=True)
         path = f"clusters/{CLUSTER}/triage/{branch.rpartition('/')[2]}.yaml"
         file = flywheel.parse_record((owner / path).read_bytes(), TriageFile, path=path)
-        known, review, now = (
-            vocabulary(file),
-            begin(file, owner.name),
-            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        )
+        known, review = vocabulary(file), begin(file, owner.name)
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         for one in file.decisions:
             choice, reason = choose(one, known)
             review = decide(file, review, one.candidate, choice, at=now, reason=reason)
@@ -292,3 +274,25 @@ class Demo:
             promotion=Promoted(sequence=1, verified=verified),
             forgery_refused=refused,
         )
+
+
+def empty(home: Path) -> None:
+    """Take away what an earlier demonstration left in `home`. Raises `RecordError` where something else is there."""
+    if not home.exists():
+        return
+    keys = {path.name.removesuffix(".pub") for path in (home / "keys").glob("*")}
+    others = [path for path in home.iterdir() if path.name != "keys"]
+    if keys - {*PEOPLE, *MACHINES} or (others and not keys.issuperset(MACHINES)):
+        hint = "name a directory that is not there yet, or that an earlier demonstration left"
+        raise RecordError("holds other files, which would be deleted", path=str(home), hint=hint)
+    for path in others:  # keys last: by them it is known
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    shutil.rmtree(home)
+
+
+def new_keys(folder: Path, names: Iterable[str]) -> None:
+    """An ed25519 key without a passphrase for each name, in a new folder."""
+    folder.mkdir(parents=True)
+    for name in names:
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(folder / name)]
+        subprocess.run(command, check=True)

@@ -28,9 +28,10 @@ from runner.errors import ExitCode, RecordError
 def demo(directory: Path, source: Path, until: str | None, as_json: bool) -> ExitCode:
     """Run the embedded cluster from raw traces to a signed, merged and verified promotion.
 
-    DIRECTORY is made anew. Everything happens in it: keys, a bare origin with the gate as its hook, a clone for each
-    person. About five minutes on two cores. `--until` stops before people's first decision (`start`, some seconds),
-    where candidates wait for triage (a minute), or where a promotion waits for approvals (as long as the whole).
+    DIRECTORY is made anew; where it holds anything but an earlier demonstration, it is refused. Everything happens in
+    it: keys, a bare origin with the gate as its hook, a clone for each person. About five minutes on two cores.
+    `--until` stops before people's first decision (`start`, some seconds), where candidates wait for triage (a minute),
+    or where a promotion waits for approvals (as long as the whole).
 
     Example: hallmark demo --directory build/demo
     """

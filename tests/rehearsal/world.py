@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.demo import MACHINES, PEOPLE, new_keys
 from runner.edges.forge_files import SOURCES, forge_files
 from runner.records.cluster import Cluster
 from runner.records.params import Params
@@ -29,13 +30,6 @@ from tests.rehearsal.server import guard
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-PEOPLE = {
-    "rowan": "benchmark-owner",
-    "ash": "approver,maintainer",
-    "hazel": "approver,maintainer",
-    "linden": "approver,on-call",
-}
-MACHINES = ("ci", "gate")
 REPOSITORY = "example/desk"
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 TRIGGERS = {"triggers": [{"kind": "age", "days": 7}]}
@@ -84,10 +78,7 @@ class World:
 
     def begin(self, seed: Callable[[World], None], *, say: Callable[[str], None] = print) -> Forge:
         """Keys, the first tree with its policy and workflows, the origin with the gate as its hook, and the forge."""
-        self.keys.mkdir(parents=True)
-        for name in (*PEOPLE, *MACHINES):
-            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.keys / name)]
-            subprocess.run(command, check=True)
+        new_keys(self.keys, (*PEOPLE, *MACHINES))
         self.seed.mkdir()
         self._policy()
         seed(self)
