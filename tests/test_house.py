@@ -257,6 +257,14 @@ def test_the_documented_phases_are_the_real_ones() -> None:
     assert documented == actual
 
 
+def test_the_documented_rooms_of_the_rules_are_the_real_ones() -> None:
+    lines = (ROOT / "docs" / "architecture.md").read_text().splitlines()
+    documented = [
+        room for line in lines if line.startswith("   rules/") for room in re.findall(r"\brules/(\w+)/", line)
+    ]
+    assert sorted(documented) == sorted({path.parent.name for path in (RUNNER / "rules").glob("*/*.py")})
+
+
 def test_the_phases_read_as_the_flywheel() -> None:
     """`ls runner/phases` names the thirteen phases in their order."""
     files = sorted(path.stem for path in (RUNNER / "phases").glob("p*.py"))
