@@ -19,7 +19,7 @@ from runner.promotion.verify import verify
 from runner.records.evidence import EvidenceFile
 from runner.records.intake import Incumbent
 from runner.records.ledger import RunState
-from runner.records.promotion import PromotionKind, ServingStage
+from runner.records.promotion import PromotionKind, RunSource, ServingStage
 from runner.records.statement import Choice
 from runner.rules.trust.stages import holder, standings
 from tests.promotion_fixture import LATER
@@ -174,7 +174,7 @@ REFUSED: dict[str, tuple[str, Forge]] = {
     "a known adapter as a new one": ("known since sequence 1", step(follows=None, stage=SHADOW)),
     "another run": (
         "its run is not that of sequence 1",
-        lambda w, s: replace(s, run=s.run.model_copy(update={"branch": "runs/desk/other"})),
+        step(run=RunSource(branch="runs/desk/other", iteration="other")),
     ),
     "another human share": ("its human share is not that", step(human_share=0.9)),
     "a rollback of canary": ("about production alone", step(kind=PromotionKind.ROLLBACK, restores=1)),

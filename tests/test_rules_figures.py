@@ -77,7 +77,7 @@ def record(values: dict[str, Any]) -> PromotionRecord:
         adapter=None,
         incumbent=Incumbent(sequence=0),
         evidence={},
-        run=RunSource(branch="runs/desk/1", iteration=intake.iteration),
+        run=RunSource(branch=f"runs/desk/{intake.iteration}", iteration=intake.iteration),
         human_share=sweep.human_share,
     )
     adapter = {"sha256": training.adapter, "files": {"adapter_model.safetensors": {"sha256": "e" * 64, "size": 1}}}

@@ -1,9 +1,9 @@
 """A promotion: `clusters/<cluster>/promotions/<seq>/record.yaml`, append-only."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runner.records.base import Record, Sha256, Share, Slug, Text
 from runner.records.pointer import PointerOut
@@ -51,10 +51,11 @@ class BaseId(Record):
 
 
 class RunSource(Record):
-    """Where the iteration stands: its branch, and the adapter's path on it."""
+    """Where the iteration stands."""
 
     branch: str
-    iteration: str
+    """`runs/<cluster>/<iteration>`, which people switch to."""
+    iteration: Slug
 
 
 class Incumbent(Record):
@@ -85,6 +86,13 @@ class PromotionRecord(Record):
     """Every file under `evidence/`, the attestation among them."""
     run: RunSource
     human_share: Share
+
+    @model_validator(mode="after")
+    def _names_its_own_run(self) -> Self:
+        expected = f"runs/{self.cluster}/{self.run.iteration}"
+        if self.run.branch != expected:
+            raise ValueError(f"run.branch is not {expected}, the branch of its iteration")
+        return self
 
     @property
     def assessed(self) -> bool:

