@@ -25,6 +25,7 @@ from runner.survey import Memory, Naming, Others, Row, Survey, Tree, Uses, row, 
 from runner.survey import survey as surveyed
 from runner.workspace import Tray
 
+_NAMES = "a name is of lower-case letters, digits and single hyphens, at most 64 characters"
 _SHAPES = f"governed files: {', '.join(candidate.shape for candidate in PLACES)}"
 
 
@@ -157,7 +158,7 @@ def _unknown(governed: Sequence[str], wanted: set[str]) -> list[RecordError]:
 
 def _misplaced(paths: Iterable[str]) -> list[RecordError]:
     return [
-        RecordError("stands where no record is looked for", path=path, hint=f"move it to {shape}")
+        RecordError("stands where no record is looked for", path=path, hint=f"move it to {shape}; {_NAMES}")
         for path in paths
         if (shape := misplaced(path))
     ]

@@ -218,6 +218,14 @@ def test_a_matrix_holds_what_the_forge_takes_and_the_rest_is_named() -> None:
     assert plan.left_out == ("c256", "c257")
 
 
+def test_a_cluster_by_a_name_that_is_none_stops_no_other(fleet: Path) -> None:
+    name = "a" * 65
+    put(fleet, f"clusters/{name}/cluster.yaml", (fleet / "clusters/desk/cluster.yaml").read_bytes())
+    put_scenario(fleet, SetName.CORE, "core-refunds-9", text="Is my money on its way?")
+    commit(fleet, "A name that is too long")
+    assert planned(fleet) == {"desk": ("scenarios core changed",)}
+
+
 def test_paths_say_whom_a_change_may_concern() -> None:
     names = ("desk", "till")
     assert concerned(["scenarios/desk/core/a.yaml", "clusters/gone/cluster.yaml"], names) == {"desk"}

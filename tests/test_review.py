@@ -22,7 +22,16 @@ from runner.flywheel import advance
 from runner.phases.p01_intake import pin
 from runner.pipeline import PHASES
 from runner.records.change import ChangeClass
-from runner.records.change_review import ChangeReview, Direction, Place, Refusal, ScenarioChange, What
+from runner.records.change_review import (
+    ChangeReview,
+    Direction,
+    FrozenTouched,
+    Place,
+    Refusal,
+    Regrading,
+    ScenarioChange,
+    What,
+)
 from runner.records.cluster import Cluster
 from runner.records.dataset import Example
 from runner.records.fired import Fired
@@ -40,6 +49,7 @@ from tests.desk_repository import git
 from tests.printed import ROOT
 from tests.review_fixture import CLUSTER as CLUSTER_FILE
 from tests.review_fixture import LOCK, RUBRIC, SECRET, change, commit, everything, lock, make, put_scenario
+from tests.reviewed_fixture import put
 
 
 @pytest.fixture
@@ -403,6 +413,42 @@ def test_what_does_not_fit_is_left_out_and_counted(top: Path) -> None:
     lines = commands(hostile("x").model_copy(update={"refusals": hostile("x").refusals * 30})).splitlines()
     assert len(lines) == MOST
     assert lines[-1] == "::error::and 21 more; the comment of the review tells of all"
+
+
+def hundreds(number: int) -> ChangeReview:
+    """A change to what so many clusters share, a frozen set of each of them among it."""
+    names = [f"{'late-delivery-' * 4}{at:03}" for at in range(number)]
+    return hostile("x").model_copy(
+        update={
+            "regraded": tuple(Regrading(cluster=name, why_not=NO_ANSWERS) for name in names),
+            "frozen": tuple(
+                FrozenTouched(cluster=name, set="core", owners=("ash",), version_before=1, version_after=2, scenarios=1)
+                for name in names
+            ),
+        }
+    )
+
+
+def test_a_change_to_hundreds_of_clusters_still_fits_a_comment() -> None:
+    text = markdown(hundreds(700))
+    assert len(text.encode()) <= LONGEST
+    assert "must be mended before it can be merged" in text, "the line that most depends on"
+    told = re.search(r"\*(\d+) lines and (\d+) sections left out", text)
+    assert told
+    assert int(told[2]) + text.count("### Scores") == 700
+    assert len(text.encode()) > LONGEST - 1000, "as much as fits"
+    assert len(markdown(hundreds(100)).encode()) <= LONGEST
+    assert "sections left out" not in markdown(hundreds(100))
+
+
+def test_a_cluster_by_a_name_that_is_none_is_told_of_and_stops_nothing(top: Path) -> None:
+    for name in ("a" * 65, "Weird Name"):
+        for path in git(top, "ls-files", "clusters/desk", "scenarios/desk").splitlines():
+            put(top, path.replace("/desk/", f"/{name}/"), (top / path).read_bytes())
+    text = plain(reviewed(top))
+    for name in ("a" * 65, "Weird Name"):
+        assert f"clusters/{name}/cluster.yaml:1 stands where no record is looked for" in text
+        assert f"scenarios/{name}/core/core-refunds-2.yaml:1 stands where no record is looked for" in text
 
 
 def said(top: Path, *words: str) -> str:

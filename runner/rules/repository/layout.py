@@ -21,6 +21,7 @@ from runner.records.triage import Review, TriageFile
 from runner.rules.repository import scenario_place
 
 PARAMS = "params.yaml"
+CLUSTER_SHAPE = "clusters/<cluster>/cluster.yaml"
 _SLUG, _ANY = scenario_place.SLUG, "[^/]+"
 
 
@@ -46,7 +47,7 @@ PLACES = (
     _place(JudgeFile, "rubrics/judges/<id>.yaml", stem="id"),
     _place(JudgeLabels, "rubrics/judges/<judge>/<cluster>.labels.yaml", stem="judge"),
     _place(Calibration, "rubrics/judges/<judge>/<cluster>.calibration.yaml", stem="judge"),
-    _place(Cluster, "clusters/<cluster>/cluster.yaml"),
+    _place(Cluster, CLUSTER_SHAPE),
     _place(Problem, "clusters/<cluster>/problem.md"),
     _place(BenchmarkLock, "clusters/<cluster>/benchmark.lock"),
     _place(Handoff, "clusters/<cluster>/handoff.md"),
@@ -86,8 +87,13 @@ def place(path: str) -> Found | None:
 
 
 def misplaced(path: str) -> str:
-    """For a file in `scenarios/` or `rubrics/` that is no record: where it should stand. Empty if it may be there."""
-    if place(path) or not path.startswith(("scenarios/", "rubrics/")):
+    """For a file in `scenarios/` or `rubrics/` that is no record, or the settings of a cluster that has no name of one:
+    where it should stand. Empty if it may be there."""
+    if place(path):
+        return ""
+    if re.fullmatch("clusters/[^/]+/cluster.yaml", path):
+        return CLUSTER_SHAPE
+    if not path.startswith(("scenarios/", "rubrics/")):
         return ""
     name = path.rpartition("/")[2]
     if name in {".gitkeep", ".gitignore", "README.md"}:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from runner.records.terms import SetName
 
-SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+SLUG = r"(?![a-z0-9-]{65})[a-z0-9]+(?:-[a-z0-9]+)*"
+"""A part of a path that is a `records.base.Slug`, as long as one may be."""
 _SETS = "|".join(SetName)
 SHAPE = f"scenarios/<cluster>/<{_SETS}>/<id>.yaml"
 PATTERN = re.compile(rf"scenarios/(?P<cluster>{SLUG})/(?P<set>{_SETS})/(?P<stem>[^/]+)\.yaml\Z")

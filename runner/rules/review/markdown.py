@@ -7,8 +7,9 @@ Whatever strangers wrote stands in code spans: GitHub takes nothing in them for 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from runner.records.change_review import ChangeReview
 from runner.rules.review.told import Line, Quote, Red, Section, count
@@ -27,12 +28,19 @@ LONGEST_QUOTE = 300
 
 
 def markdown(review: ChangeReview) -> str:
-    """The comment. The same review gives the same text; what does not fit is left out and counted."""
+    """The comment. The same review gives the same text; what does not fit is left out and counted: items first, and
+    where a change concerns very many clusters, whole sections, the last ones."""
+    found = sections(review)
     for most in LIMITS:
-        text = _comment(review, most)
+        text = _comment(review, found, most)
         if len(text.encode()) <= LONGEST:
-            break
-    return text
+            return text
+    fitting = bisect_right(range(1, len(found)), LONGEST, key=partial(_size, review, found))
+    return _comment(review, found, 0, kept=fitting)
+
+
+def _size(review: ChangeReview, found: Sequence[Section], kept: int) -> int:
+    return len(_comment(review, found, 0, kept=kept).encode())
 
 
 @lru_cache(maxsize=8192)
@@ -46,13 +54,17 @@ def code(text: str) -> str:
     return f"{fence}{pad}{line}{pad}{fence}"
 
 
-def _comment(review: ChangeReview, most: int) -> str:
-    found = sections(review)
+def _comment(review: ChangeReview, found: Sequence[Section], most: int, *, kept: int | None = None) -> str:
+    """Of the sections the first `kept`, or all; of each at most so many items, and lines where there are no items."""
+    shown_ = found[:kept]
     parts = [MARKER, "## What this change means", *map(_line, headline(review))]
-    parts += [text for one in found for text in _section(one, most)]
-    left = sum(max(0, len(one.items) - most) for one in found)
+    parts += [text for one in shown_ for text in _section(one, most)]
+    lines = sum(max(0, len(one.items) - most) + _cut(one, most) for one in shown_)
+    left = [count(lines, "line")] if lines else []
+    left += [count(len(found) - len(shown_), "section")] if len(shown_) < len(found) else []
     if left:
-        parts.append(f"*{count(left, 'line')} left out: the comment would be too long. `hallmark review` says all.*")
+        told = " and ".join(left)
+        parts.append(f"*{told} left out: the comment would be too long. `hallmark review` says all.*")
     parts.append(f"<sub>From {code(review.base[:12])} to {code(review.head[:12])}.</sub>")
     return "\n\n".join(parts) + "\n"
 
@@ -60,7 +72,9 @@ def _comment(review: ChangeReview, most: int) -> str:
 def _section(section: Section, most: int) -> Iterator[str]:
     yield f"### {section.title}"
     if section.lines:
-        yield "<br>\n".join(map(_line, section.lines))
+        cut = _cut(section, most)
+        lines = [*section.lines[:FEW], (f"… and {cut:,} more",), section.lines[-1]] if cut else section.lines
+        yield "<br>\n".join(map(_line, lines))
     items = _items(section, most)
     if not items:
         return
@@ -70,6 +84,12 @@ def _section(section: Section, most: int) -> Iterator[str]:
         yield "</details>"
     else:
         yield items
+
+
+def _cut(section: Section, most: int) -> int:
+    """How many lines are left out, where not even without items the comment fits: the first `FEW` stay and the last,
+    which says what the items are."""
+    return max(0, len(section.lines) - FEW - 1) if most == 0 else 0
 
 
 def _items(section: Section, most: int) -> str:
