@@ -79,6 +79,7 @@ RUNS: dict[str, Run | Elsewhere] = {
     # what is typed in this repository
     "make demo": Elsewhere("test_make_demo_as_printed", MINUTES),
     "make test": Elsewhere("test_make_has_the_target", "runs this test; .ci/run calls it"),
+    "make install": Elsewhere("test_make_has_the_target", "installs 2.4 GB; every other target begins with it"),
     "make acceptance": Elsewhere("test_make_has_the_target", "runs the tests that are too long for this one"),
     "make attack": Elsewhere("test_make_has_the_target", "runs the whole corpus; tests/test_attack.py a part of it"),
     "make rehearsal": Elsewhere("test_make_has_the_target", "trains for minutes; tests/test_rehearsal.py plays a part"),
