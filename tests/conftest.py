@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from runner.edges.simulated import MemoryArtifacts, simulated_ports
 from tests.flywheel_fixture import fixture
 from tests.governed_desk import GovernedDesk
+from tests.made_once import made_once
 
 DATA = Path(os.environ.get("HALLMARK_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -24,6 +26,14 @@ def data() -> Path:
             pytest.fail(f"the real data is not at {DATA}; set HALLMARK_DATA")
         pytest.skip(f"the real data is not at {DATA}; set HALLMARK_DATA to run this")
     return DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime() -> Iterator[Path]:
+    """Where the gate that stays between pushes sits, and goes when this goes. A socket's path must be short."""
+    with tempfile.TemporaryDirectory(prefix="hallmark-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)
@@ -58,12 +68,16 @@ def ports():
 @pytest.fixture(scope="session")
 def governed(tmp_path_factory) -> GovernedDesk:
     """A governed repository before its first iteration. Work in a copy."""
-    return GovernedDesk(tmp_path_factory.mktemp("governed"), "support-desk").make()
+    home = made_once(tmp_path_factory, "governed-desk", lambda home: GovernedDesk(home, "support-desk").make())
+    return GovernedDesk(home, "support-desk").copy(tmp_path_factory.mktemp("governed") / "home")
 
 
 @pytest.fixture(scope="session")
 def finished(governed, tmp_path_factory) -> GovernedDesk:
     """The same with an iteration through its bundle, nothing proposed. Work in a copy."""
-    desk = governed.copy(tmp_path_factory.mktemp("finished") / "home")
-    assert desk.turn().verdict.passed
-    return desk
+
+    def make(home: Path) -> None:
+        assert governed.copy(home).turn().verdict.passed
+
+    home = made_once(tmp_path_factory, "finished-desk", make)
+    return GovernedDesk(home, "support-desk").copy(tmp_path_factory.mktemp("finished") / "home")

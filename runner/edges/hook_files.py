@@ -22,10 +22,12 @@ exec {python} -I -S -c '
 import sys
 sys.path += sys.argv.pop(1).split(":")
 from runner.cli.pre_receive import main
-main()
+main({how})
 ' {libraries} {path} {root} {store}
 """
 """Without `site`: no package's .pth file runs in the gate, which starts sooner. Where its libraries are is named."""
+ALONE = "resident=False"
+"""How a hook is called that judges each push in a process of its own."""
 POST = """#!/bin/sh
 # Writes the receipt and the tag of what was merged. Written by `hallmark hook install`.
 unset PYTHONPATH PYTHONHOME
@@ -57,6 +59,8 @@ class Installed(NamedTuple):
     guards: str = ""
     root: str = ""
     store: str = ""
+    resident: bool = True
+    """Whether a process stays for the next push."""
 
 
 def installed(path: Path) -> Installed | None:
@@ -74,14 +78,20 @@ def installed(path: Path) -> Installed | None:
         return Installed(executable, ours=False)
     values = (python, libraries, guards, root, *store)
     named = dict(zip(("python", "libraries", "path", "root", "store"), map(shlex.quote, values), strict=False))
-    current = text == PRE.format(**{"store": "", **named})
+    how = ALONE if ALONE in text else ""
+    current = text == PRE.format(**{"store": "", "how": how, **named})
     ours = "runner.cli.pre_receive" in text and last.startswith("' ")
     found = tuple(libraries.split(":"))
-    return Installed(executable, ours, current, python, found, guards, root, "".join(store))
+    return Installed(executable, ours, current, python, found, guards, root, "".join(store), resident=not how)
 
 
-def install(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:
-    """Write the hooks of the bare repository at `path`. Raises `GitError` where it is not bare."""
+def install(
+    path: Path, *, python: str, root: str, key: Path | None, store: Path | None, resident: bool = True
+) -> Mapping[str, Path]:
+    """Write the hooks of the bare repository at `path`. Raises `GitError` where it is not bare.
+
+    With `resident`, a process stays after a push and judges the next ones sooner.
+    """
     with GitRepository(path) as git:
         if git.run("rev-parse", "--is-bare-repository").strip() != b"true":
             raise GitError(f"{path} is not a bare repository: a hook guards a server, not a work tree")
@@ -96,6 +106,7 @@ def install(path: Path, *, python: str, root: str, key: Path | None, store: Path
         "path": shlex.quote(str(path.resolve())),
         "root": shlex.quote(root),
         "store": where,
+        "how": "" if resident else ALONE,
         "named": f"--store {where}" if where else "",
     }
     written = {"pre-receive": _write(path, "pre-receive", PRE.format(**fields))}

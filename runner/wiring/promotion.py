@@ -47,8 +47,10 @@ def registry(room: Room) -> Registry:
     return Registry(room.repository, room.ledger.commit, room.remote)
 
 
-def install_hooks(path: Path, *, python: str, root: str, key: Path | None, store: Path | None) -> Mapping[str, Path]:
-    return hook_files.install(path, python=python, root=root, key=key, store=store)
+def install_hooks(
+    path: Path, *, python: str, root: str, key: Path | None, store: Path | None, resident: bool = True
+) -> Mapping[str, Path]:
+    return hook_files.install(path, python=python, root=root, key=key, store=store, resident=resident)
 
 
 def read_policy(top: Path) -> dict[str, bytes]:
