@@ -119,6 +119,14 @@ def test_evidence_that_cannot_be_read_is_named(name: EvidenceFile) -> None:
     assert caught.value.path == name
 
 
+@pytest.mark.parametrize("data", [b"5", b"null", b'{"batches": 5}', b'{"batches": {}}', b"[" * 100_000, b"\xff", b""])
+def test_provenance_of_another_shape_is_named(data: bytes) -> None:
+    """And no traceback: what a machine wrote is judged, whatever it is."""
+    with pytest.raises(RecordError) as caught:
+        made({**evidence_fixture.evidence(), EvidenceFile.PROVENANCE: data})
+    assert caught.value.path == EvidenceFile.PROVENANCE
+
+
 # what stands in no card
 
 
@@ -138,7 +146,15 @@ def test_cards_hold_no_prompt_no_scenario_and_no_person(files: dict[EvidenceFile
 # their formats
 
 
-@pytest.mark.parametrize("stated", [STATED, Handoff(), Handoff(license="LicenseRef-desk", data_license="GPL-3.0-only")])
+@pytest.mark.parametrize(
+    "stated",
+    [
+        STATED,
+        Handoff(),
+        Handoff(license="LicenseRef-desk", data_license="GPL-3.0-only"),
+        Handoff(license="LicenseRef-desk---", data_license="LicenseRef-desk---"),
+    ],
+)
 @pytest.mark.parametrize("base", [None, HUB])
 def test_every_card_is_valid_by_its_own_validator(stated: Handoff, base: HubBase | None) -> None:
     cluster: dict[str, Any] = {"base": base} if base else {}
@@ -158,6 +174,10 @@ BROKEN = [
         b"{",
         b"",
     ),
+    (EvidenceFile.CROISSANT, b'"@id": "mixture"', b'"@id": 5'),
+    (EvidenceFile.CROISSANT, b"Dataset", b"\xff"),
+    (EvidenceFile.MODEL_CARD, b"peft", b"\xff"),
+    (EvidenceFile.BOM, b"{", b""),
     (EvidenceFile.BOM, b'"supervised"', b'"supervized"'),
     (EvidenceFile.BOM, b'"alg": "SHA-256"', b'"alg": "SHA-257"'),
     (EvidenceFile.BOM, b'"confidence', b'"confidense'),

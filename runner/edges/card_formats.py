@@ -20,8 +20,8 @@ RECOMMENDED = "is recommended, but does not exist"
 """What Croissant says of properties that may be left out: when it was published, which no evidence says, and what
 people have not stated."""
 
-MISREAD = (ValueError, TypeError, KeyError, yaml.YAMLError)
-"""What huggingface_hub raises of what it cannot read."""
+MISREAD = (ValueError, TypeError, KeyError, AttributeError, RecursionError, yaml.YAMLError)
+"""What the validators raise of what they cannot even read."""
 
 
 def problems(name: str, data: bytes) -> tuple[str, ...]:
@@ -33,7 +33,10 @@ def problems(name: str, data: bytes) -> tuple[str, ...]:
     if validate is None:
         return ()
     with _installed():
-        return tuple(validate(data.decode()))
+        try:
+            return tuple(validate(data.decode()))
+        except MISREAD as error:
+            return (f"cannot be read: {type(error).__name__}: {error}",)
 
 
 @contextmanager
@@ -49,11 +52,7 @@ def _model_card(text: str) -> Iterator[str]:
     from huggingface_hub import ModelCard
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
-    try:
-        data: Any = ModelCard(text).data
-    except MISREAD as error:
-        yield f"is no model card: {error}"
-        return
+    data: Any = ModelCard(text).data
     results = data.eval_results or []
     if not results:
         yield "its model-index has no results"
@@ -66,18 +65,14 @@ def _model_card(text: str) -> Iterator[str]:
 def _dataset_card(text: str) -> Iterator[str]:
     from huggingface_hub import DatasetCard
 
-    try:
-        data: Any = DatasetCard(text).data
-    except MISREAD as error:
-        yield f"is no dataset card: {error}"
-        return
+    data: Any = DatasetCard(text).data
     if data.to_dict() != _front_matter(text):
         yield "its metadata is not what huggingface_hub reads of it"
 
 
 def _front_matter(text: str) -> dict[str, Any]:
     """As PyYAML reads it, which the Hub does too."""
-    found: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    found: dict[str, Any] = yaml.safe_load(text.removeprefix("---\n").partition("\n---\n")[0])
     return found
 
 
@@ -89,7 +84,7 @@ def _croissant(text: str) -> Iterator[str]:
     logging.set_verbosity(logging.ERROR)  # it prints what it returns, too
     try:
         dataset = mlcroissant.Dataset(jsonld=json.loads(text))
-    except (mlcroissant.ValidationError, ValueError) as error:
+    except mlcroissant.ValidationError as error:
         yield f"is no Croissant: {error}"
         return
     finally:

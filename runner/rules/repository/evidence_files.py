@@ -12,6 +12,7 @@ from runner.errors import RecordError
 from runner.records.base import Record
 from runner.records.dataset import Batch
 from runner.records.evidence import EvidenceFile
+from runner.rules.strict_json import strict_json
 
 R = TypeVar("R", bound=Record)
 
@@ -37,8 +38,10 @@ def batches(files: Mapping[str, bytes]) -> tuple[Batch, ...]:
     if name not in files:
         return ()
     try:
-        found = json.loads(files[name])
+        found = strict_json(files[name])
     except ValueError as error:
         raise RecordError(f"not JSON: {error}", path=name) from error
     rows = found.get("batches", []) if isinstance(found, dict) else found
+    if not isinstance(rows, list):
+        raise RecordError("is no list of batches, and holds none", path=name)
     return tuple(parsed(json.dumps(row), name, Batch) for row in rows)
