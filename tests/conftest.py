@@ -66,18 +66,25 @@ def ports():
 
 
 @pytest.fixture(scope="session")
-def governed(tmp_path_factory) -> GovernedDesk:
+def shared_folder(pytestconfig, tmp_path_factory) -> Path:
+    """A folder of this run, the same for all of its workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(pytestconfig, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
+def governed(shared_folder, tmp_path_factory) -> GovernedDesk:
     """A governed repository before its first iteration. Work in a copy."""
-    home = made_once(tmp_path_factory, "governed-desk", lambda home: GovernedDesk(home, "support-desk").make())
+    home = made_once(shared_folder, "governed-desk", lambda home: GovernedDesk(home, "support-desk").make())
     return GovernedDesk(home, "support-desk").copy(tmp_path_factory.mktemp("governed") / "home")
 
 
 @pytest.fixture(scope="session")
-def finished(governed, tmp_path_factory) -> GovernedDesk:
+def finished(governed, shared_folder, tmp_path_factory) -> GovernedDesk:
     """The same with an iteration through its bundle, nothing proposed. Work in a copy."""
 
     def make(home: Path) -> None:
         assert governed.copy(home).turn().verdict.passed
 
-    home = made_once(tmp_path_factory, "finished-desk", make)
+    home = made_once(shared_folder, "finished-desk", make)
     return GovernedDesk(home, "support-desk").copy(tmp_path_factory.mktemp("finished") / "home")
