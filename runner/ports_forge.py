@@ -65,7 +65,14 @@ class Forge(Protocol):
 
     def open(self, branch: str, *, head: str, title: str, body: str, base: str = "main") -> Opened:
         """The pull request of `branch`, which stands at `head`: the open one, or one that was closed or merged with
-        this very commit (people have answered it), or a new one."""
+        this very commit (people have answered it), or a new one. One that `close` closed is opened again."""
+
+    def ours(self, *, base: str = "main") -> tuple[PullRequest, ...]:
+        """The open pull requests onto `base` that we opened ourselves, by number."""
+
+    def close(self, number: int, *, why: str) -> Opened:
+        """Close a pull request, and say why above its words. One that was closed so and that people opened again stays
+        open."""
 
     def approvers(self, number: int, *, head: str) -> tuple[Approver, ...]:
         """Who approved the pull request's commit `head`, by login. A later word of theirs takes it back."""

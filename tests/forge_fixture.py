@@ -223,6 +223,16 @@ def _open(server: ForgeServer, match: re.Match[str], body: Any, query: Mapping[s
     return 201, server.pulls[number]
 
 
+def _edit_pull(server: ForgeServer, match: re.Match[str], body: Any, query: Mapping[str, str]) -> Answer:
+    found = server.pulls.get(int(match[1]))
+    if found is None:
+        return 404, {"message": "Not Found"}
+    if body.get("state") == "open" and found["merged"]:
+        return 422, {"message": "Validation Failed", "errors": [{"message": "state cannot be changed"}]}
+    found.update({name: body[name] for name in ("state", "title", "body") if name in body})
+    return 200, found
+
+
 def _comments(server: ForgeServer, match: re.Match[str], body: Any, query: Mapping[str, str]) -> Answer:
     return 200, list(server.comments.get(int(match[1]), ()))
 
@@ -267,6 +277,7 @@ ROUTES: tuple[tuple[str, str, Act], ...] = (
     ("GET", r"REPO/pulls/(\d+)", _pull),
     ("GET", r"REPO/pulls", _pulls),
     ("POST", r"REPO/pulls", _open),
+    ("PATCH", r"REPO/pulls/(\d+)", _edit_pull),
     ("GET", r"REPO/issues/(\d+)/comments", _comments),
     ("POST", r"REPO/issues/(\d+)/comments", _comment),
     ("PATCH", r"REPO/issues/comments/(\d+)", _edit),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from runner.begin import next_entry
 from runner.cli import iterate as iterate_verb
 from runner.cli.main import group
 from runner.edges.simulated_models import SimulatedModels
@@ -17,7 +18,7 @@ from runner.errors import ExitCode, RecordError
 from runner.flywheel import Standing
 from runner.ledger import History, extend
 from runner.records.ledger import Entry, EntryKind, RunState
-from runner.records.verdict import Outcome, Verdict
+from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.loop.ci_pulls import OF_ITERATION, OF_PROMOTION, Branch, branch_of
 from runner.rules.repository.code_owners import unapproved
 from runner.rules.review.markdown import MARKER
@@ -120,6 +121,18 @@ def queue(top: Path, iteration: str) -> None:
     extend(flywheel.ledger_store(top), "desk", draft)
 
 
+def overtake(top: Path, old: str, new: str) -> None:
+    """`new` is queued, and `old`, which was in flight, is superseded."""
+
+    def draft(history: History) -> Entry:
+        reason = Reason(step="supersede", problem="main moved on")
+        verdict = Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
+        return next_entry(history, EntryKind.SUPERSEDED, old, verdict=verdict)
+
+    extend(flywheel.ledger_store(top), "desk", draft)
+    queue(top, new)
+
+
 def leave(top: Path, server: ForgeServer, branch: str) -> None:
     """A branch that a run of CI pushed."""
     git(top, "switch", "--quiet", "--create", branch, "main")
@@ -155,6 +168,62 @@ def test_what_was_merged_or_superseded_is_not_opened(origin: Path, server: Forge
     leave(origin, server, "promote/desk/1")
     assert run(origin, "open", "desk").output == "nothing waits for people\n"
     assert server.pulls == {}
+
+
+def states(server: ForgeServer) -> dict[str, str]:
+    return {one["head"]["ref"]: one["state"] for one in server.pulls.values()}
+
+
+def test_what_nobody_reads_any_more_is_closed_and_says_why(origin: Path, server: ForgeServer) -> None:
+    """`desk-2` overtakes `desk-1`, on whose candidates people are still asked."""
+    queue(origin, "desk-1")
+    old = [f"{kind}/desk/desk-1" for kind in OF_ITERATION]
+    for branch in (*old, "promote/desk/1"):
+        leave(origin, server, branch)
+    run(origin, "open", "desk")
+    theirs = server.add_pull("triage/desk/desk-1", head=server.heads["triage/desk/desk-1"], author="robin")
+    overtake(origin, "desk-1", "desk-2")
+    said = run(origin, "open", "desk").output
+    assert "triage/desk/desk-1: closed, its iteration is over, as https://" in said
+    assert server.pulls.pop(theirs)["state"] == "open", "what somebody else opened is theirs"
+    stays = {"drafts/desk/desk-1": "open", "promote/desk/1": "open"}
+    assert states(server) == {"triage/desk/desk-1": "closed", "escalation/desk/desk-1": "closed"} | stays
+    (closed,) = (one for one in server.pulls.values() if one["head"]["ref"] == "triage/desk/desk-1")
+    assert "Iteration `desk-1` is over, and nothing reads what is decided here" in closed["body"]
+    assert "`desk-2`" in closed["body"]
+    leave(origin, server, "drafts/desk/desk-2")
+    run(origin, "open", "desk")
+    assert states(server)["drafts/desk/desk-1"] == "closed", "the newer iteration has drafts of its own"
+    assert states(server)["drafts/desk/desk-2"] == "open"
+    asked = [one for one in server.asked if one[0] == "PATCH"]
+    run(origin, "open", "desk")
+    assert [one for one in server.asked if one[0] == "PATCH"] == asked, "once"
+
+
+def test_drafts_that_people_worked_on_stay_open(origin: Path, server: ForgeServer) -> None:
+    queue(origin, "desk-1")
+    leave(origin, server, "drafts/desk/desk-1")
+    git(origin, "switch", "--quiet", "drafts/desk/desk-1")
+    put(origin, "docs/left.md", b"mended by a person")
+    server.heads["drafts/desk/desk-1"] = commit(origin, "Mended")
+    git(origin, "push", "--quiet", "origin", "drafts/desk/desk-1")
+    git(origin, "switch", "--quiet", "main")
+    run(origin, "open", "desk")
+    overtake(origin, "desk-1", "desk-2")
+    leave(origin, server, "drafts/desk/desk-2")
+    run(origin, "open", "desk")
+    assert states(server) == {"drafts/desk/desk-1": "open", "drafts/desk/desk-2": "open"}
+
+
+def test_an_iteration_that_is_taken_up_again_has_its_pull_request_back(origin: Path, server: ForgeServer) -> None:
+    queue(origin, "desk-1")
+    leave(origin, server, "triage/desk/desk-1")
+    run(origin, "open", "desk")
+    overtake(origin, "desk-1", "desk-2")
+    run(origin, "open", "desk")
+    overtake(origin, "desk-2", "desk-1")
+    assert "triage/desk/desk-1: opened again as https://" in run(origin, "open", "desk").output
+    assert states(server) == {"triage/desk/desk-1": "open"}
 
 
 def test_a_cluster_that_main_does_not_have_is_refused(origin: Path) -> None:
@@ -224,6 +293,20 @@ def test_owners_are_those_of_main(origin: Path, server: ForgeServer) -> None:
     server.add_review(number, "mallory")
     said = run(origin, "preview", str(number), code=ExitCode.WAITING).output
     assert ".github/CODEOWNERS: none of its owners approved (mallory did)" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(b"a[b @ash\n", "unterminated character class in pattern a["), (b"* @\xff\n", "'utf-8' codec can't decode")],
+    ids=["a pattern that is none", "bytes that are no text"],
+)
+def test_owners_that_cannot_be_read_approve_nothing(origin: Path, server: ForgeServer, text: bytes, said: str) -> None:
+    put(origin, ".github/CODEOWNERS", text)
+    commit(origin, "Spoilt")
+    number = proposed(origin, server)
+    server.add_review(number, "ash")
+    told = run(origin, "preview", str(number), code=ExitCode.WAITING).output
+    assert f"main's CODEOWNERS cannot be read: {said}" in told
 
 
 def test_a_team_s_member_is_an_owner(origin: Path, server: ForgeServer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -107,6 +109,54 @@ def test_what_was_merged_is_not_opened_again(server: ForgeServer, forge: Forge) 
     server.add_pull("promote/desk/1", head=HEAD, state="closed", merged=True)
     found = forge.open("promote/desk/1", head=HEAD, title="t", body="")
     assert (found.written, found.pull.state) == (Written.UNCHANGED, PullState.MERGED)
+
+
+def test_what_is_closed_says_why_and_is_opened_again_where_its_branch_waits(server: ForgeServer, forge: Forge) -> None:
+    server.heads["triage/desk/desk-1"] = HEAD
+    made = forge.open("triage/desk/desk-1", head=HEAD, title="Candidates", body="Decide.").pull
+    closed = forge.close(made.number, why="It is over.")
+    assert (closed.written, closed.pull.state) == (Written.CHANGED, PullState.CLOSED)
+    assert server.pulls[made.number]["body"] == f"{github.CLOSED}\nIt is over.\n\nDecide."
+    assert forge.close(made.number, why="It is over.").written is Written.UNCHANGED
+    again = forge.open("triage/desk/desk-1", head=HEAD, title="Candidates", body="Decide.")
+    assert (again.written, again.pull.state) == (Written.CHANGED, PullState.OPEN)
+    assert (len(server.pulls), server.pulls[made.number]["body"]) == (1, "Decide.")
+
+
+def test_what_people_open_again_stays_open(server: ForgeServer, forge: Forge) -> None:
+    number = server.add_pull("triage/desk/desk-1", head=HEAD, author=server.me)
+    forge.close(number, why="It is over.")
+    server.pulls[number]["state"] = "open"
+    again = forge.close(number, why="It is over.")
+    assert (again.written, again.pull.state) == (Written.UNCHANGED, PullState.OPEN)
+
+
+def test_ours_are_those_that_we_opened_and_that_are_open(server: ForgeServer, forge: Forge) -> None:
+    server.page = 2
+    ours = [server.add_pull(f"triage/desk/desk-{at}", head=HEAD, author=server.me) for at in range(3)]
+    server.add_pull("triage/desk/desk-7", head=HEAD, author="robin")
+    server.add_pull("triage/desk/desk-8", head=HEAD, author=server.me, state="closed")
+    server.add_pull("triage/desk/desk-9", head=HEAD, author=server.me, base="release")
+    assert [one.number for one in forge.ours()] == ours
+
+
+def test_the_client_prints_no_request_of_its_own(server: ForgeServer) -> None:
+    """A workflow's token may not ask who it is: that is no failure, and nothing a log should frighten people with."""
+    number, printed = server.add_pull("better", head=HEAD), io.StringIO()
+    logger, handler = logging.getLogger("github"), logging.StreamHandler(printed)
+    logger.setLevel(logging.INFO)  # as the client sets it when it is imported, with a handler of its own
+    logger.addHandler(handler)
+    forge = GitHub(server.url, server.repository, TOKEN)
+    server.faults.append(Fault("GET", "/pulls/", 403, "API rate limit exceeded for installation.", limited(-1)))
+    forge.pull(number)
+    forge.comment(number, REVIEW)
+    logger.removeHandler(handler)
+    assert printed.getvalue() == ""
+
+
+def test_an_address_that_is_none_is_named(server: ForgeServer) -> None:
+    with pytest.raises(ForgeError, match=r"GITHUB_API_URL is no address: forge\.example/api/v3"):
+        of_environment({**server.environment(), "GITHUB_API_URL": "forge.example/api/v3"})
 
 
 def test_another_was_first_to_open_it(server: ForgeServer, forge: Forge) -> None:

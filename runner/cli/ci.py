@@ -10,7 +10,7 @@ import click
 
 from runner.cli.evaluating import Progress
 from runner.errors import ExitCode
-from runner.ports_forge import Opened
+from runner.ports_forge import Opened, PullState, Written
 from runner.records.ci_plan import MOST_JOBS, CiPlan, PlannedCluster
 from runner.rules.review.annotations import commands
 from runner.rules.review.markdown import markdown
@@ -101,7 +101,9 @@ def open_(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bool
     """Open a pull request for each branch of CLUSTER that waits for people: drafts, triage, promotions and the like.
 
     A branch has one pull request: opening it again changes nothing, and what people closed stays closed until the
-    branch moves. It needs GITHUB_TOKEN, GITHUB_REPOSITORY and, on a server of one's own, GITHUB_API_URL.
+    branch moves. Those of earlier iterations that nobody reads any more are closed, with the reason.
+
+    It needs GITHUB_TOKEN, GITHUB_REPOSITORY and, on a server of one's own, GITHUB_API_URL.
 
     Example: hallmark ci open support-desk
     """
@@ -194,5 +196,9 @@ def _cluster(one: PlannedCluster) -> list[str]:
 
 
 def _opened(one: Opened) -> str:
-    state = "opened" if one.written == "new" else f"{one.pull.state} already"
-    return f"{one.pull.branch}: {state} as {one.pull.url}"
+    states = {
+        Written.NEW: "opened",
+        Written.CHANGED: "opened again" if one.pull.state is PullState.OPEN else "closed, its iteration is over,",
+        Written.UNCHANGED: f"{one.pull.state} already",
+    }
+    return f"{one.pull.branch}: {states[one.written]} as {one.pull.url}"

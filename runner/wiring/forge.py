@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from runner.ledger import History
 from runner.ports import LanguageModels, Progress, silent
 from runner.ports_forge import Forge, Opened, PullRequest, PullState, Written
 from runner.records.change_review import ChangeReview
-from runner.rules.loop.ci_pulls import Branch, branch_of, is_open
+from runner.rules.loop.ci_pulls import Branch, branch_of, is_open, out_of_date
 from runner.rules.repository.code_owners import PLACES, unapproved
 from runner.wiring import flywheel, gate, review
 
@@ -46,8 +47,8 @@ def comment(number: int, text: str, *, at: Forge | None = None) -> str:
 
 
 def open_pulls(path: Path, clusters: Sequence[str], *, at: Forge | None = None) -> list[Opened]:
-    """A pull request for each branch of the clusters that waits for people. Raises `RecordError` for a cluster that
-    main does not have."""
+    """A pull request for each branch of the clusters that waits for people; and those that we opened and that nobody
+    reads any more are closed. Raises `RecordError` for a cluster that main does not have."""
     room = gate.room(path, with_bytes=False)
     room.refresh()
     main = room.main()
@@ -56,23 +57,63 @@ def open_pulls(path: Path, clusters: Sequence[str], *, at: Forge | None = None) 
     if missing:
         hint = f"clusters: {', '.join(sorted(known)) or 'none yet'}"
         raise RecordError(f"main has no cluster {missing[0]}", path="clusters/", hint=hint)
-    waiting = [found for name in clusters for found in _waiting(room, main, name)]
-    if not waiting:
+    waiting: list[tuple[Branch, str]] = []
+    over: dict[tuple[str, str], str] = {}
+    for name in clusters:
+        found = _Branches.of(room, main, name)
+        waiting += found.waiting()
+        over |= found.out_of_date()
+    if not waiting and not over:
         return []
     chosen = at or forge()
-    return [chosen.open(one.path, head=tip, title=one.title, body=one.body, base=BASE) for one, tip in waiting]
+    opened = [chosen.open(one.path, head=tip, title=one.title, body=one.body, base=BASE) for one, tip in waiting]
+    mine = chosen.ours(base=BASE) if over else ()
+    left = [(one.number, over.get((one.branch, one.head), "")) for one in mine if not one.fork]
+    return opened + [chosen.close(number, why=why) for number, why in left if why]
 
 
-def _waiting(room: gate.Room, main: str, cluster: str) -> Iterator[tuple[Branch, str]]:
-    """The cluster's branches that people are still asked about, and where each stands."""
-    current = History.from_entries(cluster, room.ledger.read_at(room.tip(LEDGER), cluster)).current
-    promoted = frozenset(room.repository.names(main, f"clusters/{cluster}/promotions"))
-    for ref, tip in sorted(room.repository.refs(room.heads).items()):
-        branch = branch_of(ref.removeprefix(room.heads))
-        if branch is None or branch.cluster != cluster or not is_open(branch, current=current, promoted=promoted):
-            continue
-        if room.repository.merge_base(main, tip) != tip:
-            yield branch, tip
+@dataclass(frozen=True)
+class _Branches:
+    """The branches that iterations and promotions of one cluster left for people, where each stands, and what main and
+    the ledger say of them."""
+
+    room: gate.Room
+    main: str
+    tips: Mapping[Branch, str]
+    current: str | None
+    promoted: frozenset[str]
+
+    @classmethod
+    def of(cls, room: gate.Room, main: str, cluster: str) -> _Branches:
+        refs = sorted(room.repository.refs(room.heads).items())
+        named = ((branch_of(ref.removeprefix(room.heads)), tip) for ref, tip in refs)
+        tips = {branch: tip for branch, tip in named if branch is not None and branch.cluster == cluster}
+        current = History.from_entries(cluster, room.ledger.read_at(room.tip(LEDGER), cluster)).current
+        promoted = frozenset(room.repository.names(main, f"clusters/{cluster}/promotions"))
+        return cls(room, main, tips, current, promoted)
+
+    def waiting(self) -> Iterator[tuple[Branch, str]]:
+        """Those that people are still asked about."""
+        for branch, tip in self.tips.items():
+            asked = is_open(branch, current=self.current, promoted=self.promoted)
+            if asked and self.room.repository.merge_base(self.main, tip) != tip:
+                yield branch, tip
+
+    def out_of_date(self) -> dict[tuple[str, str], str]:
+        """Those of earlier iterations that nobody reads any more, by path and tip, and why. Drafts that people have
+        worked on are not among them."""
+        paths = {branch.path for branch in self.tips}
+        return {
+            (branch.path, tip): why
+            for branch, tip in self.tips.items()
+            if (why := out_of_date(branch, current=self.current, branches=paths))
+            and not (branch.kind == "drafts" and self._worked_on(tip))
+        }
+
+    def _worked_on(self, tip: str) -> bool:
+        """Whether a branch has more than the one commit that an iteration leaves."""
+        parents = self.room.repository.commit(tip).parents
+        return len(parents) != 1 or self.room.repository.merge_base(self.main, tip) != parents[0]
 
 
 def lay_files(path: Path, name: str, *, sources: bool, write: bool = True) -> dict[str, Written]:
@@ -146,6 +187,11 @@ def _unapproved(top: Path, base: str, pull: PullRequest, at: Forge) -> Iterator[
     if text is None:
         yield f"main names no owners: there is no {PLACES[0]}"
         return
+    try:
+        owned = owners.owners_of(text.decode(), paths)
+    except ValueError as error:
+        yield f"main's CODEOWNERS cannot be read: {error}"
+        return
     approvers = [one.login for one in at.approvers(pull.number, head=pull.head) if not one.author]
     if not approvers:
         yield "nobody has approved it as it stands"
@@ -159,7 +205,7 @@ def _unapproved(top: Path, base: str, pull: PullRequest, at: Forge) -> Iterator[
             unseen.add(team)
             return False
 
-    left = unapproved(owners.owners_of(text.decode(), paths), approvers, in_team=in_team)
+    left = unapproved(owned, approvers, in_team=in_team)
     for name in left[:SHOWN_PATHS]:
         yield f"{name}: none of its owners approved ({', '.join(approvers)} did)"
     if left[SHOWN_PATHS:]:

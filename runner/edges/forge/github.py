@@ -6,7 +6,9 @@ it may have been lost when the thing was made, so it is looked for before it is 
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +32,9 @@ PATIENCE_S = 1.0
 """Between requests that write, and before one is made again for the first time."""
 LONGEST_WAIT_S = 300.0
 """For a rate limit; what would take longer fails."""
+CLOSED = "<!-- hallmark-closed -->"
+"""The first line of a pull request that we closed. Words and state change in one request, so neither is without the
+other, and what people open again is known by it."""
 DECIDING = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 """Reviews that say something of whether one approves; comments do not."""
 
@@ -41,6 +46,7 @@ class GitHub:
         """`repository` is `owner/name`; `login` is who the token writes as, asked for where it is empty."""
         from github import Auth, Github, GithubRetry
 
+        logging.getLogger("github").setLevel(logging.WARNING)  # it prints each request that is refused, with a handler
         retry = GithubRetry(
             total=ATTEMPTS,
             backoff_factor=PATIENCE_S,
@@ -81,7 +87,25 @@ class GitHub:
                 lambda: self._pull_of(branch, head, base),
                 lambda: self._repository.create_pull(base, branch, title=title, body=body),
             )
+            if not made and found.state != "open" and not found.merged_at and _closed_by_us(found):
+                found.edit(state="open", title=title, body=body)
+                return Opened(_pull(found), Written.CHANGED)
             return Opened(_pull(found), Written.NEW if made else Written.UNCHANGED)
+
+    def ours(self, *, base: str = "main") -> tuple[PullRequest, ...]:
+        with _told("the open pull requests"):
+            me = self._me()
+            found = self._repository.get_pulls(state="open", base=base)
+            mine = (_pull(pull) for pull in found if pull.user is not None and pull.user.login == me)
+            return tuple(sorted(mine, key=lambda pull: pull.number))
+
+    def close(self, number: int, *, why: str) -> Opened:
+        with _told(f"the pull request {number}"):
+            found = self._repository.get_pull(number)
+            if found.state != "open" or _closed_by_us(found):
+                return Opened(_pull(found), Written.UNCHANGED)
+            found.edit(state="closed", body=f"{CLOSED}\n{why}\n\n{found.body or ''}")
+            return Opened(_pull(found), Written.CHANGED)
 
     def approvers(self, number: int, *, head: str) -> tuple[Approver, ...]:
         with _told(f"the reviews of the pull request {number}"):
@@ -135,6 +159,8 @@ def of_environment(environment: Mapping[str, str] = os.environ) -> GitHub:
     if missing:
         raise ForgeError(f"the forge cannot be asked: the environment has no {' and no '.join(missing)}")
     url = environment.get(API) or "https://api.github.com"
+    if not re.match(r"https?://[^/\s]", url):
+        raise ForgeError(f"{API} is no address: {shown(url)} (write it whole, as https://forge.example/api/v3)")
     return GitHub(url, environment[REPOSITORY], environment[TOKEN], login=environment.get(LOGIN, ""))
 
 
@@ -162,6 +188,10 @@ def _ours(issue: Issue, first: str, login: str) -> IssueComment | None:
     """Our comment that begins with the line `first`. One of somebody else is not ours to trust: they can edit it."""
     mine = (one for one in issue.get_comments() if one.user is not None and one.user.login == login)
     return next((one for one in mine if one.body and one.body.splitlines()[0] == first), None)
+
+
+def _closed_by_us(pull: TheirPull) -> bool:
+    return (pull.body or "").startswith(CLOSED)
 
 
 def _same(body: str | None, text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 OF_ITERATION = ("drafts", "triage", "escalation")
@@ -22,6 +23,13 @@ _BODIES = {
     "promote": "Read `evidence/report.html` of this change, and sign: `hallmark approve {cluster}/{name} --key KEY`."
     " The check `gate` says who is still asked for; merge when it passes.",
     "rollback": "One person on call signs: `hallmark approve {branch} --key KEY`. Merge when the check `gate` passes.",
+}
+_OUT_OF_DATE = {
+    "drafts": "Iteration `{name}` is over, and `{current}` has drafts of its own, on the branch"
+    " `drafts/{cluster}/{current}`. What is better here can still be merged: open this again.",
+    "triage": "Iteration `{name}` is over, and nothing reads what is decided here: main has moved on, and `{current}`"
+    " has begun with what it has now.",
+    "escalation": "Iteration `{name}` is over, and the loop goes on: `{current}` has begun.",
 }
 
 
@@ -59,3 +67,15 @@ def is_open(branch: Branch, *, current: str | None, promoted: frozenset[str]) ->
     if branch.kind in OF_ITERATION:
         return branch.name == current
     return branch.name not in promoted
+
+
+def out_of_date(branch: Branch, *, current: str | None, branches: Collection[str]) -> str:
+    """Why people need no longer look at a branch of an iteration, for them to read; empty where they may still.
+
+    Drafts stand until the last iteration, `current`, has its own: `branches` are those that there are.
+    """
+    if branch.kind not in OF_ITERATION or current is None or branch.name == current:
+        return ""
+    if branch.kind == "drafts" and branch._replace(name=current).path not in branches:
+        return ""
+    return _OUT_OF_DATE[branch.kind].format(cluster=branch.cluster, name=branch.name, current=current)
