@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from runner.cli.export import export
 from runner.cli.fetch import fetch
 from runner.edges import machine
+from runner.edges.dvc_objects import DvcObjects
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import load
 from runner.errors import DataError, ExitCode, RecordError
@@ -31,6 +33,15 @@ from tests.planted import SPLITS, WAYS
 from tests.planted_world import FLEET, SECRETS, TEXTS, PlantedWorld
 from tests.printed import ROOT, commands
 from tests.test_fetch import promoted
+
+
+@pytest.fixture(scope="module", autouse=True)
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """This machine is in the plant."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "BOUNDARY", tmp_path_factory.mktemp("etc") / "boundary")
+        patch.setenv("HALLMARK_BOUNDARY", "plant-7")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +229,18 @@ def test_what_is_not_at_hand_cannot_be_held_against(world: PlantedWorld, desk: P
     result = ask("evidence", "desk", "--output", str(tmp_path / "out"), "--partial", "--json", "-C", str(path))
     assert result.return_value is ExitCode.DONE
     assert "answers of it-1" in json.loads(result.output)["missing"]
+
+
+@pytest.mark.parametrize("declared", ["", "shop"])
+def test_on_a_machine_outside_no_text_is_brought_to_be_held_against(
+    desk: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: str
+) -> None:
+    monkeypatch.setenv("HALLMARK_BOUNDARY", declared)
+    monkeypatch.setattr(DvcObjects, "of_work_tree", None)
+    for asked in (("evidence", "desk", "--output", str(tmp_path / "out")), ("scan", "desk", str(out))):
+        with pytest.raises(RecordError, match="only one inside plant-7 may work on this cluster"):
+            ask(*asked, "-C", str(desk))
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_no_promotion_is_refused(desk: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,29 @@ from click.testing import CliRunner
 
 from runner.cli.iterate import iterate
 from runner.edges import machine
+from runner.edges.logs.store import Evaluations
 from runner.edges.simulated import simulated_ports
+from runner.edges.triage.branch import Place
+from runner.edges.triage.store import ReviewFiles
 from runner.edges.yaml_files import parse
-from runner.errors import ExitCode, RecordError
+from runner.errors import ExitCode, RecordError, RecordErrors
 from runner.ports import MachineFacts
 from runner.records.cluster import Cluster
 from runner.records.endpoint import Endpoint
+from runner.records.evaluation import EvaluatedModel, ModelKind
 from runner.records.fleet import Fleet
 from runner.records.rubric import Rubric
 from runner.records.terms import SetName
 from runner.records.verdict import Outcome
 from runner.rules.canonical import digest
+from runner.rules.evaluation.evaluations import Asked, summary
 from runner.rules.judges.intake import Bench, faults
 from runner.rules.loop.boundary import host_of, outside, stranger, strangers, unservable
+from runner.rules.loop.trigger_facts import Unknown
 from runner.rules.repository.crossref import check
-from runner.wiring import flywheel
+from runner.wiring import flywheel, logs, triage, triggers, workbench
 from runner.wiring.boundary import judged
-from tests.desk_repository import CLUSTER, make
+from tests.desk_repository import CLUSTER, git, make
 from tests.evidence_fixture import cluster
 from tests.flywheel_fixture import fixture
 from tests.judged_fixture import POLITE, SERVED, judge
@@ -196,6 +203,62 @@ def test_outside_no_data_are_brought_and_no_model_is_at_hand(desk: Path, tmp_pat
     ):
         with pytest.raises(RecordError, match="only one inside plant-7 may work on this cluster"):
             refused()
+
+
+@pytest.mark.usefixtures("stranger_here")
+def test_outside_no_signal_is_looked_at_for_a_trigger(tmp_path: Path) -> None:
+    outer = make(tmp_path, fleet={"boundary": "plant-7"}, triggers=[{"kind": "score-drop", "drop": 0.05}])
+    found = triggers._Desk(outer, CLUSTER, "2026-03-01T00:00:00Z").production
+    assert isinstance(found, Unknown)
+    assert "only one inside plant-7 may work on this cluster" in found.why
+
+
+@pytest.mark.usefixtures("stranger_here")
+def test_outside_a_reviewer_is_told_what_is_not_brought(desk: Path) -> None:
+    place = Place(main=desk, top=desk, cluster=CLUSTER, iteration="desk-one", branch="")
+    store = ReviewFiles(desk, CLUSTER, "desk-one", "ash")
+    found = triage.Desk(place, triage.Reviewer("ash", None, None), store).background()
+    (missing,) = found.missing
+    assert missing.startswith("what the iteration wrote cannot be had: ")
+    assert "only one inside plant-7 may work on this cluster" in missing
+    assert found.capabilities, "reviewed files are here anyway"
+
+
+@pytest.mark.usefixtures("stranger_here")
+def test_outside_no_answers_are_brought(tmp_path: Path) -> None:
+    outer = make(tmp_path, fleet={"boundary": "plant-7"})
+    git(outer, "update-ref", f"refs/heads/runs/{CLUSTER}/desk-one", "HEAD")
+    asked = Asked(
+        cluster=CLUSTER,
+        model=EvaluatedModel(kind=ModelKind.IMPORTED, name="m"),
+        engine="simulated",
+        benchmark_version=1,
+        benchmark_sha256=None,
+        scenarios_sha256={},
+        rubrics={},
+    )
+    kept = Evaluations(outer).keep(summary(asked, [], weights={}), [], in_git=True)
+    for name in ("desk-one/candidate", kept.run.id):
+        with pytest.raises(RecordError, match="only one inside plant-7 may work on this cluster"):
+            logs.log_of(outer, name)
+    said = workbench.benchmark_report(outer, CLUSTER).model_dump_json()
+    assert "the answers of iterations: this machine is declared inside office" in said
+
+
+def test_a_server_outside_is_asked_by_no_command(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "BOUNDARY", tmp_path / "boundary")
+    (tmp_path / "boundary").write_text("plant-7\n")
+    space = flywheel.workspace(desk, CLUSTER)
+    assert flywheel.ports(desk, space)
+    cluster = Cluster.model_validate({**space.cluster.model_dump(), "serving": SERVING, "generation": GENERATION})
+    served = judge(model={**SERVED, "url": "https://judge.example/v1"})
+    with pytest.raises(RecordErrors) as refused:
+        flywheel.ports(desk, replace(space, cluster=cluster, judges={"tone": served}))
+    assert [(one.path, one.field) for one in refused.value.errors] == [
+        (f"clusters/{CLUSTER}/cluster.yaml", "serving.endpoint.url"),
+        (f"clusters/{CLUSTER}/cluster.yaml", "generation.servers[0].url"),
+        ("rubrics/judges/tone.yaml", "model.url"),
+    ]
 
 
 def test_inside_data_are_brought(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from runner.rules.export.redacted import SUMS, exported
 from runner.rules.export.scan import Finding, scan_document, scan_export
 from runner.rules.repository.evidence_files import record
 from runner.wiring import gate
+from runner.wiring.boundary import admitted
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive: the same evidence gives the same bytes."""
@@ -56,7 +57,7 @@ class Boundary:
 
     def export(self, *, partial: bool = False) -> Exported:
         """The files that may leave; why they may not, otherwise. Raises `DataError` where texts that it has to be held
-        against are not at hand, unless `partial` accepts that."""
+        against are not at hand, unless `partial` accepts that, and `RecordError` on a machine outside."""
         picked = self.chosen
         name = f"{picked.promoted.record.cluster}/{picked.promoted.record.sequence}"
         if not picked.verdict.passed:
@@ -82,6 +83,7 @@ class Boundary:
         return verdict_of(found), _missing(texts, partial)
 
     def _texts(self) -> ForbiddenTexts:
+        admitted(self.chosen.cluster.place, self.chosen.cluster.id)
         objects = DvcObjects.of_work_tree(self._room.path)
         cluster = self.chosen.cluster.id
         return ForbiddenTexts(self._room.repository, objects, commit=self._tip, cluster=cluster)

@@ -44,7 +44,7 @@ from runner.records.promotion import PromotionRecord
 from runner.records.step import Step
 from runner.records.trace import IngestedFile
 from runner.rules.canonical import sha256
-from runner.wiring.boundary import admit, admitted
+from runner.wiring.boundary import admit, admitted, asked_inside
 from runner.workspace import Workspace
 
 R = TypeVar("R", bound=Record)
@@ -133,7 +133,13 @@ def own_folder(top: Path) -> Path:
 def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent) -> Ports:
     """Everything a phase of the cluster may use of the outside, for the repository at `path`. Models remember what they
     answered where they are `cached`. Raises `DataError` as `own_folder` does, also where nothing is cached, and
-    `RecordError` on a machine outside of the cluster's boundary."""
+    `RecordError` on a machine outside of the cluster's boundary, and for servers that are."""
+    asked_inside(space)
+    return _ports(path, space, cached=cached, progress=progress)
+
+
+def _ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent) -> Ports:
+    """As `ports`, where intake refuses servers outside by a verdict that the ledger keeps."""
     admitted(space.cluster.place, space.cluster.id)
     tree, top = reader(path), root(path)
     own = own_folder(top)
@@ -246,7 +252,7 @@ def flow(
         runs=BranchRuns(top, head),
         pulls=BranchPullRequests(top, head),
         ports=replace(
-            ports(top, space, progress=progress),
+            _ports(top, space, progress=progress),
             arms=LocalArms(top / ".hallmark" / "arms" / cluster),
         ),
         dump_yaml=dump_record,

@@ -24,6 +24,7 @@ from runner.rules.evaluation.evaluations import Asked, difference, summary
 from runner.rules.evaluation.foreign_logs import Imported, Known, imported
 from runner.rules.evaluation.scoring import AS_WRITTEN, capability_weights
 from runner.wiring import flywheel
+from runner.wiring.boundary import admit
 
 PHASES = {"base": "baseline", "incumbent": "baseline", "control": "assess", "candidate": "assess"}
 """Whose answers an iteration has, and the phase that asked for them."""
@@ -32,13 +33,15 @@ ANSWERS = {"baseline": ("core-answers", "dev-answers", "baseline-answers"), "ass
 
 def log_of(path: Path, name: str) -> Log:
     """The log that `name` means: a path of a log or a summary, an id or its beginning, or `ITERATION/MODEL`, such as
-    `support-desk-0f3a9c1d2e/candidate`. Raises `RecordError` where it means none, or several."""
+    `support-desk-0f3a9c1d2e/candidate`. Raises `RecordError` where it means none, or several, and where it would have
+    to be brought to a machine outside of the cluster's boundary."""
     iteration, _, model = name.rpartition("/")
     if iteration and model in PHASES and "/" not in iteration and not Path(name).exists():
         return Log.open(_of_iteration(flywheel.root(path), iteration, model).log)
     if "/" in name or name.endswith((".json", ".zst")):
         return opened(Path(name))
-    return Log.open(Evaluations(flywheel.root(path)).named(name).log)
+    top = flywheel.root(path)
+    return Log.open(Evaluations(top).named(name, admit=lambda cluster: admit(top, cluster)).log)
 
 
 class Shown(NamedTuple):
@@ -149,6 +152,7 @@ def _of_iteration(top: Path, iteration: str, model: str) -> Kept:
     from runner.phases.logged import asked, samples
 
     cluster = _cluster_of(top, iteration)
+    admit(top, cluster)
     with GitObjects(top) as objects:
         outputs = RunOutputs(objects, cluster, iteration)
         step = outputs.step(PHASES[model])

@@ -27,6 +27,7 @@ from runner.rules.triage.background import Background
 from runner.rules.triage.orders import Orders, carried_out
 from runner.rules.triage.session import Session
 from runner.wiring import flywheel, gate
+from runner.wiring.boundary import admit
 
 TRUNK = ("refs/remotes/origin/main", "refs/heads/main")
 
@@ -61,7 +62,10 @@ class Desk:
         return gate.now()
 
     def background(self) -> Background:
-        return triage_material.background(self.place.main, self.place.top, self.place.cluster, self.place.iteration)
+        place = self.place
+        return triage_material.background(
+            place.main, place.top, place.cluster, place.iteration, admit=lambda: admit(place.top, place.cluster)
+        )
 
     def session(self) -> Session:
         kept = self.store.read()

@@ -44,6 +44,7 @@ from runner.rules.loop.triggers import Present, Since, findings, fired
 from runner.rules.times import moment
 from runner.rules.trust.receipts import entered
 from runner.wiring import flywheel
+from runner.wiring.boundary import admitted
 from runner.workspace import Workspace
 
 K = TypeVar("K", bound=Trigger)
@@ -181,11 +182,13 @@ class _Desk:
 
     @contextmanager
     def _data(self, reader: Reader, kind: RealData) -> Iterator[Path | None]:
-        """The data file that the tree points at, checked by its sha256; nothing where it points at none."""
+        """The data file that the tree points at, checked by its sha256; nothing where it points at none. Raises
+        `RecordError` on a machine outside of the cluster's boundary."""
         pointer = _pointer(reader, self.cluster, kind)
         if pointer is None:
             yield None
             return
+        admitted(self.space.cluster.place, self.cluster)
         with tempfile.TemporaryDirectory(prefix="hallmark-data-") as scratch:
             target = Path(scratch) / f"{kind}.jsonl"
             where = f"data/{kind} of {reader.name}"

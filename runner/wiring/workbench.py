@@ -19,12 +19,14 @@ from runner.records.terms import SetName
 from runner.records.triage import Review, TriageFile
 from runner.records.workbench import WorkbenchReport
 from runner.rules.canonical import digest
+from runner.rules.loop.boundary import outside
 from runner.rules.repository.benchmark import benchmark_digest
 from runner.rules.repository.layout import place
 from runner.rules.workbench.duplicates import SIZE, THRESHOLD
 from runner.rules.workbench.item import Item
 from runner.rules.workbench.report import Bench, report
 from runner.wiring import flywheel
+from runner.wiring.boundary import declared_boundaries
 from runner.workspace import relevant_rubrics, unknown
 
 SEED = 20261121
@@ -42,6 +44,9 @@ def benchmark_report(path: Path, cluster: str) -> WorkbenchReport:
     items = reading.items(reader, cluster)
     rubrics = relevant_rubrics(record, {one.rubric for one in items}, reading.rubrics(reader))
     found = histories.history(top, reader, cluster, _present(reader, cluster, items, rubrics))
+    for reason in outside(record.place, declared_boundaries()):
+        found.answered.clear()
+        found.left_out.append(f"the answers of iterations: {reason.problem}")
     suspects = MinHashSuspects()
     bench = Bench(
         cluster=record,

@@ -6,7 +6,7 @@ keeps the summary in git and the log behind a DVC pointer, whose sha256 decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,9 +56,9 @@ class Evaluations:
         """Push the log to DVC's default remote. False where there is none."""
         return dvc_data.publish(self.top, [kept.log])
 
-    def named(self, name: str) -> Kept:
+    def named(self, name: str, *, admit: Callable[[str], None]) -> Kept:
         """The evaluation whose id begins with `name`, or the newest of a kind of model, such as `base`; its log brought
-        by DVC where it is not here.
+        by DVC where it is not here. `admit` raises where those of a cluster may not be brought to this machine.
 
         Raises `RecordError` where there is none or several, or where the log is another than the summary's.
         """
@@ -70,7 +70,7 @@ class Evaluations:
             said = ", ".join(sorted(found)) or "none begins so"
             problem = f"{'several evaluations are' if found else 'there is no evaluation'} called {name}: {said}"
             raise RecordError(problem, hint="`hallmark evaluate list` names them; a log's path will do as well")
-        return self._read(next(iter(found.values())))
+        return self._read(next(iter(found.values())), admit)
 
     def listed(self, cluster: str = "") -> list[EvaluationRun]:
         """Every summary, or a cluster's, by id; those of the repository before those of this machine alone."""
@@ -82,10 +82,11 @@ class Evaluations:
         for pattern in ("clusters/*/evaluations", f".hallmark/{self.room}/*"):
             yield from sorted(self.top.glob(f"{pattern}/*{SUMMARY}"))
 
-    def _read(self, summary: Path) -> Kept:
+    def _read(self, summary: Path, admit: Callable[[str], None]) -> Kept:
         run = self._parsed(summary)
         log = summary.with_name(f"{run.id}{SUFFIX}")
         if dvc_data.pointer_path(log).is_file():
+            admit(run.cluster)
             dvc_data.fetch(self.top, log)
         if not log.is_file():
             raise DataError(f"{log} is missing: evaluate again, or fetch it")

@@ -34,8 +34,9 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
-def background(main: Path, top: Path, cluster: str, iteration: str) -> Background:
-    """The repository is at `main`, the reviewed files that count at `top`. Never raises a `HallmarkError`."""
+def background(main: Path, top: Path, cluster: str, iteration: str, *, admit: Callable[[], None]) -> Background:
+    """The repository is at `main`, the reviewed files that count at `top`. `admit` raises where this machine may not
+    bring the cluster's data. Never raises a `HallmarkError`: what cannot be had is named."""
     missing: list[str] = []
 
     def had(what: str, get: Callable[[], T]) -> T | None:
@@ -47,7 +48,7 @@ def background(main: Path, top: Path, cluster: str, iteration: str) -> Backgroun
 
     space = had("the rubrics", lambda: workspace.load(DirectoryReader(top), cluster, parse=parse))
     with GitObjects(main) as git:
-        outputs = had("what the iteration wrote", lambda: _outputs(main, git, cluster, iteration))
+        outputs = had("what the iteration wrote", lambda: _outputs(main, git, cluster, iteration, admit))
         found = Background()
         if outputs is not None:
             run = _Run(git, outputs, DvcObjects.of_work_tree(main), cluster)
@@ -69,8 +70,9 @@ def background(main: Path, top: Path, cluster: str, iteration: str) -> Backgroun
     )
 
 
-def _outputs(main: Path, git: GitObjects, cluster: str, iteration: str) -> RunOutputs:
+def _outputs(main: Path, git: GitObjects, cluster: str, iteration: str, admit: Callable[[], None]) -> RunOutputs:
     """The run branch as origin has it, or as it was last fetched."""
+    admit()
     branch = f"runs/{cluster}/{iteration}"
     if has_remote(main):
         attempt(main, "fetch", "--quiet", "origin", f"+refs/heads/{branch}:refs/remotes/origin/{branch}")

@@ -75,14 +75,23 @@ def _unknown(bench: Bench) -> Iterator[Fault]:
 
 
 def _partial(judge: JudgeFile, cluster: Cluster, sets: Iterable[SetName]) -> Iterator[Fault]:
-    path = f"rubrics/judges/{judge.id}.yaml"
-    if isinstance(judge.model, ServedModel):
-        yield from stranger(cluster, judge.model, path=path, field="model.url")
+    path = _judge(judge.id)
+    yield from outside(judge, cluster)
     for problem in conflicts(judge, cluster):
         yield Fault(path, "model", f"{problem}, of {cluster.id}", "name another model as the judge")
     for shown in sets:
         if problem := unsent(judge, shown):
             yield Fault(path, "model.sends", problem, f"add {shown} there, or take a model of this machine")
+
+
+def outside(judge: JudgeFile, cluster: Cluster) -> Iterator[Fault]:
+    """The judge's server, where it stands outside of the cluster's boundary."""
+    if isinstance(judge.model, ServedModel):
+        yield from stranger(cluster, judge.model, path=_judge(judge.id), field="model.url")
+
+
+def _judge(name: str) -> str:
+    return f"rubrics/judges/{name}.yaml"
 
 
 def _rubric(name: str) -> str:
