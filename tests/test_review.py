@@ -537,7 +537,21 @@ def test_other_weights_move_scores_though_no_answer_turns(desk: Path) -> None:
     assert (core.passed_before, core.gained, core.lost) == (core.passed_after, (), ())
 
 
-def test_answers_of_a_run_branch_are_graded_again_where_nothing_else_is_at_hand(tmp_path: Path) -> None:
+def _without_extra(*_: object) -> None:
+    raise ImportError("No module named 'dvc'")
+
+
+def test_evaluations_that_cannot_be_read_are_told_of_and_not_as_none(top: Path) -> None:
+    put(top, "clusters/desk/evaluations/base-1.json", b"{}")
+    commit(top, "Broken")
+    change(top, RUBRIC, normalisation=["strip"])
+    (found,) = reviewed(top).regraded
+    assert found.why_not == wiring_review.UNREADABLE
+
+
+def test_answers_of_a_run_branch_are_graded_again_where_nothing_else_is_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those of the iteration that is pinned to the files before the change; of held-out, none."""
     home = tmp_path / "home"
     home.mkdir()
@@ -545,7 +559,19 @@ def test_answers_of_a_run_branch_are_graded_again_where_nothing_else_is_at_hand(
     machine = desk_repository.clone(home, "reviewer")
     git(machine, "fetch", "--quiet", "origin", "+refs/heads/runs/*:refs/remotes/origin/runs/*")
     change(machine, "rubrics/queue.yaml", normalisation=["strip"], criteria=[ANYTHING])
-    review = reviewed(machine)
+    (home / "store").rename(home / "away")
+    (found,) = reviewed(machine).regraded
+    expected = f"those of {iteration}/incumbent are in the data store: run hallmark review where that can be read"
+    assert found.why_not == expected
+    (home / "away").rename(home / "store")
+    with monkeypatch.context() as light:
+        light.setattr(wiring_review.logs, "log_of", _without_extra)
+        (found,) = wiring_review.reviewed(machine, "HEAD^1").regraded
+    assert found.why_not.startswith(
+        f"those of {iteration}/candidate are in the data store: needs the extra `data`: pip"
+    )
+
+    review = wiring_review.reviewed(machine, "HEAD^1")
     (found,) = review.regraded
     assert (found.why_not, found.source.split(" (")[0]) == ("", f"incumbent of {iteration}")
     assert {one.set: one.answers for one in found.sets} == {

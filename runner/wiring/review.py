@@ -18,7 +18,7 @@ from runner.edges.logs.store import Evaluations
 from runner.edges.readers import CommitReader
 from runner.edges.simulated import MemoryArtifacts
 from runner.edges.yaml_files import line_of, parse
-from runner.errors import GitError, HallmarkError, RecordError
+from runner.errors import DataError, GitError, HallmarkError, RecordError
 from runner.ports import LanguageModels, Progress, Reader, silent
 from runner.records.change import PathChange
 from runner.records.change_review import ChangeReview, Place, Preview, Refusal, What
@@ -39,6 +39,8 @@ from runner.wiring import evaluate, flywheel, logs
 from runner.workspace import Inputs, Tray, Workspace
 
 EXTRA = "needs the extra `{}`: pip install 'hallmark-flywheel[{}]'"
+IN_STORE = "those of {} are in the data store: {}"
+UNREADABLE = "what is kept of evaluations, or the cluster before the change, cannot be read; hallmark check says why"
 NOT_YET = "the cluster is not on the base yet, and so no model serves it"
 LATEST = 20
 """Run branches that are looked at."""
@@ -133,21 +135,26 @@ def _refusal(problem: RecordError) -> Refusal:
 
 
 def _stored(top: Path, reader: Reader, cluster: str) -> Stored | str:
-    """The answers of the last evaluation at hand, else of the iteration that the files before the change began."""
+    """The answers of the last evaluation at hand, else of the iteration that the files before the change began; or why
+    there are none."""
     try:
         runs = sorted(Evaluations(top).listed(cluster), key=lambda run: (str(run.measured.get("started", "")), run.id))
-        names = [run.id for run in reversed(runs)]
         iteration = _iteration(top, reader, cluster)
-        names += [f"{iteration}/{model}" for model in ANSWERED_BY if iteration]
-        for name in names:
+    except HallmarkError:  # it may quote held-out
+        return UNREADABLE
+    names = [run.id for run in reversed(runs)] + [f"{iteration}/{model}" for model in ANSWERED_BY if iteration]
+    elsewhere = ""
+    for name in names:
+        try:
             found = _answers(top, name)
-            if found is not None:
-                return found
-    except ImportError:
-        return EXTRA.format("data", "data")
-    except HallmarkError:
-        return NO_ANSWERS
-    return NO_ANSWERS
+        except ImportError:
+            return IN_STORE.format(name, EXTRA.format("data", "data"))
+        except DataError:
+            elsewhere = elsewhere or name
+            continue
+        if found is not None:
+            return found
+    return IN_STORE.format(elsewhere, "run hallmark review where that can be read") if elsewhere else NO_ANSWERS
 
 
 def _iteration(top: Path, reader: Reader, cluster: str) -> str:
@@ -173,9 +180,12 @@ def _intake(top: Path, ref: str, cluster: str) -> Intake | None:
 
 
 def _answers(top: Path, name: str) -> Stored | None:
-    """The answers of an evaluation or an iteration's model; none where they are not at hand."""
+    """The answers of an evaluation or an iteration's model; None where it has none. Raises `DataError` where their
+    bytes are not here and cannot be brought, and `ImportError` without the extra `data`."""
     try:
         log: Log = logs.log_of(top, name)
+    except DataError:
+        raise
     except (HallmarkError, KeyError):
         return None
     told = [one for one in log.samples() if not one.withheld and one.set in tuple(SetName)]
