@@ -15,7 +15,10 @@ import pytest
 import yaml
 
 from runner.edges.forge_files import forge_files
+from runner.edges.simulated import MemoryAdapters, SimulatedModels
 from runner.rules.loop.escalation_page import escalation_branch
+from runner.wiring import flywheel
+from tests.governed_desk import GovernedDesk
 from tests.rehearsal.__main__ import SMALL
 from tests.rehearsal.actions import Place, action, checkout, clean_environment
 from tests.rehearsal.concurrency import Groups
@@ -26,6 +29,7 @@ from tests.rehearsal.play import Play, Wrong
 from tests.rehearsal.pulls import Pulls
 from tests.rehearsal.runs import Run
 from tests.rehearsal.server import RULES, Actor, Moved, Server, Tokens, guard
+from tests.rehearsal.simulated import simulate
 from tests.rehearsal.workflow import Job, Step, glob, read, selected, starts
 from tests.rehearsal.world import ROOT, simulated, small_desk
 
@@ -320,6 +324,18 @@ def test_a_newer_one_ends_who_is_at_work_where_the_workflow_says_so() -> None:
         assert first.is_set()
         assert not second.is_set()
     thread.join(10)
+
+
+# models
+
+
+def test_the_simulated_program_asks_no_real_model(governed: GovernedDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flywheel, "_ports", flywheel._ports)  # put back afterwards
+    simulate()
+    space = flywheel.workspace(governed.desk, governed.cluster)
+    for ports in (flywheel.flow(governed.desk, governed.cluster).ports, flywheel.ports(governed.desk, space)):
+        assert isinstance(ports.models, SimulatedModels)
+        assert not isinstance(ports.adapters, MemoryAdapters)
 
 
 # environments

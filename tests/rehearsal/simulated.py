@@ -15,14 +15,18 @@ from runner.ports import Ports
 from runner.wiring import flywheel
 from runner.workspace import Workspace
 
-_REAL = flywheel.ports
 
+def simulate() -> None:
+    """Put models in memory behind every command of this process."""
+    real = flywheel._ports
 
-def _ports(path: Path, space: Workspace, **options: Any) -> Ports:
-    real = _REAL(path, space, **options)
-    return replace(simulated_ports(), dump_yaml=real.dump_yaml, adapters=real.adapters)
+    def simulated(path: Path, space: Workspace, **options: Any) -> Ports:
+        outside = real(path, space, **options)
+        return replace(simulated_ports(), dump_yaml=outside.dump_yaml, adapters=outside.adapters)
+
+    flywheel._ports = simulated
 
 
 if __name__ == "__main__":
-    flywheel.ports = _ports
+    simulate()
     main()
