@@ -218,6 +218,30 @@ def test_a_matrix_holds_what_the_forge_takes_and_the_rest_is_named() -> None:
     assert plan.left_out == ("c256", "c257")
 
 
+def test_of_more_clusters_than_jobs_each_has_its_turn() -> None:
+    clusters = tuple(PlannedCluster(cluster=f"c{n:04}", runner=GPU, reasons=("new",)) for n in range(1000))
+    plans = [CiPlan(base="", head="h", clusters=clusters, turn=turn) for turn in range(17, 21)]
+    taken = [[one["cluster"] for one in plan.matrix["include"]] for plan in plans]
+    assert {len(names) for names in taken} == {MOST_JOBS}
+    assert {name for names in taken for name in names} == {one.cluster for one in clusters}
+    assert all(later[0] == plan.left_out[0] for plan, later in zip(plans, taken[1:], strict=False))
+    few = CiPlan(base="", head="h", clusters=clusters[:3], turn=5)
+    assert [one["cluster"] for one in few.matrix["include"]] == ["c0000", "c0001", "c0002"]
+
+
+def test_a_run_that_has_no_room_for_all_says_so_where_people_look(
+    fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.records.ci_plan.MOST_JOBS", 1)
+    monkeypatch.setenv("GITHUB_RUN_NUMBER", "7")
+    output = tmp_path / "output"
+    call = ["ci", "plan", "--all", "-C", str(fleet), "--output", str(output)]
+    said = CliRunner().invoke(group, call).output
+    assert "these are left out: desk" in said
+    assert said.endswith("::warning::1 cluster left out of this run; its log names them\n")
+    assert json.loads(output.read_text().partition("matrix=")[2])["include"][0]["cluster"] == "till"
+
+
 def test_a_cluster_by_a_name_that_is_none_stops_no_other(fleet: Path) -> None:
     name = "a" * 65
     put(fleet, f"clusters/{name}/cluster.yaml", (fleet / "clusters/desk/cluster.yaml").read_bytes())

@@ -14,6 +14,7 @@ from runner.ports_forge import Opened, PullState, Written
 from runner.records.ci_plan import MOST_JOBS, CiPlan, PlannedCluster
 from runner.rules.review.annotations import commands
 from runner.rules.review.markdown import markdown
+from runner.rules.review.told import count
 from runner.rules.text.shown import shown
 from runner.wiring import ci as wiring_ci
 from runner.wiring import flywheel
@@ -40,9 +41,19 @@ def ci() -> None:
 @click.argument("head", default="HEAD")
 @click.option("--all", "every", is_flag=True, help="Every cluster, whatever changed; there is no BASE then.")
 @click.option("--output", type=OUTPUT, help="Append `any` and `matrix` to this file, as GitHub reads a step's outputs.")
+@click.option(
+    "--turn",
+    type=click.IntRange(min=0),
+    default=0,
+    envvar="GITHUB_RUN_NUMBER",
+    show_envvar=True,
+    help="Where there are more clusters than jobs of a matrix: which run of the workflow, for the next ones to come.",
+)
 @DIRECTORY
 @AS_JSON
-def plan(base: str | None, head: str, every: bool, output: Path | None, directory: Path, as_json: bool) -> ExitCode:
+def plan(
+    base: str | None, head: str, every: bool, output: Path | None, turn: int, directory: Path, as_json: bool
+) -> ExitCode:
     """Say which clusters to iterate after main moved from BASE to HEAD, why, and on what runner.
 
     Those whose inputs changed (a file that is laid out anew did not), on whose candidates people decided, or whose
@@ -53,11 +64,13 @@ def plan(base: str | None, head: str, every: bool, output: Path | None, director
     """
     if every == (base is not None):
         raise click.UsageError("name the commit that main was at, or give --all")
-    found = wiring_ci.plan(directory, base, head)
+    found = wiring_ci.plan(directory, base, head, turn=turn)
     if output is not None:
         with output.open("a", encoding="utf-8") as file:
             file.write(_outputs(found))
     click.echo(_document(found) if as_json else "\n".join(_words(found)))
+    if output is not None and found.left_out and not as_json:
+        click.echo(f"::warning::{count(len(found.left_out), 'cluster')} left out of this run; its log names them")
     return ExitCode.DONE
 
 
@@ -187,7 +200,9 @@ def _words(found: CiPlan) -> list[str]:
     if found.left_out:
         left = ", ".join(found.left_out)
         lines.append(f"a matrix has room for {MOST_JOBS} jobs, and these are left out: {left}")
-        lines.append("  → run `hallmark iterate --all` on a machine that holds CI's key")
+        lines.append(
+            "  → the next run begins with those of them that it finds; or run `hallmark iterate` where CI's key is"
+        )
     return [*lines, f"{len(found.clusters)} to iterate, {found.untouched} untouched"]
 
 

@@ -30,13 +30,23 @@ class CiPlan(Record):
     untouched: Annotated[int, Field(ge=0)] = 0
     """Clusters of which nothing changed."""
 
+    turn: Annotated[int, Field(ge=0)] = 0
+    """Which run of the workflow it is for: where there are more clusters than jobs, each turn begins where the last one
+    ended, so that none is left out for ever."""
+
     @property
     def matrix(self) -> dict[str, Any]:
         """What `strategy.matrix` reads: an entry a job, as many as a matrix may have."""
-        found = self.clusters[:MOST_JOBS]
-        return {"include": [{"cluster": one.cluster, "runner": list(one.runner)} for one in found]}
+        return {"include": [{"cluster": one.cluster, "runner": list(one.runner)} for one in self._turned[:MOST_JOBS]]}
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The clusters that no matrix has room for."""
-        return tuple(one.cluster for one in self.clusters[MOST_JOBS:])
+        """The clusters that the matrix has no room for, those whose turn is next first."""
+        return tuple(one.cluster for one in self._turned[MOST_JOBS:])
+
+    @property
+    def _turned(self) -> tuple[PlannedCluster, ...]:
+        if len(self.clusters) <= MOST_JOBS:
+            return self.clusters
+        start = self.turn * MOST_JOBS % len(self.clusters)
+        return self.clusters[start:] + self.clusters[:start]

@@ -33,12 +33,12 @@ ASKED = "every cluster is asked for"
 UNKNOWN = "nothing is known of what main was before ({})"
 
 
-def plan(path: Path, base: str | None, head: str = "HEAD") -> CiPlan:
+def plan(path: Path, base: str | None, head: str = "HEAD", *, turn: int = 0) -> CiPlan:
     """Which clusters CI iterates after main moved from `base` to `head`, and what the ledger has of each unfinished.
 
     Every cluster, where none is asked about (`base` is None), and where there is no commit `base` here: a fresh branch
-    has none before it (GitHub writes noughts), and one that was rewritten may be gone. Raises `GitError` for a `head`
-    that there is not.
+    has none before it (GitHub writes noughts), and one that was rewritten may be gone. `turn` counts the runs of the
+    workflow. Raises `GitError` for a `head` that there is not.
     """
     top = flywheel.root(path)
     new, old = flywheel.commit(top, head), resolve(top, base) if base and base.strip("0") else None
@@ -59,7 +59,8 @@ def plan(path: Path, base: str | None, head: str = "HEAD") -> CiPlan:
         said = (unknown, *said) if unknown else said
         if said:
             found.append(PlannedCluster(cluster=name, runner=runner_labels(_cluster(now, name)), reasons=said))
-    return CiPlan(base=old or "", head=new, clusters=tuple(found), untouched=len(names) - len(found))
+    untouched = len(names) - len(found)
+    return CiPlan(base=old or "", head=new, clusters=tuple(found), untouched=untouched, turn=turn)
 
 
 def _inputs(reader: Reader, cluster: str) -> Inputs:
