@@ -102,6 +102,9 @@ def main() -> None:
         _end(KeyboardInterrupt())
     except TOLD as error:
         _end(error)
+    except Exception as error:  # Python itself would exit with 1, which says that something was refused
+        sys.excepthook(type(error), error, error.__traceback__)
+        _end(error)
     sys.exit(result if isinstance(result, int) else ExitCode.DONE)
 
 
