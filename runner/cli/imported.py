@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runner.rules.data.new_cluster import NewCluster
+from runner.rules.text.shown import shown
 
 SHOWN = 5
 
@@ -30,18 +31,18 @@ def tell(made: NewCluster) -> None:
     name = made.cluster.id
     scenarios = ", ".join(f"{len(found):,} {part}" for part, found in made.scenarios.items() if found)
     examples = ", ".join(f"{len(rows):,} {part}" for part, rows in made.examples.items()) or "no examples"
-    click.echo(f"clusters/{name}: {len(made.cluster.capabilities):,} capabilities")
-    click.echo(f"scenarios/{name}: {scenarios}")
-    click.echo(f"clusters/{name}/data: {examples}, {len(made.traces):,} traces")
+    _say(f"clusters/{name}: {len(made.cluster.capabilities):,} capabilities")
+    _say(f"scenarios/{name}: {scenarios}")
+    _say(f"clusters/{name}/data: {examples}, {len(made.traces):,} traces")
     _tell_record(made)
     for row in made.left_out[:SHOWN]:
-        click.echo(f"left out of {row.part}: {row.file}:{row.line} (the same text stands in {row.kept_in})")
+        _say(f"left out of {row.part}: {row.file}:{row.line} (the same text stands in {row.kept_in})")
     if len(made.left_out) > SHOWN:
-        click.echo(f"left out: {len(made.left_out):,} rows in all; --json lists them")
+        _say(f"left out: {len(made.left_out):,} rows in all; --json lists them")
     floors, baseline = made.cluster.gate.thresholds, made.problem.real_only_baseline
-    click.echo(f"to review: composite {floors.composite}, held-out {floors.heldout} in clusters/{name}/cluster.yaml")
-    click.echo(f"to review: real-only baseline {baseline.value} in clusters/{name}/problem.md. {baseline.how}")
-    click.echo("next: hallmark check, commit, hallmark iterate " + name)
+    _say(f"to review: composite {floors.composite}, held-out {floors.heldout} in clusters/{name}/cluster.yaml")
+    _say(f"to review: real-only baseline {baseline.value} in clusters/{name}/problem.md. {baseline.how}")
+    _say("next: hallmark check, commit, hallmark iterate " + name)
 
 
 def _tell_record(made: NewCluster) -> None:
@@ -49,9 +50,14 @@ def _tell_record(made: NewCluster) -> None:
     if record is None:
         return
     for one in record.mapped:
-        click.echo(f"mapped: {one.count:,} of {one.what} to {one.to}")
+        _say(f"mapped: {one.count:,} of {one.what} to {one.to}")
     for left in record.left_out:
-        click.echo(f"left out: {left.count:,} of {left.what}: {left.why} ({', '.join(left.places)})")
+        _say(f"left out: {left.count:,} of {left.what}: {left.why} ({', '.join(left.places)})")
     if record.kept_together:
-        click.echo(f"kept together: {record.kept_together:,} texts say nearly what another one says")
-    click.echo(f"the import's record: clusters/{made.cluster.id}/imports/{record.format}.yaml")
+        _say(f"kept together: {record.kept_together:,} texts say nearly what another one says")
+    _say(f"the import's record: clusters/{made.cluster.id}/imports/{record.format}.yaml")
+
+
+def _say(line: str) -> None:
+    """Labels, fields and places are other people's text, which the terminal may not take for its own."""
+    click.echo(shown(line))

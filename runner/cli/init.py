@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from runner.cli.imported import summary, tell
-from runner.cli.init_questions import asked, may_ask, validated
+from runner.cli.init_questions import asked, validated
 from runner.cli.key_files import SHAPE, named_key
+from runner.cli.terminal import may_ask
 from runner.errors import ExitCode
 from runner.records.setup import Answers, PolicyAnswers
 from runner.wiring import adopt
 from runner.wiring.adopt import Begun
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
 TEAMS = "@hallmark/"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -23,11 +21,6 @@ from runner.rules.repository.problems import explain
 R = TypeVar("R", bound=Record)
 NONE = "none"
 HAVE = "A first cluster from which file (CSV, qna.yaml, promptfoo, lm-eval task; none for later)"
-
-
-def may_ask() -> bool:
-    """Whether somebody sits at a terminal."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def asked(directory: Path, *, forges: Sequence[str]) -> Answers:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 
 import click
 
+from runner.cli.terminal import may_ask
 from runner.errors import ExitCode
 from runner.rules.text.shown import shown
 from runner.rules.triage.orders import Orders, document
@@ -63,17 +62,13 @@ def triage(
         raise click.UsageError("--reason belongs to --reject ID")
     orders = Orders(accept, reject, reason, edit, text, answer, dict(rank))
     desk = wiring.desk(directory, cluster, iteration=iteration, reviewer=reviewer, key=key)
-    if not (as_json or orders.named or orders.ranks or finish or background) and _terminal():
+    if not (as_json or orders.named or orders.ranks or finish or background) and may_ask():
         return _on_screen(desk)
     session = desk.carry_out(orders)
     said = desk.finish() if finish else desk.told
     found = desk.background() if background else None
     click.echo(json.dumps(document(session, found, path=desk.store.name, told=said), indent=1, ensure_ascii=False))
     return _code(session)
-
-
-def _terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _on_screen(desk: wiring.Desk) -> ExitCode:
