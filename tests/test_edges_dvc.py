@@ -12,6 +12,7 @@ import pytest
 from runner.edges import dvc_data, dvc_run
 from runner.edges.artifacts import DirectoryArtifacts
 from runner.edges.dvc_objects import DvcObjects
+from runner.edges.dvc_repository import opened
 from runner.errors import DataError
 from runner.records.pointer import PointerOut
 from runner.rules.canonical import sha256
@@ -264,3 +265,14 @@ def test_a_pinned_artifact_is_checked_at_the_read(home: Path) -> None:
         artifacts.tree("adapter")
     with pytest.raises(DataError, match=f"valid.jsonl has sha256 .*, and {pins['valid']} is recorded: `hallmark iter"):
         artifacts.rows("valid", PointerOut)
+
+
+def test_a_work_tree_shares_a_cache_below_a_folder_of_any_name(home: Path, tmp_path: Path) -> None:
+    main = tmp_path / "zoë" / "desk"
+    shutil.copytree(home / "desk", main)
+    shutil.copytree(main, tmp_path / "tree")
+    dvc_run.share_cache(tmp_path / "tree", main)
+    with opened(tmp_path / "tree") as repo:
+        assert repo.cache.local.path == str(main / ".dvc/cache/files/md5")
+        assert repo.config["remote"]["store"]["url"] == str(main.parent / "store")
+    assert (tmp_path / "tree/.dvc/config.local").stat().st_mode & 0o777 == 0o600, "others may not read credentials"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from dvc.config import Config
 
-from runner.cli import init_questions
+from runner.cli import terminal
 from runner.cli.main import group
 from runner.edges import dvc_data, new_workspace
 from runner.edges.dvc_data import pointer_path
@@ -230,8 +230,23 @@ def test_a_few_questions_make_a_first_cluster(home: Path, monkeypatch: pytest.Mo
     assert survey(home / "desk").problems == ()
 
 
+@pytest.mark.parametrize("name", ["wörk $(shelf)", "日本"])
+def test_a_directory_of_any_name_has_its_store_beside_it(home: Path, name: str) -> None:
+    """DVC reads a configuration in UTF-8 that it cannot write."""
+    done = hallmark("init", name)
+    assert done.exit_code == 0, done.output
+    assert Config(str(home / name / ".dvc"))["remote"]["store"]["url"] == f"{home / name}-store"
+    assert not (home / name / name).exists()
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_a_stream_that_was_closed_is_no_terminal(stream: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"sys.{stream}", None)
+    assert not terminal.may_ask()
+
+
 def test_nobody_is_asked_where_there_is_no_terminal() -> None:
-    assert not init_questions.may_ask()
+    assert not terminal.may_ask()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.dvc_remote import told
-from runner.edges.dvc_repository import opened
+from runner.edges.dvc_repository import configuration, opened
 from runner.edges.files import put, write_file
 from runner.edges.write_points import WritePoint, reach
 from runner.edges.yaml_files import dump, parse
@@ -127,7 +127,7 @@ def initialise(top: Path, remote: str) -> None:
     with opened(top) as repo:
         if repo.config["core"].get("remote"):
             return
-        with repo.config.edit("repo") as config:
+        with configuration(Path(repo.dvc_dir)).edit("repo") as config:
             config["core"]["analytics"] = False
             config["core"]["remote"] = "store"
             config["remote"]["store"] = {"url": remote}

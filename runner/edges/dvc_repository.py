@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from runner.edges.files import write_file
 from runner.errors import DataError
 
 
@@ -25,3 +27,21 @@ def opened(top: Path) -> Iterator[Any]:
             yield repo
     except (DvcException, OSError) as error:
         raise DataError(f"DVC in {top}: {error}") from error
+
+
+def configuration(folder: Path) -> Any:
+    """A `dvc.config.Config` of `folder`, a `.dvc` directory, as it stands. Its files are whole or as they were, and in
+    UTF-8, which DVC reads: its own writing knows ASCII alone, and empties the file before it finds that out."""
+    from configobj import ConfigObj
+    from dvc.config import Config, _pack_named
+
+    config = Config(str(folder), validate=False)
+
+    def save(level: str, said: dict[str, Any]) -> None:
+        data = io.BytesIO()
+        ConfigObj(_pack_named(said), encoding="utf-8").write(data)
+        mode = 0o600 if level == "local" else 0o644  # config.local is where credentials are
+        write_file(Path(config.files[level]), data.getvalue(), mode=mode)
+
+    config._save_config = save
+    return config

@@ -10,7 +10,7 @@ from typing import Any
 from runner.edges.dvc_lock import locked
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.dvc_remote import told
-from runner.edges.dvc_repository import opened
+from runner.edges.dvc_repository import configuration, opened
 from runner.edges.files import write_directory, write_file
 from runner.edges.write_points import WritePoint, reach
 from runner.errors import DataError
@@ -60,15 +60,12 @@ def share_cache(root: Path, main: Path) -> None:
 
     What `main` says of the remote in its own `config.local`, such as credentials, holds for `root` too.
     """
-    from dvc.config import Config
-
     with opened(main) as repo:
         cache = str(Path(repo.cache.local.path).parents[1])
-    said = Config(str(main / ".dvc"), validate=False)
+    said = configuration(main / ".dvc")
     default = said["core"].get("remote")
     (root / ".dvc" / "config.local").unlink(missing_ok=True)  # a kill may have left half of it
-    config = Config(str(root / ".dvc"), validate=False)
-    with config.edit("local", validate=False) as local:
+    with configuration(root / ".dvc").edit("local", validate=False) as local:
         local["cache"] = {"dir": cache}
         if default:
             local["core"] = {"remote": default}
