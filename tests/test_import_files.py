@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import csv
 import json
 import random
 import shutil
@@ -35,6 +36,7 @@ from runner.rules.adopt.promptfoo import from_promptfoo
 from runner.rules.data.leakage import FrozenTexts
 from runner.rules.data.new_cluster import NewCluster
 from runner.rules.evaluation.grading import grade
+from runner.rules.text.shown import shown
 from runner.wiring import flywheel
 from runner.wiring.check import survey
 from tests.judged_fixture import JUDGE_AT, judge
@@ -421,3 +423,89 @@ def test_whatever_stands_at_a_place_is_read_or_told(kind: Format, path: Path) ->
             compose(adopted, wanted(kind), files=[SourceFile(name=path.name, sha256="0" * 64)])
             made += 1
     assert 20 < made < 200, "some are still whole, and some are not"
+
+
+def test_a_file_of_tests_that_names_itself_is_told(top: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("prompts: ['{{q}}']\ntests: more.yaml\n")
+    (tmp_path / "more.yaml").write_text("- more.yaml\n")
+    with pytest.raises(
+        RecordError, match=r"more.yaml:1: \[0\]: names too many files of tests, or one that names itself"
+    ):
+        adopt(top, Format.PROMPTFOO, tmp_path / "p.yaml")
+
+
+def test_files_of_tests_that_name_one_another_very_often_are_told(top: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("prompts: ['{{q}}']\ntests: [a.yaml]\n")
+    (tmp_path / "a.yaml").write_text("- b.yaml\n" * 100)
+    (tmp_path / "b.yaml").write_text("- c.yaml\n" * 100)
+    (tmp_path / "c.yaml").write_text("[]\n")
+    with pytest.raises(RecordError, match="names too many files of tests"):
+        adopt(top, Format.PROMPTFOO, tmp_path / "p.yaml")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", r"gears/qna.yaml:1: is empty"),
+        (b"version: 2\ntask_description: f\xfcr\n", r"gears/qna.yaml:2: is not YAML: .* \(save the file as UTF-8"),
+        (b"version: [\n", r"gears/qna.yaml:2: is not YAML"),
+    ],
+)
+def test_of_many_qna_files_the_wrong_one_is_named(top: Path, tmp_path: Path, data: bytes, says: str) -> None:
+    shutil.copytree(TAXONOMY, tmp_path / "taxonomy")
+    (tmp_path / "taxonomy/gears").mkdir()
+    (tmp_path / "taxonomy/gears/qna.yaml").write_bytes(data)
+    with pytest.raises(RecordError, match=says) as caught:
+        adopt(top, Format.INSTRUCTLAB, tmp_path / "taxonomy")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("row", [{"question": "a b"}, {"question": "a b", "answer": None}])
+def test_a_row_without_its_column_is_told_and_the_column_s_name_is_no_answer(
+    top: Path, tmp_path: Path, row: dict[str, Any]
+) -> None:
+    rows = [row, *({"question": f"what are {n} of {n * 7}", "answer": f"a{n}"} for n in range(20))]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    (tmp_path / "task.yaml").write_text("task: t\ndoc_to_text: question\ndoc_to_target: answer\n")
+    with pytest.raises(RecordError, match=r"data.jsonl:1: the target says nothing"):
+        adopt(top, Format.LM_EVAL, tmp_path / "task.yaml", data="data.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (
+            "q,__expected\n" + "x" * 1_000_001 + ",equals:1\n",
+            r"more.csv:2: is not CSV: .* \(close its quotes, or shorten",
+        ),
+        ("q,q\na,b\n", r'more.csv:1: has the column "q" twice'),
+        ("q,__expected\na\n", r"more.csv:2: has 1 columns, the header 2 \(put fields that hold commas"),
+        ("\n", r"more.csv:1: is empty \(start with a header"),
+    ],
+)
+def test_wrong_csv_beside_a_configuration_is_told_with_what_to_do(
+    top: Path, tmp_path: Path, data: str, says: str
+) -> None:
+    (tmp_path / "p.yaml").write_text("prompts: ['{{q}}']\ntests: more.csv\n")
+    (tmp_path / "more.csv").write_text(data)
+    with pytest.raises(RecordError, match=says):
+        adopt(top, Format.PROMPTFOO, tmp_path / "p.yaml")
+
+
+def test_a_long_cell_is_read_whatever_was_read_before(tmp_path: Path) -> None:
+    """The limit of the csv module is the whole process's."""
+    csv.field_size_limit(1000)
+    (tmp_path / "rows.csv").write_text(f"q,a\n{'x' * 200_000},1\n")
+    ((_, row),) = Folder(tmp_path).rows("rows.csv")
+    assert len(row["q"]) == 200_000
+
+
+def test_what_a_file_says_does_not_reach_the_terminal_as_it_is(top: Path, tmp_path: Path) -> None:
+    questions = "".join(f"- question: what are {n} of {n * 7}\n  answer: a{n}\n" for n in range(20))
+    (tmp_path / "gears").mkdir()
+    (tmp_path / "gears/qna.yaml").write_text(f'version: 2\n"k\\e[31m\\u202e": 1\nseed_examples:\n{questions}')
+    words = ["instructlab", str(tmp_path / "gears"), "--cluster", "shop", "--origin", "human", "-C", str(top)]
+    done = CliRunner().invoke(group, ["import", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert not {"\x1b", "\u202e"} & {*done.output}
+    assert "the field " + shown("k\x1b[31m\u202e") in done.output

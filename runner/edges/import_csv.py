@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from runner.edges.classifier import LinearTextClassifier
+from runner.edges.csv_rows import csv_rows
 from runner.edges.new_cluster import DRAFT_PROSE, made_by, place, placing
 from runner.edges.yaml_files import parse_front_matter
 from runner.errors import RecordError
@@ -22,7 +22,7 @@ from runner.rules.data.new_cluster import NewCluster, aimed_at, draft_problem
 from runner.rules.data.splits import SEED
 
 MAX_LINE = 1_000_000
-"""Bytes of one line, and of one field."""
+"""Bytes of one line."""
 
 WHOLE = "whole"
 """A file of which every part is made."""
@@ -39,7 +39,6 @@ class Columns(NamedTuple):
 def read_labelled(path: Path, columns: Columns) -> list[Row]:
     """The rows of a CSV file with a header. Raises `RecordError` with file and line for what is wrong first."""
     name = str(path)
-    csv.field_size_limit(MAX_LINE)
     try:
         with path.open("rb") as file:
             rows = list(_rows(_lines(file, name), name, columns))
@@ -65,39 +64,17 @@ def _lines(file: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _rows(lines: Iterator[str], name: str, columns: Columns) -> Iterator[Row]:
-    reader = csv.reader(lines, strict=True)
-    try:
-        found = _header(next(reader, None), name, columns)
-        line = reader.line_num + 1
-        for row in reader:
-            if row:
-                yield _row(row, found, columns, name, line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        hint = "put fields that hold commas, quotes or line ends between double quotes, and double the quotes in them"
-        raise RecordError(f"is not CSV: {error}", path=name, line=reader.line_num, hint=hint) from None
-
-
-def _header(header: Sequence[str] | None, name: str, columns: Columns) -> list[str]:
-    """The columns of the file, in which each one that is asked for stands once."""
-    if not header:
-        hint = f"start with a header line such as {columns.text},{columns.label}"
-        raise RecordError("is empty", path=name, line=1, hint=hint)
-    found = [column.strip() for column in header]
+    rows = csv_rows(lines, name, example=f"{columns.text},{columns.label}")
+    _, header = next(rows)
     for what, column in columns._asdict().items():
-        if column and column not in found:
-            hint = f"columns: {', '.join(found)[:200]}; name one with --{what}-column"
+        if column and column not in header:
+            hint = f"columns: {', '.join(header)[:200]}; name one with --{what}-column"
             raise RecordError(f'has no column "{column}"', path=name, line=1, hint=hint)
-    for column in found:
-        if found.count(column) > 1:
-            raise RecordError(f'has the column "{column}" twice', path=name, line=1, hint="rename one of them")
-    return found
+    for line, row in rows:
+        yield _row(row, header, columns, name, line)
 
 
 def _row(row: Sequence[str], header: Sequence[str], columns: Columns, name: str, line: int) -> Row:
-    if len(row) != len(header):
-        hint = "put fields that hold commas between double quotes"
-        raise RecordError(f"has {len(row)} columns, the header {len(header)}", path=name, line=line, hint=hint)
     said = {what: row[header.index(column)] for what, column in columns._asdict().items() if column}
     for what, value in said.items():
         if not value.strip():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from runner.edges.adopt.foreign_yaml import ForeignDocument, read_bytes, read_yaml
 from runner.edges.adopt.templates import Render, template
+from runner.edges.csv_rows import csv_rows
 from runner.errors import RecordError
 from runner.records.adoption import SourceFile
 from runner.rules.canonical import sha256
@@ -102,19 +102,6 @@ def _json(data: bytes, name: str) -> Any:
 
 
 def _csv_rows(text: str, name: str) -> list[tuple[str, Mapping[str, Any]]]:
-    reader = csv.reader(io.StringIO(text), strict=True)
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    try:
-        header = [one.strip() for one in next(reader, [])]
-        if not header or len(set(header)) != len(header):
-            raise RecordError("has no header, or a column twice", path=name, line=1)
-        line = reader.line_num + 1
-        for row in reader:
-            if row and len(row) != len(header):
-                raise RecordError(f"has {len(row)} columns, the header {len(header)}", path=name, line=line)
-            if row:
-                found.append((f"{name}:{line}", dict(zip(header, row, strict=True))))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise RecordError(f"is not CSV: {error}", path=name, line=reader.line_num) from None
-    return found
+    rows = csv_rows(io.StringIO(text, newline=""), name, example="question,answer")
+    _, header = next(rows)
+    return [(f"{name}:{line}", dict(zip(header, row, strict=True))) for line, row in rows]

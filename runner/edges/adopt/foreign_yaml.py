@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 from yaml._yaml import CParser
+from yaml.reader import ReaderError
 
 from runner.errors import RecordError
 from runner.rules.repository.problems import field_path
@@ -75,7 +76,7 @@ class _Node:
 
 class _Composer:
     def __init__(self, data: bytes, name: str) -> None:
-        self.name = name
+        self.name, self.data = name, data
         self.lines: dict[str, int] = {}
         self._at: list[str | int] = []
         self._anchors: dict[str, _Node] = {}
@@ -95,8 +96,10 @@ class _Composer:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark is not None else None
             raise RecordError(f"is not YAML: {error.problem}", path=self.name, line=line) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RecordError(f"is not YAML: {error}", path=self.name) from None
+        except ReaderError as error:
+            line = self.data.count(b"\n", 0, error.position) + 1
+            hint = "save the file as UTF-8, without control characters"
+            raise RecordError(f"is not YAML: {error.reason}", path=self.name, line=line, hint=hint) from None
         return value
 
     def _node(self, event: Any) -> _Node:

@@ -68,11 +68,10 @@ def _taxonomy(source: Source) -> tuple[Adopted, tuple[SourceFile, ...]]:
     documents: list[tuple[str, ForeignDocument]] = []
     files: list[SourceFile] = []
     for path in found:
-        name = f"{path.resolve().parent.name}/{path.name}"
-        folder = Folder(path.parent)
-        document = folder.document(path.name)
-        documents.append((path.resolve().parent.name, ForeignDocument(name, document.value, document.lines)))
-        files += [SourceFile(name=name, sha256=one.sha256) for one in folder.files]
+        home = path.parent.resolve()
+        folder = Folder(home.parent)  # all are called alike: their folder tells one from another
+        documents.append((home.name, folder.document(f"{home.name}/{path.name}")))
+        files += folder.files
     return from_instructlab(documents, judge=source.judge, capability=source.capability), tuple(files)
 
 

@@ -58,12 +58,11 @@ def from_lm_eval(document: Document, beside: Beside, *, data: str = "", capabili
     for key in sorted(said.keys() - READ):
         why = "a scenario is asked without examples" if key in SHOWS else "it is not taken over"
         tally.left(f"the field {key}", why, document.place(key))
-    task = _Task(document, beside, said, tally)
+    documents = list(_documents(document, beside, said, tally, data))
+    columns = frozenset(column for _, row, _ in documents for column in row)
+    task = _Task(document, beside, said, tally, columns)
     name = capability or slug(text_of(said.get("task") or "")) or "answers"
-    items = [
-        task.item(row, place, name, trains=trains)
-        for place, row, trains in _documents(document, beside, said, tally, data)
-    ]
+    items = [task.item(row, place, name, trains=trains) for place, row, trains in documents]
     sets = task.seen_choices
     writing = asked_for(said.get("generation_kwargs") or {}, dict, document, "generation_kwargs", "generation_kwargs")
     longest = writing.get("max_gen_toks", 0)
@@ -100,8 +99,10 @@ class _Choice(NamedTuple):
 class _Task:
     """What each document is made into an item with."""
 
-    def __init__(self, document: Document, beside: Beside, said: Mapping[str, Any], tally: Tally) -> None:
-        self.document, self.beside, self.said, self.tally = document, beside, said, tally
+    def __init__(
+        self, document: Document, beside: Beside, said: Mapping[str, Any], tally: Tally, columns: frozenset[str]
+    ) -> None:
+        self.document, self.beside, self.said, self.tally, self.columns = document, beside, said, tally, columns
         self.kind = text_of(said.get("output_type") or GENERATE)
         if self.kind not in (CHOICE, GENERATE, LIKELIHOOD):
             raise self._wrong("output_type", f"{self.kind} has no answer to write", "a task with a target is needed")
@@ -177,7 +178,10 @@ class _Task:
         said = self.said[field]
         if not isinstance(said, str):
             return said
-        return row[said] if said in row else self._rendered(field, row)
+        if said not in self.columns:
+            return self._rendered(field, row)
+        value = row.get(said)
+        return "" if value is None else value
 
     def _rendered(self, field: str, row: Mapping[str, Any]) -> str:
         return self.beside.template(text_of(self.said[field]), path=self.document.path, field=field)(row)

@@ -40,6 +40,10 @@ IGNORED = frozenset({"providers", "targets", "outputPath", "tags", "sharing", "c
 CHANGING = frozenset({"transform", "transformVars", "prefix", "suffix"})
 """Options that change what is asked or answered."""
 COMBINATIONS = 1_000
+MOST_FILES = 1_000
+"""Files of tests that are read, each as often as it is named."""
+DEEPEST_FILE = 5
+"""Files of tests that may name one another."""
 FILE = "file://"
 ROWS = (".csv", ".jsonl", ".json")
 
@@ -66,7 +70,8 @@ def from_promptfoo(document: Document, beside: Beside, *, judge: str = "", capab
     prompts = list(_prompts(said.get("prompts"), document, beside, tally))
     items, capabilities = [], dict[str, Capability]()
     about = " ".join(text_of(said.get("description") or "A promptfoo configuration.").split())
-    for number, (place, one) in enumerate(_tests(said.get("tests"), document, beside, tally)):
+    tests = _tests(said.get("tests"), document, beside, tally, count=itertools.count(1))
+    for number, (place, one) in enumerate(tests):
         count_others(one, tally, place)
         test = shaped(one, place)
         combinations = reading.values(test, place)
@@ -181,10 +186,16 @@ def _choices(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and not any(isinstance(one, (dict, list)) for one in value)
 
 
-def _tests(listed: Any, document: Document, beside: Beside, tally: Tally) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(place, test) of each test, those of files that are named included."""
+def _tests(
+    listed: Any, document: Document, beside: Beside, tally: Tally, *, count: Iterator[int], deep: int = 0
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(place, test) of each test, those of files that are named included. `count` is of these files, from 1.
+
+    Raises `RecordError` where they name too many, or one another without an end.
+    """
+    field = "" if deep else "tests"
     for number, one in enumerate(listed if isinstance(listed, list) else [listed]):
-        at = f"tests[{number}]" if isinstance(listed, list) else "tests"
+        at = f"{field}[{number}]" if isinstance(listed, list) else field
         if isinstance(one, dict):
             yield document.place(at), one
         elif not isinstance(one, str):
@@ -195,8 +206,12 @@ def _tests(listed: Any, document: Document, beside: Beside, tally: Tally) -> Ite
             for place, row in beside.rows(one.removeprefix(FILE)):
                 yield place, test_of_row(row, tally, place)
         else:
+            if deep >= DEEPEST_FILE or next(count) > MOST_FILES:
+                raise RecordError("names too many files of tests, or one that names itself", path=document.path,
+                                  line=document.line(at), field=at, hint="write the tests into one file")  # fmt: skip
             other = beside.document(one.removeprefix(FILE))
-            yield from _tests(asked_for(other.value, list, other, "", "a file of tests"), other, beside, tally)
+            inner = asked_for(other.value, list, other, "", "a file of tests")
+            yield from _tests(inner, other, beside, tally, count=count, deep=deep + 1)
 
 
 def _prompts(listed: Any, document: Document, beside: Beside, tally: Tally) -> Iterator[Prompt]:
