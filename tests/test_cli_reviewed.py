@@ -128,3 +128,10 @@ def test_outside_of_a_workspace_every_verb_says_so(tmp_path, verb):
     done = hallmark(*verb, cwd=tmp_path)
     assert "is no workspace, and lies in none (go into a workspace, or make one: hallmark init DIR)" in done.stderr
     assert done.returncode == 1
+
+
+def test_before_the_first_commit_iterate_says_what_is_missing(tmp_path):
+    assert hallmark("init", tmp_path, "--yes").returncode == 0
+    done = hallmark("iterate", "desk", cwd=tmp_path)
+    assert "nothing is committed yet (git add --all && git commit)" in done.stderr
+    assert done.returncode == 5

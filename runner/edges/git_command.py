@@ -50,3 +50,12 @@ def resolve(root: Path, revision: str) -> str | None:
     """The commit a revision names, or None."""
     done = attempt(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     return done.stdout.decode().strip() or None
+
+
+def commit_of(root: Path, revision: str) -> str:
+    """The commit a revision names. Raises `GitError` where there is none."""
+    if found := resolve(root, revision):
+        return found
+    if revision == "HEAD":
+        raise GitError(f"{root}: nothing is committed yet (git add --all && git commit)")
+    raise GitError(f"{root}: there is no commit {revision}")

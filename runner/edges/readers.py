@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.edges.git_command import git, resolve
+from runner.edges.git_command import commit_of, git
 from runner.errors import GitError, RecordError
 
 if TYPE_CHECKING:  # `check` lists a tree before it loads what reads it
@@ -93,9 +93,7 @@ class CommitReader:
 
     def __init__(self, repository: Path, revision: str, *, beside: CommitReader | None = None) -> None:
         """`beside` is another commit of the same repository: what both hold is read once."""
-        commit = resolve(repository, revision)
-        if commit is None:
-            raise GitError(f"{repository}: there is no commit {revision}")
+        commit = commit_of(repository, revision)
         self.repository = repository
         self.commit = commit
         self.name = f"commit {commit[:12]}"

@@ -21,7 +21,7 @@ from runner.edges.embeddings import LocalEmbeddings
 from runner.edges.engines.chosen import answering
 from runner.edges.files import write_file
 from runner.edges.generators.chosen import generators
-from runner.edges.git_command import git, has_remote, resolve
+from runner.edges.git_command import commit_of, git, has_remote
 from runner.edges.judges import AskedJudges
 from runner.edges.ledger_store import GitLedgerStore
 from runner.edges.lm_eval import LmEvalTasks
@@ -35,7 +35,7 @@ from runner.edges.traces.senders import KEY_VARIABLE
 from runner.edges.transformers_models import TransformersModels
 from runner.edges.yaml_dump import dump
 from runner.edges.yaml_files import parse
-from runner.errors import DataError, GitError, RecordError
+from runner.errors import DataError, RecordError
 from runner.ports import LanguageModels, LedgerStore, Ports, Progress, Reader, silent
 from runner.records.base import Record
 from runner.records.collapse import Collapse, Size
@@ -65,10 +65,7 @@ def root(path: Path) -> Path:
 
 def commit(path: Path, revision: str = "HEAD") -> str:
     """The commit that `revision` names. Raises `GitError` where there is none."""
-    found = resolve(path, revision)
-    if found is None:
-        raise GitError(f"{path}: there is no commit {revision}")
-    return found
+    return commit_of(path, revision)
 
 
 def reader(path: Path, revision: str | None = None) -> Reader:
