@@ -80,3 +80,17 @@ def test_the_files_are_written_where_they_differ(tmp_path: Path) -> None:
     assert files("--check")[0] is ExitCode.REFUSED
     assert files() == (ExitCode.DONE, {**dict.fromkeys(found, "unchanged"), ".github/workflows/check.yaml": "changed"})
     assert (tmp_path / ".github/CODEOWNERS").read_text() == "* @ash\n"
+
+
+@pytest.mark.parametrize("place", ["CODEOWNERS", "docs/CODEOWNERS"])
+def test_owners_that_stand_elsewhere_are_not_put_out_of_force(tmp_path: Path, place: str) -> None:
+    """GitHub reads the first of three places, and `.github/CODEOWNERS` is that."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("* @ash\n")
+    words = ["ci", "files", "github", "-C", str(tmp_path), "--json"]
+    told = json.loads(CliRunner().invoke(group, words, standalone_mode=False).output)
+    assert told[place] == "unchanged"
+    assert ".github/CODEOWNERS" not in told
+    assert not (tmp_path / ".github/CODEOWNERS").exists()
+    assert (tmp_path / ".github/workflows/check.yaml").is_file()

@@ -118,13 +118,17 @@ class _Branches:
 
 def lay_files(path: Path, name: str, *, sources: bool, write: bool = True) -> dict[str, Written]:
     """Write the files of the forge `name` into the repository, as this version of Hallmark has them; what became of
-    each. CODEOWNERS that is there has people's own names, and stays. `sources` is a repository that holds the program
-    itself. Raises `RecordError` for a forge that is not known."""
+    each. CODEOWNERS that is there has people's own names, and stays, in whichever place the forge looks for it: another
+    one could go before it. `sources` is a repository that holds the program itself. Raises `RecordError` for a forge
+    that is not known."""
     top, became = flywheel.root(path), {}
+    owned = next((file for file in PLACES if (top / file).is_file()), None)
     for file, data in forge_files(name, install=SOURCES if sources else PACKAGE).items():
+        if file in PLACES and owned is not None:
+            became[owned] = Written.UNCHANGED
+            continue
         place = top / file
         was = place.read_bytes() if place.is_file() else None
-        data = was if was is not None and place.name == "CODEOWNERS" else data
         became[file] = Written.UNCHANGED if was == data else Written.NEW if was is None else Written.CHANGED
         if write and was != data:
             write_file(place, data)
