@@ -140,6 +140,8 @@ def test_the_same_promotion_gives_the_same_bytes_also_in_an_archive(out: Path, d
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as file:
         assert {name: file.read(name) for name in file.namelist()} == read(out)
+        assert {one.external_attr >> 16 for one in file.infolist()} == {0o100644}, "whoever unpacks it may read it"
+    assert ask("scan", "desk/1", str(tmp_path / "one.zip"), "-C", str(desk)).return_value is ExitCode.DONE
     with pytest.raises(RecordError, match="is there already"):
         ask("evidence", "desk", "--output", str(tmp_path / "one.zip"), "-C", str(desk))
 
@@ -160,6 +162,24 @@ def test_a_plant_put_into_an_export_is_found_by_the_command(out: Path, desk: Pat
     assert result.return_value is ExitCode.REFUSED
     assert "summary.json" in result.output
     assert SECRETS[7][1] not in result.output
+
+
+def test_every_file_is_looked_through_under_whatever_name(desk: Path, out: Path, tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad/card.md", tmp_path / "good/card.md"
+    for path, text in ((bad, f"It fails on: {TEXTS[0]}\n"), (good, "The adapter reaches 0.98.\n")):
+        path.parent.mkdir()
+        path.write_text(text)
+    with zipfile.ZipFile(tmp_path / "cards.zip", "w") as file:
+        file.write(bad, "card.md")
+    for asked in ((bad, good), (good, bad), (out, bad), (bad.parent, good.parent), (tmp_path / "cards.zip",)):
+        result = ask("scan", "desk", *map(str, asked), "-C", str(desk))
+        assert result.return_value is ExitCode.REFUSED, asked
+        assert "card.md: line 1: has a whole text" in result.output
+    assert ask("scan", "desk", str(good), str(out), "-C", str(desk)).return_value is ExitCode.DONE
+    assert ask("scan", "desk", *map(str, out.iterdir()), "-C", str(desk)).return_value is ExitCode.DONE
+    (good.parent / "link").symlink_to(bad.parent)
+    with pytest.raises(RecordError, match="is a symbolic link"):
+        ask("scan", "desk", str(good.parent), "-C", str(desk))
 
 
 def changed(world: PlantedWorld, desk: Path, tmp_path: Path, **fleet: Any) -> Path:
@@ -229,6 +249,8 @@ def test_what_is_not_at_hand_cannot_be_held_against(world: PlantedWorld, desk: P
     result = ask("evidence", "desk", "--output", str(tmp_path / "out"), "--partial", "--json", "-C", str(path))
     assert result.return_value is ExitCode.DONE
     assert "answers of it-1" in json.loads(result.output)["missing"]
+    told = ask("scan", "desk", str(tmp_path / "out"), "--partial", "-C", str(path))
+    assert "nothing found, not held against" in told.output
 
 
 @pytest.mark.parametrize("declared", ["", "shop"])

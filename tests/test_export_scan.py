@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+from codecs import BOM_UTF16_BE
 from collections.abc import Mapping
 
 import pytest
@@ -137,6 +140,43 @@ def test_a_document_that_quotes_a_text_is_told_by_its_line() -> None:
     assert scan_document("card.md", text.encode(), corpus) == [
         Finding("card.md", "line 3", "has a whole text that must not leave")
     ]
+
+
+NOTE = "The zip of the coat that I bought in May is stuck and nobody answers."
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("twice.json", json.dumps({"a": NOTE, "b": 1}).replace('"b"', '"a"').encode()),
+        ("page.html", " ".join(f'<span class="word">{word}</span>' for word in NOTE.split()).encode()),
+        ("deep.json", b'{"a": ' + b"[" * 200 + json.dumps(NOTE).encode() + b"]" * 200 + b"}"),
+        ("wide.md", NOTE.encode("utf-16")),
+        ("big.md", BOM_UTF16_BE + NOTE.encode("utf-16-be")),
+        ("old.md", NOTE.encode("latin-1")),
+        ("lines.md", "\r\n".join(NOTE.split()).encode()),
+    ],
+)
+def test_a_text_is_found_in_every_kind_of_document(name: str, data: bytes) -> None:
+    kinds = {one.kind for one in scan_document(name, data, Corpus([NOTE], names=False))}
+    assert kinds == {"has a whole text that must not leave"}
+
+
+def test_a_number_is_looked_at_to_its_last_digit() -> None:
+    assert scan_document("a.json", b'{"a": 0.30000000000004716239408}', Corpus(["call 4716239408"], names=False))
+
+
+@pytest.mark.parametrize("data", [gzip.compress(NOTE.encode()), b"%PDF-1.7\n" + bytes(range(128, 256)), b"a\0b"])
+def test_what_is_no_text_is_not_passed_over(data: bytes) -> None:
+    (said,) = scan_document("card.pdf", data, Corpus([NOTE], names=False))
+    assert said == Finding("card.pdf", "", "is no text, so nobody knows what it holds")
+
+
+def test_decoys_hide_nothing() -> None:
+    words = [f"this is decoy text number {number} of many" for number in range(300)]
+    decoys = " ".join(base64.b64encode(one.encode()).decode() for one in [*words, NOTE])
+    kinds = {one.kind for one in scan_document("card.md", decoys.encode(), Corpus([NOTE], names=False))}
+    assert "is written in more disguises than are looked through" in kinds
 
 
 def test_the_plain_form_undoes_writing_and_no_more() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -87,7 +88,7 @@ def evidence(promotion: str, output: Path, partial: bool, directory: Path, as_js
     headline = f"{found.name}: nothing may leave"
     if found.verdict.passed:
         deliver_export(output, found.files)
-        headline = f"{found.name}: {', '.join(found.files)} written to {output}"
+        headline = f"{found.name}: {', '.join(found.files)} written to {output}{_left(found.missing)}"
     return show(found.verdict, headline=headline, as_json=as_json, missing=list(found.missing), files=list(found.files))
 
 
@@ -109,7 +110,11 @@ def scan(promotion: str, files: tuple[Path, ...], partial: bool, directory: Path
 
     verdict, missing = Boundary(directory, *_named(promotion)).scan(files, partial=partial)
     headline = "nothing found" if verdict.passed else f"{len(verdict.reasons)} findings"
-    return show(verdict, headline=f"{promotion}: {headline}", as_json=as_json, missing=list(missing))
+    return show(verdict, headline=f"{promotion}: {headline}{_left(missing)}", as_json=as_json, missing=list(missing))
+
+
+def _left(missing: Sequence[str]) -> str:
+    return f", not held against {', '.join(missing)}" if missing else ""
 
 
 def _named(promotion: str) -> tuple[str, int | None]:

@@ -87,7 +87,7 @@ def strings(data: bytes, *, path: str) -> Iterator[str]:
             head, data_after = front_matter(data, path=path)
             yield from leaves(load(head, path=path).value)
             data = data_after.encode()
-    except (HallmarkError, ValueError):
+    except (HallmarkError, ValueError, RecursionError):
         pass  # what it is not, it still says as text
     if not path.endswith((".svg", ".html")):
         yield from (line.strip() for line in data.decode(errors="replace").splitlines() if line.strip())
@@ -98,7 +98,7 @@ def rows(data: bytes) -> Iterator[str]:
     for line in data.splitlines():
         try:
             yield from leaves(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             yield line.decode(errors="replace")
 
 

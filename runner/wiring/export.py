@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import zipfile
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -13,6 +14,7 @@ from runner.edges.adapter_store import deliver
 from runner.edges.dvc_objects import DvcObjects
 from runner.edges.files import write_file
 from runner.edges.forbidden_texts import ForbiddenTexts
+from runner.edges.logs.archive import opened
 from runner.errors import DataError, RecordError
 from runner.promotion.export import Chosen, chosen
 from runner.promotion.updates import MAIN
@@ -28,6 +30,8 @@ from runner.rules.repository.evidence_files import record
 from runner.wiring import gate
 from runner.wiring.boundary import admitted
 
+READABLE = (stat.S_IFREG | 0o644) << 16
+"""What a file in an archive may be used for, in the place where unzip looks: by nobody, where nothing is said."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive: the same evidence gives the same bytes."""
 
@@ -71,15 +75,17 @@ class Boundary:
 
     def scan(self, paths: Sequence[Path], *, partial: bool = False) -> tuple[Verdict, tuple[str, ...]]:
         """Whether files that are to leave hold something that must not: an export made here, or documents."""
-        texts = self._texts()
-        files = dict(_files(paths))
-        if SUMS in files:
+        texts, parcels = self._texts(), _parcels(paths)
+        exports = [files for files in parcels if SUMS in files]
+        documents = [one for files in parcels if SUMS not in files for one in files.items()]
+        found: list[Finding] = []
+        if exports:
             corpus = Corpus(chain(self._prompts(texts), texts.beside()), allowed=self._known())
-            found = scan_export(files, corpus, known=self._known())
-        else:
+            found += chain.from_iterable(scan_export(files, corpus, known=self._known()) for files in exports)
+        if documents:
             corpus = Corpus(self._prompts(texts), allowed=self._said(texts), names=False)
             known = self._digests(texts)
-            found = [one for name, data in files.items() for one in scan_document(name, data, corpus, known=known)]
+            found += chain.from_iterable(scan_document(name, data, corpus, known=known) for name, data in documents)
         return verdict_of(found), _missing(texts, partial)
 
     def _texts(self) -> ForbiddenTexts:
@@ -147,9 +153,11 @@ def deliver_export(target: Path, files: Mapping[str, bytes]) -> None:
 def archive(files: Mapping[str, bytes]) -> bytes:
     """A zip file, the same for the same files."""
     held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(held, "w") as file:
         for name, data in sorted(files.items()):
-            file.writestr(zipfile.ZipInfo(name, EPOCH), data)
+            member = zipfile.ZipInfo(name, EPOCH)
+            member.external_attr = READABLE
+            file.writestr(member, data)
     return held.getvalue()
 
 
@@ -161,15 +169,31 @@ def _missing(texts: ForbiddenTexts, partial: bool) -> tuple[str, ...]:
     return tuple(texts.missing)
 
 
-def _files(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
-    """The files that are named, and those in the directories that are, by name. Links are not followed."""
-    found = []
+def _parcels(paths: Sequence[Path]) -> list[dict[str, bytes]]:
+    """The files of each directory and each zip archive, by their names in it, and those that are named themselves.
+
+    Raises `RecordError` for a symbolic link: whoever copies them may take what it leads to, or leave it.
+    """
+    found: list[dict[str, bytes]] = []
+    own: dict[str, bytes] = {}
     for path in paths:
-        if path.is_symlink():
-            raise RecordError("is a symbolic link", path=str(path), hint="name what it leads to")
-        below = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-        found += [(str(one.relative_to(path)) if path.is_dir() else one.name, one.read_bytes()) for one in below]
-    return found
+        if path.is_dir() and not path.is_symlink():
+            below = sorted(one for one in path.rglob("*") if not one.is_dir() or one.is_symlink())
+            found.append({str(one.relative_to(path)): _bytes(one) for one in below})
+        elif path.suffix == ".zip":
+            with opened(path) as packed:
+                found.append({name: packed.read(name) for name in packed.names()})
+        else:
+            own[str(path)] = _bytes(path)
+    plain = {Path(name).name: data for name, data in own.items()}
+    return [*found, plain if SUMS in plain and len(plain) == len(own) else own]
+
+
+def _bytes(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        kind = "a symbolic link" if path.is_symlink() else "no file"
+        raise RecordError(f"is {kind}", path=str(path), hint="name what it leads to, or take it out")
+    return path.read_bytes()
 
 
 def _hex(text: str) -> bool:

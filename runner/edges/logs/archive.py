@@ -34,6 +34,8 @@ class Archive:
         if len(members) > MAX_MEMBERS or total > MAX_TOTAL:
             raise RecordError(f"unpacks to {total:,} bytes in {len(members):,} files", path=str(path), hint="split it")
         self._members = {one.filename: one for one in members}
+        if len(self._members) < len(members):
+            raise RecordError("has two files of one name", path=str(path), hint="readers differ in which they take")
 
     def names(self) -> list[str]:
         return list(self._members)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from runner.rules.export.corpus import PROSE, STRUCTURED, Corpus, Profile, both
 from runner.rules.export.redacted import KINDS, SUMS, faults, shortened
-from runner.rules.export.views import forms, legible
+from runner.rules.export.views import MOST, forms, legible
+from runner.rules.strict_json import strict_json
 from runner.rules.text.redaction import redact
 
 LARGEST_FIGURE = 10**9
 TOGETHER = "several fields together"
+ILLEGIBLE = 0.1
+"""Of a file with more characters that no encoding of text gives, nothing can be said."""
 _LONG = re.compile(r"[A-Za-z0-9+/=_~.-]{20,}")
 _DIGEST = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[0-9a-f]{12})(?![0-9A-Za-z])")
 _DECIMAL = re.compile(r"(?<![\w.])[+-]?\d{0,3}\.\d{1,6}%?(?![\w.])")
@@ -64,16 +69,22 @@ def scan_export(files: Mapping[str, bytes], corpus: Corpus, *, known: Collection
 
 def scan_document(name: str, data: bytes, corpus: Corpus, *, known: Collection[str] = ()) -> list[Finding]:
     """What must not stand in a document that has words of its own: Markdown, HTML, or JSON of another form."""
-    text = data.decode(errors="replace")
-    rows = None
-    if name.endswith((".json", ".jsonld")):
-        try:
-            rows = list(_rows(json.loads(text), "", None))
-        except (ValueError, RecursionError):
-            rows = None
+    text = data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8", errors="replace")
+    if "\0" in text or text.count("\ufffd") > ILLEGIBLE * len(text):
+        return [Finding(name, "", "is no text, so nobody knows what it holds")]
+    rows = _values(text) if name.endswith((".json", ".jsonld")) else None
     if rows is None:
         rows = [Said(f"line {number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     return list(dict.fromkeys(_contents(name, rows, corpus, PROSE, set(known))))
+
+
+def _values(text: str) -> list[Said] | None:
+    """What JSON says, its numbers to the last digit; None for what is none, or is read in two ways."""
+    try:
+        strict_json(text.encode())
+        return list(_rows(json.loads(text, parse_float=str, parse_int=str), "", None))
+    except ValueError:
+        return None
 
 
 def contents(name: str, value: Any, corpus: Corpus, *, profile: Profile = STRUCTURED) -> list[Finding]:
@@ -85,11 +96,16 @@ def _contents(name: str, rows: list[Said], corpus: Corpus, profile: Profile, kno
     """Forbidden texts, personal data and secrets in what the rows say, one by one and put together."""
     each = {row: _freed(row.text, known) for row in rows}
     joined = _joined(each)
-    for row, text in each.items():
-        for form in forms(text):
+    found = {row: forms(text) for row, text in each.items()}
+    for row, each_form in found.items():
+        for form in each_form:
             yield from (Finding(name, row.field, kind) for kind in kinds(form))
-    views = {row: both(forms(text)) for row, text in each.items()}
-    views |= {Said(TOGETHER, ""): both(form for text in joined for form in forms(text))}
+    together = [forms(text) for text in joined]
+    for row, each_form in [*found.items(), *((Said(TOGETHER, ""), one) for one in together)]:
+        if len(each_form) >= MOST:
+            yield Finding(name, row.field, "is written in more disguises than are looked through")
+    views = {row: both(each_form) for row, each_form in found.items()}
+    views |= {Said(TOGETHER, ""): both(chain.from_iterable(together))}
     for how, text in corpus.found_in([one for found in views.values() for one in found], profile):
         yield Finding(name, _where(text, views), f"has {how} that must not leave")
     for text in joined:

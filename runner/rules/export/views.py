@@ -1,7 +1,7 @@
 """A text in the forms under which the same text may hide, and all of them in one plain form that can be compared.
 
 What is undone: case, accents, widths and compatibility forms, look-alike letters of other alphabets, invisible and
-formatting characters, spaces and punctuation between letters, digits for letters, percent, HTML, backslash and
+formatting characters, spaces, punctuation and tags between letters, digits for letters, percent, HTML, backslash and
 quoted-printable escapes, base64 (both alphabets), base32, base85, hexadecimal, binary, lists of character codes, and
 these inside one another, three deep; reversal and rot13. A text under a cipher or in other words is not seen.
 """
@@ -19,7 +19,7 @@ from urllib.parse import unquote_plus
 
 DEEP = 3
 MOST = 200
-"""Forms of one text at most: a text made to have more is cut there."""
+"""Forms of one text at most: of one that has as many, not all have been seen."""
 _ALIKE = str.maketrans(
     "абвгдеёжзийклмнопрстуфхцчшщыэюяіјѕԁԛԝһӏαβγδεζηικλμνοπρςστυχωϲϳıɑɡɩʋ",
     "abbrдeeж3ийkлmhoпpctyфxцчшщыэюяijsdqwhlabydeznikλuvoπpςotuxwcjiagiv",
@@ -32,6 +32,7 @@ _ALIKE_CAPITALS = str.maketrans(
 """The same of capitals, which are drawn otherwise than their small letters."""
 _LEET = str.maketrans("013457@$", "oieastas")
 _ESCAPE = re.compile(r"\\u\{?([0-9a-fA-F]{2,6})\}?|\\x([0-9a-fA-F]{2})|\\([0-7]{3})")
+_TAG = re.compile(r"<[^<>]*>")
 _QUOTED = re.compile(r"=\r?\n|=([0-9A-F]{2})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _BASE32 = re.compile(r"[A-Z2-7]{16,}={0,6}")
@@ -88,6 +89,8 @@ def _escapes(text: str) -> Iterator[str]:
         yield unquote_plus(text, errors="replace")
     if "&" in text:
         yield html.unescape(text)
+    if "<" in text:
+        yield _TAG.sub("", text)
     if "=" in text:
         plain = _QUOTED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", text)
         if plain != text:
