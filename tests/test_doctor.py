@@ -3,6 +3,7 @@ under the names of programs; and no machine on which it falls over."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -28,6 +29,7 @@ from runner.edges.signing import ssh_keygen
 from runner.rules.doctor.codeowners import CodeOwners
 from runner.rules.doctor.findings import Finding, Level, healthy
 from runner.wiring import doctor, flywheel
+from tests.attack.disk import small_disk
 from tests.governed_desk import BIN, GovernedDesk
 from tests.printed import ROOT, blocks
 
@@ -244,6 +246,51 @@ def test_a_remote_that_is_gone_or_cannot_be_written(top: Path, tmp_path: Path) -
     has(examined(top, "remote"), Level.PROBLEM, "cannot be read")
     shutil.rmtree(top / ".dvc")
     has(examined(top, "remote"), Level.UNSEEN, "no DVC repository")
+
+
+def test_a_full_remote_keeps_nothing_of_the_probe(top: Path, tmp_path: Path) -> None:
+    try:
+        with small_disk(tmp_path / "disk", mebibytes=1) as disk:
+            point_at(top, str(disk))
+            with contextlib.suppress(OSError):
+                (disk / "filler").write_bytes(bytes(2**21))
+            has(examined(top, "remote"), Level.WARNING, "can be read and not written: No space left on device")
+            assert [path.name for path in disk.iterdir()] == ["filler"]
+    except PermissionError:
+        pytest.skip("this process may not mount a tmpfs")
+
+
+def test_a_configuration_that_dvc_cannot_read_is_to_be_edited(top: Path) -> None:
+    (top / ".dvc" / "config").write_text("garbage [[[")
+    found = has(examined(top, "remote"), Level.PROBLEM, "the DVC remote is not known: ")
+    assert ("\n" in found.what, found.fix) == (False, "$EDITOR .dvc/config")
+
+
+def test_a_cache_that_nothing_can_be_written_to(top: Path) -> None:
+    has(examined(top, "cache"), Level.OK, "takes what is written")
+    shutil.rmtree(top / ".dvc/cache", ignore_errors=True)
+    (top / ".dvc/cache").touch()
+    found = has(examined(top, "cache"), Level.PROBLEM, "cache is no directory")
+    assert found.fix == f"ls -ld {top}/.dvc/cache"
+
+
+def test_a_workspace_in_no_repository_of_its_own(top: Path, tmp_path: Path) -> None:
+    has(examined(top, "repository"), Level.OK, f"the git repository {top}")
+    shutil.rmtree(top / ".git")
+    assert has(examined(top, "repository"), Level.PROBLEM, "git finds no repository").fix == f"hallmark init {top}"
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    has(examined(top, "repository"), Level.PROBLEM, f"lies inside the repository {tmp_path}")
+
+
+def test_a_remedy_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "a b; touch $x"
+    home.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "ci")], check=True)
+    (home / "ci").chmod(0o644)
+    monkeypatch.setenv("HALLMARK_CI_KEY", str(home / "ci"))
+    found = has(examined(None, "keys"), Level.PROBLEM, "whose mode is 644")
+    subprocess.run(["sh", "-c", found.fix], check=True, cwd=home)
+    assert (home / "ci").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

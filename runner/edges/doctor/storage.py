@@ -18,7 +18,7 @@ from typing import Any
 from runner.edges.doctor.asking import ask, ask_git
 from runner.edges.dvc_objects import DvcObjects
 from runner.errors import DataError, EdgeError
-from runner.rules.doctor.facts import Disk, Lock, Reached, Remote
+from runner.rules.doctor.facts import Cache, Disk, Lock, Reached, Remote
 from runner.rules.doctor.findings import Unseen
 from runner.rules.repository.dvc_config import PATH, exposed
 
@@ -106,8 +106,12 @@ def remote(top: Path, *, timeout_s: float) -> Remote | Unseen:
 def _directory(folder: Path, *, published: bool) -> tuple[Reached, str]:
     """How far a probe came, and why no further."""
     if not folder.is_dir():
-        fresh = not published and not folder.exists()
-        return (Reached.NOT_YET, "") if fresh else (Reached.NOTHING, "it is no directory")
+        if published or folder.exists():
+            return Reached.NOTHING, "it is no directory"
+        above = next(one for one in folder.parents if one.exists())
+        if not os.access(above, os.W_OK | os.X_OK):
+            return Reached.NOTHING, f"it is not there, and {above} does not let this account make it"
+        return Reached.NOT_YET, ""
     probe = folder / f".hallmark-doctor-{os.getpid()}-{time.time_ns()}"
     try:
         os.listdir(folder)
@@ -116,10 +120,23 @@ def _directory(folder: Path, *, published: bool) -> tuple[Reached, str]:
     try:
         probe.write_bytes(b"hallmark doctor\n")
         probe.read_bytes()
-        probe.unlink()
     except OSError as error:
         return Reached.READ, str(error.strerror)
+    finally:  # where a disk is full, an empty file is there all the same
+        with contextlib.suppress(OSError):
+            probe.unlink()
     return Reached.WRITTEN, ""
+
+
+def cache(top: Path) -> Cache | Unseen:
+    """Whether the cache takes a file; nothing is written. Another place that DVC was given is not looked at."""
+    if not (top / PATH).is_file():
+        return Unseen("there is no DVC repository here", "hallmark init --help")
+    folder = top / ".dvc" / "cache"
+    found = next(one for one in (folder, *folder.parents) if one.exists() or one.is_symlink())
+    if not found.is_dir():
+        return Cache(str(folder), f"{found} is no directory")
+    return Cache(str(folder), "" if os.access(found, os.W_OK | os.X_OK) else f"{found} does not let this account write")
 
 
 def _network(top: Path, timeout_s: float) -> tuple[Reached, str, str]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 
+_WORD = re.compile(r"(?:\\ |\S)+")
+"""What stands between spaces; one after a backslash is a part of the name."""
+
 
 class CodeOwners:
     """One file. A line without owners takes a path's owners away."""
 
     def __init__(self, text: str) -> None:
-        lines = (line.partition("#")[0].split() for line in text.splitlines())
+        lines = (_WORD.findall(line.partition("#")[0]) for line in text.splitlines())
         self._lines = [(_pattern(words[0]), tuple(words[1:])) for words in lines if words and words[0][0] not in "[^"]
 
     def owners(self, path: str) -> tuple[str, ...]:
@@ -29,6 +32,7 @@ class CodeOwners:
 def _pattern(text: str) -> re.Pattern[str]:
     """A pattern with a slash before its end counts from the top; one that names a folder, or a file, takes what is
     below it; `*` stays within a name, and `**` does not."""
+    text = text.replace("\\ ", " ")
     anchored = "/" in text.rstrip("/")
     parts = re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", text.strip("/"))
     words = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from shlex import quote
 
-from runner.rules.doctor.facts import Lock, Reached, Remote
+from runner.rules.doctor.facts import Cache, Lock, Reached, Remote
 from runner.rules.doctor.findings import Said, ok, problem, warning
-from runner.rules.repository.dvc_config import without_password
+from runner.rules.repository.dvc_config import PATH, without_password
 from runner.rules.text.shown import shown
 
 STALE = 600
@@ -14,13 +15,25 @@ STALE = 600
 ELSEWHERE = "without it an adapter's bytes are on this machine alone: nobody else can verify or serve it"
 
 
+def cache(fact: Cache) -> Iterator[Said]:
+    if fact.error:
+        why = "every import, ingest and iteration writes there before anything is pushed"
+        fix = f"ls -ld {quote(fact.path)}"
+        yield problem(f"DVC's cache cannot be written: {shown(fact.error)}", why=why, fix=fix)
+    else:
+        yield ok("DVC's cache takes what is written")
+
+
 def remote(fact: Remote) -> Iterator[Said]:
     yield from _secrets(fact)
     if not fact.url:
         yield problem("DVC has no default remote", why=ELSEWHERE, fix="dvc remote add --default store URL")
         return
+    error = f": {shown(' '.join(fact.error.split()))}" if fact.error else ""
+    if not fact.name:
+        yield problem(f"the DVC remote is not known{error}", why=ELSEWHERE, fix=f"$EDITOR {PATH}")
+        return
     named = f"the DVC remote {fact.name} ({without_password(fact.url)})"
-    error = f": {shown(fact.error)}" if fact.error else ""
     if fact.missing:
         why = "DVC reaches this kind of remote by a package of its own"
         yield problem(f"{named} needs {fact.missing}", why=why, fix=f"python -m pip install {fact.missing}")
@@ -46,7 +59,7 @@ def _mend(fact: Remote) -> str:
         return "env | grep --only-matching '^AWS_[A-Z_]*'"
     if kind:
         return f"dvc remote modify --local {fact.name} --help"
-    return f"ls -ld {fact.url}"
+    return f"ls -ld {quote(fact.url)}"
 
 
 def _secrets(fact: Remote) -> Iterator[Said]:
@@ -71,7 +84,7 @@ def locks(found: Iterable[Lock]) -> Iterator[Said]:
         if lock.broken:
             quiet = False
             why = "DVC refuses every command while it cannot read it"
-            yield problem(f"{lock.path} cannot be read: {lock.broken}", why=why, fix=f"rm {lock.path}")
+            yield problem(f"{lock.path} cannot be read: {lock.broken}", why=why, fix=f"rm {quote(lock.path)}")
         elif lock.held:
             quiet = False
             why = "another command is at work here, and yours would wait for it"
@@ -79,7 +92,8 @@ def locks(found: Iterable[Lock]) -> Iterator[Said]:
         elif lock.age > STALE:
             quiet = False
             why = "what made it was killed, and git or DVC may refuse to work until it is gone"
-            yield problem(f"{lock.path} was left behind {minutes(lock.age)} ago", why=why, fix=f"rm {lock.path}")
+            fix = f"rm {quote(lock.path)}"
+            yield problem(f"{lock.path} was left behind {minutes(lock.age)} ago", why=why, fix=fix)
     if quiet:
         yield ok("nothing holds a lock, and none was left behind")
 

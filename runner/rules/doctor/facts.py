@@ -70,6 +70,21 @@ class Clock(NamedTuple):
     committed: int
 
 
+class Repository(NamedTuple):
+    """The git repository that holds the workspace `place`: its top, or why git finds none."""
+
+    place: str
+    top: str
+    error: str = ""
+
+
+class Cache(NamedTuple):
+    """DVC's cache, and why nothing can be written there; nothing where something can."""
+
+    path: str
+    error: str = ""
+
+
 class Reached(StrEnum):
     """How far a probe of the remote came."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from shlex import quote
 
-from runner.rules.doctor.facts import Clock, Disk, Gpu, Packages, Signing
+from runner.rules.doctor.facts import Clock, Disk, Gpu, Packages, Repository, Signing
 from runner.rules.doctor.findings import Said, ok, problem, warning
 from runner.rules.trust.dates import SKEW, written
 
@@ -41,6 +42,18 @@ def git(said: str) -> Iterator[Said]:
         )
     else:
         yield ok(f"git {found[0]}")
+
+
+def repository(fact: Repository) -> Iterator[Said]:
+    why = "the repository is Hallmark's database: nothing is reviewed, recorded or pushed without it"
+    if not fact.top:
+        fix = f"hallmark init {quote(fact.place)}"
+        yield problem(f"git finds no repository at {fact.place}: {fact.error}", why=why, fix=fix)
+    elif fact.top != fact.place:
+        said = f"{fact.place} lies inside the repository {fact.top}"
+        yield problem(said, why="paths of reviewed files count from the repository's top", fix="hallmark init --help")
+    else:
+        yield ok(f"the workspace is the git repository {fact.top}")
 
 
 def signing(fact: Signing) -> Iterator[Said]:

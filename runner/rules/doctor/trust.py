@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from shlex import quote
 
 from runner.records.change import ChangeClass
 from runner.rules.doctor.codeowners import CodeOwners
@@ -27,10 +28,10 @@ def _key(fact: Key) -> Iterator[Said]:
         return
     if fact.mode & 0o077:
         why = "others on this machine may read it, and ssh-keygen refuses to sign with such a key"
-        yield problem(f"{named}, whose mode is {fact.mode:03o}", why=why, fix=f"chmod 600 {fact.path}")
+        yield problem(f"{named}, whose mode is {fact.mode:03o}", why=why, fix=f"chmod 600 {quote(fact.path)}")
     if fact.unreadable:
         why = "a machine signs with nobody there to type a passphrase"
-        yield problem(f"{named}: {fact.unreadable}", why=why, fix=f"ssh-keygen -p -N '' -f {fact.path}")
+        yield problem(f"{named}: {fact.unreadable}", why=why, fix=f"ssh-keygen -p -N '' -f {quote(fact.path)}")
     elif not fact.has_policy:
         fix = "hallmark policy init --help"
         yield warning(f"{named}, and there is no policy here that knows it", why="nobody would accept it", fix=fix)
@@ -45,7 +46,7 @@ def _standing(fact: Key, named: str) -> Iterator[Said]:
         yield problem(f"{named}, which policy/revoked takes back", why=why, fix=_make(fact))
     elif not fact.owner:
         said = f"{named}, which is nobody's in policy/allowed_signers"
-        yield problem(said, why=why, fix=f"ssh-keygen -y -f {fact.path}; hallmark policy lint")
+        yield problem(said, why=why, fix=f"ssh-keygen -y -f {quote(fact.path)}; hallmark policy lint")
     elif fact.owner != fact.wanted:
         yield problem(f"{named}, which is {fact.owner}'s and not {fact.wanted}'s", why=why, fix=_make(fact))
     elif not fact.mode & 0o077:
@@ -53,7 +54,7 @@ def _standing(fact: Key, named: str) -> Iterator[Said]:
 
 
 def _make(fact: Key) -> str:
-    return f"ssh-keygen -t ed25519 -N '' -C {fact.wanted or 'ci'} -f {fact.path}"
+    return f"ssh-keygen -t ed25519 -N '' -C {fact.wanted or 'ci'} -f {quote(fact.path)}"
 
 
 def policy(fact: Policy) -> Iterator[Said]:
@@ -72,10 +73,10 @@ def policy(fact: Policy) -> Iterator[Said]:
 
 
 def hook(fact: Hook) -> Iterator[Said]:
-    install = INSTALL.format(origin=fact.origin, root=fact.first_policy or "SHA256")
+    install = INSTALL.format(origin=quote(fact.origin), root=fact.first_policy or "SHA256")
     if not fact.is_bare:
         why = "a hook guards a server: pushes to a work tree's branch are refused or leave it behind"
-        yield warning(f"{fact.origin} is not a bare repository", why=why, fix=f"git clone --bare {fact.origin}")
+        yield warning(f"{fact.origin} is not a bare repository", why=why, fix=f"git clone --bare {quote(fact.origin)}")
         return
     if not fact.there:
         said, why = f"{fact.origin} has no hook", "whoever may push there can change main, and nobody is asked"
@@ -99,10 +100,11 @@ def _broken(fact: Hook, install: str) -> Iterator[Said]:
         yield problem(
             f"the hook of {fact.origin} is not executable",
             why="git passes over it without a word",
-            fix=f"chmod +x {fact.origin}/hooks/pre-receive",
+            fix=f"chmod +x {quote(fact.origin)}/hooks/pre-receive",
         )
     if not fact.ours:
-        aside = f"mv {fact.origin}/hooks/pre-receive {fact.origin}/hooks/pre-receive.old"
+        folder = quote(f"{fact.origin}/hooks")
+        aside = f"mv {folder}/pre-receive {folder}/pre-receive.old"
         why = "nothing here says what it lets through"
         yield problem(f"the hook of {fact.origin} is not Hallmark's", why=why, fix=f"{aside} && {install}")
         return
