@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,18 @@ from runner.records.evidence import GENERATED, EvidenceFile
 from runner.records.handoff import Handoff
 from runner.records.scenario import SetName
 from runner.records.score import Interval
+from runner.records.triggers import RealData, RealDataTrigger
 from runner.rules.canonical import digest, sha256
 from runner.rules.cards import licenses
 from runner.rules.cards.croissant import croissant
 from runner.rules.cards.front_matter import front_matter
+from runner.rules.cards.model_card import metadata
 from runner.rules.handoff.document import SECTIONS, VERSION
 from runner.rules.handoff.generated import version_of
 from runner.rules.handoff.references import Named
 from runner.rules.handoff.whole import told_source, whole
+from runner.rules.handoff.words import inline, visible
+from runner.rules.text.shown import shown
 from tests import evidence_fixture, handoff_fixture
 from tests.governed_desk import GovernedDesk
 from tests.handoff_fixture import PEOPLE, STATED, made
@@ -100,6 +105,49 @@ def test_people_s_words_are_words(files: dict[EvidenceFile, bytes]) -> None:
     assert "A &lt;script>\\|&lt;/script> title of \\u202e two lines." in text
     for name, data in found.items():
         assert card_formats.problems(name, data) == (), name
+
+
+@pytest.mark.parametrize(
+    ("said", "reads"),
+    [
+        ("# Head", "\\# Head"),
+        ("> quoted", "\\> quoted"),
+        ("- item", "\\- item"),
+        ("12. item", "12\\. item"),
+        ("```", "\\```"),
+        ("~~~ python", "\\~~~ python"),
+        ("* * *", "\\* * *"),
+        ("[a]: https://example.com", "\\[a]: https://example.com"),
+        ("See ![it](https://example.com/seen.png)", "See ![it]\\(https://example.com/seen.png)"),
+        ("Refunds \\| returns", "Refunds \\\\\\| returns"),
+        ("#1 of 12.5, *all* of `it` [here]", "#1 of 12.5, *all* of `it` [here]"),
+    ],
+)
+def test_people_s_words_make_no_block_link_or_image(said: str, reads: str) -> None:
+    """They begin paragraphs: a fence there would hide every section behind it, and an image would tell who reads."""
+    assert inline(said) == reads
+    found = made(title=said)
+    for name in (EvidenceFile.HANDOFF, EvidenceFile.MODEL_CARD, EvidenceFile.DATASET_CARD):
+        assert f"\n\n{reads}" in found[name].decode()
+
+
+def test_each_python_makes_the_same_bytes() -> None:
+    """What is written out as a code is a list: Python's own grows with Unicode; U+1FAE8 is of 2022."""
+    assert "Faces \U0001fae8." in made(title="Faces \U0001fae8")[EvidenceFile.HANDOFF].decode()
+    characters = (chr(code) for code in range(0x110000) if code != ord("\n"))
+    differ = {one for one in characters if visible(one) != shown(one)}
+    assert {unicodedata.category(one) for one in differ} <= {"Cn"}, "unassigned ones alone"
+
+
+def test_a_trigger_s_count_is_told_to_the_last_digit() -> None:
+    trigger = RealDataTrigger(kind="real-data", of=RealData.GOLD, rows=1_234_567)
+    assert "`real-data gold`: rows 1234567\n" in made(triggers=(trigger,))[EvidenceFile.HANDOFF].decode()
+
+
+def test_a_reader_s_changes_stay_its_own(files: dict[EvidenceFile, bytes]) -> None:
+    found = metadata(handoff_fixture.facts(artifacts=handoff_fixture.ARTIFACTS))
+    found["model-index"][0]["results"][0]["task"].clear()
+    assert made() == files
 
 
 def test_evidence_that_lacks_files_makes_a_hand_off_that_says_so() -> None:
@@ -328,3 +376,17 @@ def test_people_s_headings_come_to_stand_below_the_document_s() -> None:
     said = text.split("## What people say\n\n")[1]
     assert said.startswith("#1 is no heading\n### Who\n<!-- a note -->\n```\n# a comment\n```\n## More\n\n## What the")
     assert "S\n\n### One\n\n## Since then" in said
+
+
+@pytest.mark.parametrize(
+    ("people", "end"),
+    [
+        ("Look:\n```\n# an example", "# an example\n```"),
+        ("Look:\n~~~~ sh\n```\n# an example\n~~~", "~~~\n~~~~"),
+        ("Look:\n<!-- to be written\n# All is well", "## All is well\n-->"),
+        ("~~~\n# as it is\n~~~\n# One\n<!-- a --> b", "~~~\n# as it is\n~~~\n## One\n<!-- a --> b"),
+    ],
+)
+def test_what_people_leave_open_hides_nothing_behind_it(people: str, end: str) -> None:
+    text = whole("<!-- mark -->\n\n## One\n", title="T", told=STATED, people=people, source="S", since=[])
+    assert f"{end}\n\n## What the evidence says\n\nS\n\n### One\n" in text

@@ -73,6 +73,7 @@ def test_batches_are_those_of_the_evidence(top: Path) -> None:
 def test_examples_and_other_words_are_no_references() -> None:
     text = "`capability:a` and `https://b` and `batches:c`\n```\n`capability:d`\n```\ncapability:e `rubric: f`\n"
     assert list(references(text)) == [Reference(1, Named.CAPABILITY, "a"), Reference(5, Named.RUBRIC, "f")]
+    assert list(references("````\n```\n`rubric:g`\n````\n")) == []
 
 
 @pytest.mark.parametrize(

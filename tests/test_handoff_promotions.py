@@ -97,6 +97,9 @@ def test_evidence_that_an_administrator_changed_is_not_shown(twice: Desk) -> Non
     twice.land(twice.git.commit_files([twice.main], {path: b"<!-- hallmark-handoff 1 -->\nAll is well.\n"}, "Mend\n"))
     with pytest.raises(VerificationError, match=r"desk/1: evidence is not what record\.yaml names: handoff\.md"):
         shown(twice, 1)
+    twice.land(twice.git.commit_files([twice.main], {f"{HOME}notes.md": b"All is well.\n"}, "Add\n"))
+    with pytest.raises(VerificationError, match=r"record\.yaml names: handoff\.md, notes\.md$"):
+        shown(twice, 1)
 
 
 def test_what_was_merged_under_other_words_stays_valid(twice: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

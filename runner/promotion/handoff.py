@@ -106,11 +106,11 @@ def _assessed(records: Mapping[int, PromotionRecord], cluster: str, sequence: in
 
 def _hold(evidence: Mapping[str, bytes], record: PromotionRecord) -> None:
     """The evidence is the recorded one."""
-    wrong = [name for name, digest in record.evidence.items() if sha256(evidence.get(name, b"")) != digest]
-    if wrong or evidence.keys() != record.evidence.keys():
-        raise VerificationError(
-            f"{record.cluster}/{record.sequence}: evidence is not what record.yaml names: {', '.join(wrong) or 'files'}"
-        )
+    there = {name: sha256(data) for name, data in evidence.items()}
+    wrong = sorted(name for name, _ in there.items() ^ record.evidence.items())
+    if wrong:
+        problem = f"{record.cluster}/{record.sequence}: evidence is not what record.yaml names"
+        raise VerificationError(f"{problem}: {', '.join(dict.fromkeys(wrong))}")
 
 
 def _people(sources: Sources, main: str, cluster: str) -> str:

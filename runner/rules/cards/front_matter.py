@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from runner.rules.handoff.words import visible
+
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*\Z")
 NOT_TEXT = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 DIGITS = 6
@@ -48,14 +50,14 @@ def _nested(value: Any) -> bool:
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         plain = PLAIN.match(value) and value.lower() not in NOT_TEXT
-        return value if plain else "".join(map(_visible, json.dumps(value, ensure_ascii=False)))
+        return value if plain else _quoted(value)
     if isinstance(value, float):
         text = f"{value:.{DIGITS}f}".rstrip("0")
         return f"{text}0" if text.endswith(".") else text
     return json.dumps(value)
 
 
-def _visible(character: str) -> str:
-    """A character that YAML takes for a line break, or nobody sees, as its code."""
-    code = ord(character)
-    return character if character.isprintable() else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+def _quoted(text: str) -> str:
+    """As JSON, what YAML takes for a line break or nobody sees as its code."""
+    said = visible(json.dumps(text, ensure_ascii=False))
+    return said.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -16,8 +16,6 @@ from runner.rules.handoff.facts import Made
 from runner.rules.handoff.standing import limitations
 from runner.rules.handoff.words import bullets, code, percent, sentence, stated
 
-TASK = {"type": "text-generation", "name": "Text generation"}
-
 
 def model_card(made: Made) -> str:
     """The whole README."""
@@ -46,7 +44,7 @@ def _results(made: Made) -> Iterator[dict[str, Any]]:
     """Of the candidate, a result a set that it was asked."""
     for set_name, found in made.scorecard.models["candidate"].sets.items():
         yield {
-            "task": TASK,
+            "task": {"type": "text-generation", "name": "Text generation"},
             "dataset": {
                 "name": f"{made.record.cluster}, {set_name}",
                 "type": f"hallmark/{made.record.cluster}",

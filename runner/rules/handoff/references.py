@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
+from runner.rules.text.fences import open_fences
+
 
 class Named(StrEnum):
     """What may be named."""
@@ -29,7 +31,6 @@ WHERE = {
     Named.PROMOTION: "the cluster's promotions",
 }
 _REFERENCE = re.compile(rf"`({'|'.join(Named)}):([^`\n]+)`")
-_FENCE = re.compile(r"\s*(```|~~~)")
 
 
 class Reference(NamedTuple):
@@ -40,11 +41,9 @@ class Reference(NamedTuple):
 
 def references(text: str) -> Iterator[Reference]:
     """Everything that a text names, in its order; what stands in a fenced block is an example."""
-    fenced = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if _FENCE.match(line):
-            fenced = not fenced
-        elif not fenced:
+    lines = text.splitlines()
+    for number, (line, fence) in enumerate(zip(lines, open_fences(lines), strict=True), 1):
+        if not fence:
             yield from (Reference(number, Named(kind), name.strip()) for kind, name in _REFERENCE.findall(line))
 
 

@@ -68,7 +68,8 @@ def triggers(made: Made) -> str:
 def _trigger(trigger: Trigger) -> str:
     """Its name, and its settings as cluster.yaml has them."""
     settings = {name: value for name, value in trigger.model_dump(mode="json").items() if name not in ("kind", "of")}
-    listed = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items())
+    figures = {name: str(value) if isinstance(value, int) else f"{value:g}" for name, value in settings.items()}
+    listed = ", ".join(f"{name.replace('_', ' ')} {said}" for name, said in figures.items())
     return code(trigger_name(trigger)) + (f": {listed}" if listed else "")
 
 

@@ -9,6 +9,7 @@ from runner.records.handoff import Handoff
 from runner.records.promotion import PromotionRecord
 from runner.rules.handoff.standing import HISTORY, rows_of
 from runner.rules.handoff.words import bullets, code, inline, stated, table
+from runner.rules.text.fences import open_fences
 
 _HEADING = re.compile(r"#{1,5} ")
 NOTHING = "*Nobody has written `handoff.md` yet.*"
@@ -54,14 +55,19 @@ def _terms(told: Handoff) -> Iterator[str]:
 
 def _below(text: str) -> str:
     """The text under another heading: the title that it begins with left out, its headings one lower. What stands in
-    fenced blocks stays as it is."""
-    lines, fenced = [], False
-    for line in text.strip().splitlines():
-        fenced = fenced != line.startswith("```")
-        if fenced or not _HEADING.match(line):
+    fenced blocks stays as it is; a block or a comment that nothing ends does so here, or it would hide what follows."""
+    lines: list[str] = []
+    whole = text.strip().splitlines()
+    after = open_fences(whole)
+    for line, *fence in zip(whole, ["", *after], after, strict=False):
+        if any(fence) or not _HEADING.match(line):
             lines.append(line)
         elif lines or not line.startswith("# "):
             lines.append(f"#{line}")
+    if after and after[-1]:
+        lines.append(after[-1])
+    if text.rfind("<!--") > text.rfind("-->"):
+        lines.append("-->")
     return "\n".join(lines).strip()
 
 
