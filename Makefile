@@ -36,8 +36,10 @@ $(VLLM_ENV)/.ready: constraints-vllm.txt
 demo: $(READY)
 	$(BIN)/hallmark demo --directory build/demo
 
+# A worker more than processors: while one waits, for git, a disk, a server or a child, another computes.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m 'not acceptance' -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m 'not acceptance' -n $(WORKERS)
 
 # The site of docs/, into build/site: open index.html, or `python -m http.server -d build/site` for the search too. It
 # needs neither the models' libraries nor, once installed, a network. NO_MKDOCS_2_WARNING: one theme's word on another's.
