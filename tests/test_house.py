@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 HEAVY = frozenset(
     {"torch", "transformers", "trl", "peft", "dvc", "datasets", "tokenizers", "safetensors", "vllm"}
     | {"sklearn", "rensa", "matplotlib", "jinja2", "aiohttp", "aiolimiter", "tenacity", "zstandard"}
-    | {"textual", "github", "codeowners"}
+    | {"textual", "github"}
 )
 """What only an extra brings, most of it slow to import."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.edges.files import write_file
-from runner.edges.forge import github, owners
+from runner.edges.forge import github
 from runner.edges.forge_files import PACKAGE, SOURCES, forge_files
 from runner.edges.git import GitObjects
 from runner.edges.git_command import git
@@ -18,6 +18,7 @@ from runner.ledger import History
 from runner.ports import LanguageModels, Progress, silent
 from runner.ports_forge import Forge, Opened, PullRequest, PullState, Written
 from runner.records.change_review import ChangeReview
+from runner.rules.doctor.codeowners import CodeOwners
 from runner.rules.loop.ci_pulls import Branch, branch_of, is_open, out_of_date
 from runner.rules.repository.code_owners import PLACES, unapproved
 from runner.wiring import flywheel, gate, review
@@ -192,8 +193,8 @@ def _unapproved(top: Path, base: str, pull: PullRequest, at: Forge) -> Iterator[
         yield f"main names no owners: there is no {PLACES[0]}"
         return
     try:
-        owned = owners.owners_of(text.decode(), paths)
-    except ValueError as error:
+        read = CodeOwners(text.decode())
+    except UnicodeDecodeError as error:
         yield f"main's CODEOWNERS cannot be read: {error}"
         return
     approvers = [one.login for one in at.approvers(pull.number, head=pull.head) if not one.author]
@@ -209,7 +210,8 @@ def _unapproved(top: Path, base: str, pull: PullRequest, at: Forge) -> Iterator[
             unseen.add(team)
             return False
 
-    left = unapproved(owned, approvers, in_team=in_team)
+    owners = {path: read.owners(path) for path in paths}
+    left = unapproved(owners, approvers, in_team=in_team)
     for name in left[:SHOWN_PATHS]:
         yield f"{name}: none of its owners approved ({', '.join(approvers)} did)"
     if left[SHOWN_PATHS:]:
