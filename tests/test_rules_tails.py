@@ -82,6 +82,8 @@ def test_lost_tails_are_refused_with_the_slices_named() -> None:
     (one,) = lost_tails(tails(0.25, 0.9, ("capability/weak", "signals/rare")), [], LIMITS)
     assert "25% of 2 rare slices survive, at least 50% should" in one.problem
     assert "capability/weak (1 of 8 rows shown), signals/rare (1 of 8 rows shown)" in one.problem
+    (near,) = lost_tails(tails(2 / 3, 0.9, ("capability/weak",)), [], LIMITS.model_copy(update={"slices": 0.67}))
+    assert "66.7% of 1 rare slices survive, at least 67% should" in near.problem
     (two,) = lost_tails(tails(1.0, 0.31), [], LIMITS)
     assert "31.0% of 100 rare n-grams survive, at least 50% should" in two.problem
 

@@ -25,6 +25,8 @@ KEPT = 0.5
 FEW = 0.5
 """A capability is rare with fewer real rows than this share of the median over all capabilities."""
 DIGITS = 9
+SLACK = 1e-9
+"""What rounding to `DIGITS` may take of a share."""
 
 
 def ngrams(text: str) -> frozenset[str]:
@@ -97,24 +99,28 @@ def lost_tails(now: TailCoverage, earlier: Sequence[TailCoverage], limits: TailL
     Both figures are held to the cluster's floor, and to the best one before less `limits.fall`.
     """
     step = "tail coverage"
-    gone = [f"{one.slice} ({one.kept} of {one.real} rows shown)" for one in now.slices if not one.survives]
-    best = max((one.slices_kept for one in earlier), default=0.0)
-    if now.slices_kept < max(limits.slices, best - limits.fall) - 1e-9:
-        problem = (
-            f"{now.slices_kept:.0%} of {len(now.slices)} rare slices survive, {_asked(limits.slices, best, limits)}; "
-            f"lost: {', '.join(gone)}"
-        )
+    gone = ", ".join(f"{one.slice} ({one.kept} of {one.real} rows shown)" for one in now.slices if not one.survives)
+    asked = _missed(now.slices_kept, [one.slices_kept for one in earlier], floor=limits.slices, fall=limits.fall)
+    if asked:
+        problem = f"{_percent(now.slices_kept)} of {len(now.slices)} rare slices survive, {asked}; lost: {gone}"
         yield Reason(step=step, problem=problem, hint="less synthetic data, more new rows, or wider caps")
-    best = max((one.ngrams_kept for one in earlier), default=0.0)
-    if now.ngrams_kept < max(limits.ngrams, best - limits.fall) - 1e-9:
-        problem = (
-            f"{now.ngrams_kept:.1%} of {now.ngrams} rare n-grams survive, {_asked(limits.ngrams, best, limits)}"
-            f"{'; slices that suffer: ' + ', '.join(gone) if gone else ''}"
-        )
+    asked = _missed(now.ngrams_kept, [one.ngrams_kept for one in earlier], floor=limits.ngrams, fall=limits.fall)
+    if asked:
+        suffer = f"; slices that suffer: {gone}" if gone else ""
+        problem = f"{now.ngrams_kept:.1%} of {now.ngrams} rare n-grams survive, {asked}{suffer}"
         yield Reason(step=step, problem=problem, hint="less synthetic data, or generators that vary more")
 
 
-def _asked(floor: float, best: float, limits: TailLimits) -> str:
-    if best - limits.fall > floor:
-        return f"and {best:.1%} did before: at most {limits.fall:.1%} may be lost"
-    return f"at least {floor:.0%} should"
+def _missed(kept: float, earlier: Sequence[float], *, floor: float, fall: float) -> str:
+    """What is asked of the share `kept`, in words, where it is too small; empty where it is not."""
+    best = max(earlier, default=0.0)
+    if kept >= max(floor, best - fall) - SLACK:
+        return ""
+    if best - fall > floor:
+        return f"and {best:.1%} did before: at most {fall:.1%} may be lost"
+    return f"at least {_percent(floor)} should"
+
+
+def _percent(share: float) -> str:
+    """A tenth of a percent where there is one: `67%` beside a floor of `67%` would say nothing of `66.7%`."""
+    return f"{share:.1%}".replace(".0%", "%")
