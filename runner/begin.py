@@ -36,7 +36,8 @@ def taking_up(history: History, space: Workspace) -> Workspace:
 def begin(store: LedgerStore, intake: Intake, *, at: str) -> None:
     """Supersede the iteration in flight that this one overtakes, and queue this one if it is new.
 
-    Raises `LedgerRace` where another process queues one of its own meanwhile: the two would supersede each other.
+    Raises `LedgerRace` where another process queues one of its own meanwhile: the two would supersede each other, and
+    what triggers queued would be lost, which the next turn takes up.
     """
 
     iteration = intake.iteration
@@ -48,19 +49,25 @@ def begin(store: LedgerStore, intake: Intake, *, at: str) -> None:
         other = flying(history)
         if other is None:
             return None
+        if history.queued is not None and not set(history.queued.triggers) <= set(intake.triggers):
+            raise _lost_to(other)
         reason = Reason(step="supersede", problem=f"main moved on: {iteration} is pinned to the newer tree")
         verdict = Verdict(outcome=Outcome.REFUSE, reasons=(reason,))
         return next_entry(history, EntryKind.SUPERSEDED, other, verdict=verdict)
 
     def queue(history: History) -> Entry | None:
-        if flying(history):
-            raise LedgerRace(f"another process has queued {flying(history)} just now; let it end, and run this again")
+        if other := flying(history):
+            raise _lost_to(other)
         if iteration in history.runs and not history.runs[iteration].superseded:
             return None
         return _queued(history, intake, at=at)
 
     extend(store, intake.cluster, supersede)
     extend(store, intake.cluster, queue)
+
+
+def _lost_to(other: str) -> LedgerRace:
+    return LedgerRace(f"another process has queued {other} just now; let it end, and run this again")
 
 
 class Queued(NamedTuple):

@@ -17,18 +17,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from runner.begin import begin, next_entry, queue_for, taking_up
 from runner.cli import triggers
 from runner.edges.artifacts import rows_bytes
 from runner.edges.new_rows import new_rows
-from runner.errors import DataError, ExitCode
+from runner.edges.simulated_repository import MemoryLedger
+from runner.errors import DataError, ExitCode, LedgerRace
+from runner.ledger import History
+from runner.phases.p01_intake import pin
 from runner.records.change_review import Direction
 from runner.records.dataset import Batch
+from runner.records.fired import Fired
 from runner.records.generation import Generation
+from runner.records.ledger import EntryKind, RunState
 from runner.records.params import ClusterParams
 from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Feedback, Flag, Rating, Trace
 from runner.records.trigger_findings import Answer, Finding, Findings
 from runner.records.triggers import RealData, Trigger, trigger_name
+from runner.records.verdict import Outcome, Reason, Verdict
 from runner.rules.data.prompts import template_digest
 from runner.rules.evaluation.statistics import wilson
 from runner.rules.loop.production import Period, Production, dated, fallen, judged, production
@@ -414,6 +421,28 @@ def test_a_reason_of_several_lines_is_told_in_one(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(triggers, "judged", lambda *_, **__: said)
     done = CliRunner().invoke(triggers.triggers, ["desk"], standalone_mode=False)
     assert done.stdout.splitlines()[1:] == ["  unknown  task  the branch is gone: \\u001b[2Jfatal"]
+
+
+def test_what_triggers_queue_while_a_turn_begins_is_superseded_by_none() -> None:
+    """A turn of the same tree, which is over, or of a newer one, looked at the ledger before they did."""
+    store, due = MemoryLedger(), Fired(trigger="age", on="2026-03-01", because="old")
+    newer = replace(SPACE, digests={**SPACE.digests, "problem": "f" * 64})
+    begin(store, pin(SPACE), at=AT)
+    over = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="problem", problem="open"),))
+    refused = next_entry(history(store), EntryKind.PHASE, pin(SPACE).iteration, phase="intake", verdict=over)
+    store.append(refused)
+    queued = queue_for(store, SPACE, [due], last=pin(SPACE).iteration, at=AT).iteration
+    for late in (SPACE, newer):
+        with pytest.raises(LedgerRace, match=f"another process has queued {queued} just now"):
+            begin(store, pin(late), at=AT)
+        assert history(store).flying == queued
+    begin(store, pin(taking_up(history(store), newer)), at=AT)
+    (entry,) = history(store).of(history(store).flying or "")
+    assert (entry.triggers, history(store).state(queued)) == ((due,), RunState.SUPERSEDED)
+
+
+def history(store: MemoryLedger) -> History:
+    return History.from_entries(SPACE.cluster.id, store.read(SPACE.cluster.id))
 
 
 @pytest.mark.parametrize(
