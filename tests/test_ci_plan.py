@@ -254,6 +254,8 @@ def test_paths_say_whom_a_change_may_concern() -> None:
     names = ("desk", "till")
     assert concerned(["scenarios/desk/core/a.yaml", "clusters/gone/cluster.yaml"], names) == {"desk"}
     assert concerned(["clusters/till/run/x.json", "clusters/till/evaluations/e.json"], names) == set()
+    assert concerned(["clusters/till/promotions/1/record.yaml", "clusters/till/handoff.md"], names) == set()
+    assert concerned(["clusters/till/handoff.md.dvc"], names) == {"till"}
     assert concerned(["rubrics/judges/j.yaml"], names) == set(names)
     paths = ["clusters/desk/triage/desk-2.yaml", "clusters/desk/triage/desk-1/ash.dsse.json"]
     assert decided(paths, "desk") == ("desk-1", "desk-2")

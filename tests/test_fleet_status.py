@@ -80,7 +80,10 @@ def test_the_figures_are_of_the_run_or_else_of_what_serves(rows: Mapping[str, Fl
     assert rows["idle"].figures is None
     shown = rows["promoted"].figures
     assert shown is not None
-    assert (shown.composite_threshold, shown.regressions, shown.regressions_of) == (0.85, 4, 371)
+    assert (shown.composite_before, shown.composite_after, shown.composite_threshold) == (0.7825, 0.9225, 0.85)
+    assert (shown.heldout_before, shown.heldout_after, shown.heldout_threshold) == (0.7825, 0.9225, 0.84)
+    assert (shown.regressions, shown.regressions_of) == (4, 371)
+    assert shown.p_value == 0.000102, "of incumbent and control the less sure; the base is not compared"
 
 
 def test_the_states_are_those_that_the_whole_history_says(rows: Mapping[str, FleetRow]) -> None:
@@ -253,6 +256,21 @@ def test_a_figure_under_its_threshold_is_marked_without_colour(rows: Mapping[str
     assert total([low, rows["triage"]]) == (
         "2 clusters: 1 waiting for people, 1 under a threshold; 1 blocked, 1 promoted"
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "below"),
+    [
+        ("composite_after", 0.85, False),
+        ("composite_after", 0.8499, True),
+        ("heldout_after", 0.84, False),
+        ("heldout_after", 0.8399, True),
+    ],
+)
+def test_below_is_under_either_threshold(rows: Mapping[str, FleetRow], field: str, value: float, below: bool) -> None:
+    row = rows["promoted"]
+    assert row.figures is not None
+    assert row.model_copy(update={"figures": row.figures.model_copy(update={field: value})}).below is below
 
 
 def test_an_empty_workspace_says_so(tmp_path: Path) -> None:
