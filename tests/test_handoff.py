@@ -26,7 +26,7 @@ from runner.rules.cards.croissant import croissant
 from runner.rules.cards.front_matter import front_matter
 from runner.rules.cards.model_card import metadata
 from runner.rules.handoff.document import SECTIONS, VERSION
-from runner.rules.handoff.generated import version_of
+from runner.rules.handoff.generated import generated, version_of
 from runner.rules.handoff.references import Named
 from runner.rules.handoff.whole import told_source, whole
 from runner.rules.handoff.words import inline, visible
@@ -156,6 +156,18 @@ def test_evidence_that_lacks_files_makes_a_hand_off_that_says_so() -> None:
     text = found[EvidenceFile.HANDOFF].decode()
     for said in ("no lineage", "no validation", "no sweep", "no rollback contract", "no operational figures"):
         assert said in text
+    for name, data in found.items():
+        assert card_formats.problems(name, data) == (), name
+
+
+def test_what_nothing_recorded_is_guessed_on_no_card() -> None:
+    """Without a mixture there is no address of its bytes, and without a training run no size: neither stands in."""
+    card = {EvidenceFile.SCORECARD.value: evidence_fixture.evidence()[EvidenceFile.SCORECARD]}
+    found = generated(handoff_fixture.record(), card, handoff_fixture.background()._replace(artifacts={}))
+    told = json.loads(found[EvidenceFile.CROISSANT])
+    assert "url" not in told
+    assert told["citeAs"] == "support-desk-2-training, sha256 not recorded"
+    assert b"size_categories" not in found[EvidenceFile.DATASET_CARD]
     for name, data in found.items():
         assert card_formats.problems(name, data) == (), name
 

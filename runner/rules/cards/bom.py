@@ -115,10 +115,11 @@ def _metric(kind: str, part: str, value: float, interval: Interval | None) -> di
 
 def _base(made: Made) -> dict[str, Any]:
     base, record = made.background.cluster.base, made.record
-    named = {"hub": getattr(base, "id", ""), "path": "local base", "tiny": f"{record.cluster} base"}[base.kind]
-    found: dict[str, Any] = {"type": "machine-learning-model", "bom-ref": BASE, "name": named}
+    found: dict[str, Any] = {"type": "machine-learning-model", "bom-ref": BASE}
+    found["name"] = f"{record.cluster} base" if base.kind == "tiny" else "local base"
     if base.kind == "hub":
         found |= {
+            "name": base.id,
             "version": base.revision,
             "purl": f"pkg:huggingface/{base.id}@{base.revision}",
             "externalReferences": [

@@ -85,7 +85,7 @@ def croissant(made: Made) -> dict[str, Any]:
         "name": f"{named}-training",
         "description": f"What adapter {record.adapter.sha256 if record.adapter else ''} was trained on. {rows}.",
         "version": f"{record.sequence}.0.0",
-        "url": f"urn:sha256:{mixture or record.benchmark.sha256}",
+        **({"url": f"urn:sha256:{mixture}"} if mixture else {}),
         "citeAs": f"{named}-training, sha256 {mixture or 'not recorded'}",
         "isLiveDataset": False,
         **({"license": url(told.data_license)} if told.data_license else {}),

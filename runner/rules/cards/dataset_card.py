@@ -12,8 +12,8 @@ from runner.rules.handoff.data import provenance, validation
 from runner.rules.handoff.facts import Made
 from runner.rules.handoff.words import bullets, code, sentence, stated, table
 
-BUCKETS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-WORDS = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
+BUCKETS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
+WORDS = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
 """The Hub's categories of sizes."""
 
 
@@ -23,14 +23,14 @@ def dataset_card(made: Made) -> str:
 
 
 def metadata(made: Made) -> dict[str, Any]:
-    """The card's YAML (huggingface.co/docs/hub/datasets-cards). What nobody states is left out."""
+    """The card's YAML (huggingface.co/docs/hub/datasets-cards). What nobody states or recorded is left out."""
     told = made.background.stated
     return {
         **({"language": list(told.language)} if told.language else {}),
         **on_hub(told.data_license),
         "pretty_name": f"What {made.target} was trained on",
         "task_categories": ["text-generation"],
-        "size_categories": [size(made.training.record.examples if made.training else 0)],
+        **({"size_categories": [size(made.training.record.examples)]} if made.training else {}),
         "tags": ["hallmark", made.record.cluster],
     }
 
