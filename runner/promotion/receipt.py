@@ -174,6 +174,11 @@ def begin_receipt(sources: Sources, policy: Policy, entry: Entry) -> str:
     return at
 
 
+def claimed_time(sources: Sources, entry: Entry) -> str:
+    """When a receipt says that it was written. Unverified."""
+    return _claimed(sources, entry)[1]
+
+
 def _claimed(sources: Sources, entry: Entry) -> tuple[bytes, str]:
     envelope = canonical(entry.receipt) + b"\n"
     return envelope, statement(ReceiptStatement, sources.verifier.peek(envelope)).predicate.time_verified

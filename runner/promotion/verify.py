@@ -8,14 +8,16 @@ not fall, and never earlier than the last receipt before it, whatever the commit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from runner.errors import HallmarkError
 from runner.promotion.ahead import ask_ahead
 from runner.promotion.gather import Step
 from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge, judge_root
-from runner.promotion.receipt import open_receipt, receipt_subjects, resource_uri
+from runner.promotion.receipt import claimed_time, open_receipt, receipt_subjects, resource_uri
 from runner.promotion.sources import Policy, Sources
 from runner.promotion.tags import TAGS, begin_tag, tag_name, tag_problems
 from runner.promotion.withdrawn import withdrawn
@@ -27,6 +29,8 @@ from runner.rules.trust.facts import Promotion, TriageStep
 
 AHEAD = 4
 """How many steps before theirs is judged the signatures of a promotion are begun on."""
+TOGETHER = 8
+"""Steps from which a second walk is worth its start."""
 
 
 @dataclass
@@ -45,12 +49,54 @@ class Verified:
     withdrawn: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
     """Those that hold, and are not deployable: a key that they need was revoked from before their receipt."""
 
+    def written(self) -> str:
+        """As JSON, for another process; without what is withdrawn, which only the whole history shows."""
+        return json.dumps({**asdict(self), "verdict": self.verdict.model_dump(mode="json"), "withdrawn": {}})
+
+    def go_on(self, written: str) -> None:
+        """Go on with what was found of the steps after these."""
+        rest = json.loads(written)
+        self.verdict, self.commit = Verdict.model_validate_json(json.dumps(rest["verdict"])), rest["commit"]
+        self.commits += rest["commits"]
+        self.promotions += rest["promotions"]
+        self.reviews += rest["reviews"]
+        self.receipted = rest["receipted"]
+
 
 def verify(sources: Sources, *, tip: str, root: str) -> Verified:
-    """Walk from the root to `tip`, and stop at the first commit that does not hold."""
-    found = Verified()
+    """Walk from the root to `tip`, and stop at the first commit that does not hold.
+
+    The later half is walked beside the earlier one. It believes the times that the earlier receipts claim: where one
+    of them lies, the earlier half does not hold, and what the later one found is not asked.
+    """
+    found, tags = Verified(), dict(sources.objects.refs(TAGS))
     links = first_parents(sources.objects, tip)
-    tags = dict(sources.objects.refs(TAGS))
+    middle = len(links) // 2 if len(links) >= TOGETHER else len(links)
+
+    def later(own: Sources) -> list[str]:
+        rest = Verified(receipted=_claimed(own, links[:middle]))
+        _walk(own, links[middle:], root, tags, rest)
+        return [rest.written()]
+
+    begun = sources.beside(sources, later)
+    _walk(sources, links[:middle], root, tags, found)
+    if not found.commit:
+        found.go_on(begun()[0])
+    if found.commit:
+        return found
+    left = sorted(tags.keys() - {f"{TAGS}{name}" for name in found.promotions})
+    leftover = [*_orphans(sources, found), *(f"tag {name} is of no promotion on main" for name in left)]
+    if leftover:
+        found.commit = tip
+        reasons = tuple(Reason(step="receipt", problem=problem) for problem in leftover)
+        found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
+    else:
+        found.withdrawn = withdrawn(sources, tip=tip)
+    return found
+
+
+def _walk(sources: Sources, links: Sequence[Link], root: str, tags: Mapping[str, str], found: Verified) -> None:
+    """Judge each step again, into `found`, and stop at the first that does not hold."""
     for at, link in enumerate(links):
         for coming in links[at + AHEAD : at + AHEAD + 1] if at else links[: AHEAD + 1]:
             ask_ahead(sources, coming, tags)
@@ -61,16 +107,26 @@ def verify(sources: Sources, *, tip: str, root: str) -> Verified:
         if reasons:
             found.commit = link.commit
             found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
-            return found
+            return
         found.commits += 1
-    leftover = [*_orphans(sources, found), *(f"tag {name} is of no promotion on main" for name in sorted(tags))]
-    if leftover:
-        found.commit = tip
-        reasons = tuple(Reason(step="receipt", problem=problem) for problem in leftover)
-        found.verdict = Verdict(outcome=Outcome.REFUSE, reasons=reasons)
-    else:
-        found.withdrawn = withdrawn(sources, tip=tip)
-    return found
+
+
+def _claimed(sources: Sources, links: Sequence[Link]) -> str:
+    """The time of the last receipt of these steps, unverified; empty where they have none."""
+    times = [""]
+    for link in links:
+        try:
+            place = link.place(sources.objects) if link.parent else None
+            entry = _receipt(sources, *place) if place else None
+            times += [claimed_time(sources, entry)] if entry else []
+        except HallmarkError:
+            continue  # the earlier half says what is wrong with it
+    return max(times)
+
+
+def _receipt(sources: Sources, cluster: str, sequence: int) -> Entry | None:
+    """The ledger's receipt for a promotion."""
+    return next((e for e in sources.chain(cluster).history.promotions() if e.promotion == sequence), None)
 
 
 def _orphans(sources: Sources, found: Verified) -> list[str]:
@@ -85,7 +141,7 @@ def _orphans(sources: Sources, found: Verified) -> list[str]:
     ]
 
 
-def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: Verified) -> tuple[Reason, ...]:
+def _link(sources: Sources, link: Link, root: str, tags: Mapping[str, str], found: Verified) -> tuple[Reason, ...]:
     at = max(written(sources.objects.commit(link.commit).time), found.receipted)
     if link.parent is None:
         return judge_root(sources, link.commit, root, now=at).reasons
@@ -96,13 +152,13 @@ def _link(sources: Sources, link: Link, root: str, tags: dict[str, str], found: 
         return judgement.verdict.reasons
     cluster, sequence = place
     policy = sources.policy(link.parent)
-    entry = next((e for e in sources.chain(cluster).history.promotions() if e.promotion == sequence), None)
+    entry = _receipt(sources, cluster, sequence)
     if entry is None:
         hint = "run `hallmark reconcile` where the gate's key is; until then it is not deployable"
         return (Reason(step="receipt", problem=f"{cluster}/{sequence} has no receipt in the ledger", hint=hint),)
     receipt = open_receipt(sources, policy, entry)
     step = Step(link.parent, link.commit, receipt.predicate.time_verified, incoming=link.incoming)
-    tag, at = tags.pop(f"{TAGS}{cluster}/{sequence}", ""), receipt.predicate.time_verified
+    tag, at = tags.get(f"{TAGS}{cluster}/{sequence}", ""), receipt.predicate.time_verified
     begin_tag(sources, policy, tag, at=at)
     judgement = judge(sources, step)
     problems = _receipt_problems(policy, entry, receipt, link, judgement.facts.promotion)

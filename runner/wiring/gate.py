@@ -20,7 +20,7 @@ from runner.edges.signing import SshVerifier
 from runner.edges.yaml_files import parse
 from runner.errors import GitError
 from runner.promotion.governed import Ahead
-from runner.promotion.sources import Sources
+from runner.promotion.sources import Beside, Sources
 from runner.promotion.updates import MAIN
 from runner.records.ledger import Entry
 
@@ -61,7 +61,8 @@ class Room:
 
     def offline(self) -> Sources:
         """The ledger as this clone has it; nothing is fetched, and adapters' bytes are left out."""
-        return Sources(self.repository, parse, self.verifier, self._local_ledger)
+        beside = self._beside(lambda own: own._local_ledger)
+        return Sources(self.repository, parse, self.verifier, self._local_ledger, beside=beside)
 
     def _local_ledger(self, cluster: str) -> tuple[Entry, ...]:
         return self.ledger.read_at(self.tip(LEDGER), cluster)
@@ -69,24 +70,29 @@ class Room:
     def pushed(self, ref: str, new: str, ahead: Ahead = dict) -> Sources:
         """What a hook reads: the ledger is the one that the push would make of it."""
         if ref != LEDGER:
-            return replace(self.sources(ahead), beside=self._beside)
+            return replace(self.sources(ahead), beside=self._beside(lambda own: own.ledger.read))
         return Sources(self.repository, parse, self.verifier, lambda cluster: self.ledger.read_at(new, cluster))
 
-    def _beside(self, sources: Sources, work: Callable[[Sources], Iterable[str]]) -> Callable[[], Sequence[str]]:
-        """In a copy of this process, which asks a git of its own; in this one where the copy came to nothing."""
+    def _beside(self, ledger: Callable[[Room], Callable[[str], tuple[Entry, ...]]]) -> Beside:
+        """In a copy of this process, which asks a git and an ssh-keygen of its own and reads that `ledger`; in this
+        one where the copy came to nothing."""
 
-        def copied() -> bytes:
-            with closing(bare(self.path)) as own:
-                return json.dumps(list(work(replace(sources, objects=own.repository, ledger=own.ledger.read)))).encode()
+        def begin(sources: Sources, work: Callable[[Sources], Iterable[str]]) -> Callable[[], Sequence[str]]:
+            def copied() -> bytes:
+                with closing(replace(self, asked=dict, answered=dict)) as own:
+                    theirs = replace(sources, objects=own.repository, verifier=own.verifier, ledger=ledger(own))
+                    return json.dumps(list(work(theirs))).encode()
 
-        begun = Aside(copied)
+            begun = Aside(copied)
 
-        @cache
-        def answer() -> Sequence[str]:
-            found = begun.result()
-            return tuple(json.loads(found) if found else work(sources))
+            @cache
+            def answer() -> Sequence[str]:
+                found = begun.result()
+                return tuple(json.loads(found) if found else work(sources))
 
-        return answer
+            return answer
+
+        return begin
 
     @property
     def heads(self) -> str:
