@@ -122,7 +122,8 @@ def split(count: int) -> dict[str, int]:
 
 def gate(path: Path, *, files: int, before: int, runs: int) -> list[Figure]:
     """The hook on the push of a promotion, hand-off and drill included, to a server with `files` scenarios and `before`
-    promotions."""
+    promotions: where another push was shortly before, and where none was. Of the first, processor time is only what the
+    hook itself takes: the rest is taken by the process that stays, which is nobody's child."""
     clone, plain = path / "clone", path / "plain.git"
     with sizes(split(files)):
         world, old, new = _proposed(path / "world", before=before)
@@ -148,14 +149,19 @@ def gate(path: Path, *, files: int, before: int, runs: int) -> list[Figure]:
         process(*push, str(plain), f"{new}:{MAIN}", cwd=clone),
         after=both_back,
     )
-    hook = process(str(world.origin / "hooks" / "pre-receive"), cwd=world.origin, stdin=f"{old} {new} {MAIN}\n")
+    process(HALLMARK, "hook", "install", str(plain), "--root", world.root_sha256, "--store", storage, "--no-resident")()
+    hooks = [
+        process(str(server / "hooks" / "pre-receive"), cwd=server, stdin=f"{old} {new} {MAIN}\n")
+        for server in (world.origin, plain)
+    ]
     start = process(sys.executable, "-I", "-c", "import pydantic, yaml, click")
-    alone, libraries = side_by_side(runs, hook, start)
+    stays, alone, libraries = side_by_side(runs, *hooks, start)
     said = f"{files} governed files" + (f", {before} promotions" if before else "")
     goal = 0.0 if before else 300.0
     return [
-        figure(f"gate on a push, {said}: the hook", alone, goal=goal, on="p95"),
-        figure("  floor: python, pydantic, yaml and click start", libraries),
+        figure(f"gate on a push, {said}: the hook", stays, goal=goal, on="p95"),
+        figure("  the first push in 15 minutes: no process stays", alone),
+        figure("  floor of that: python, pydantic, yaml and click start", libraries),
         figure("  git push end to end, with the hook", pushed),
         figure("  floor: git push without a hook", floor),
     ]
@@ -249,6 +255,7 @@ def main() -> None:
     print(f"{'milliseconds':<62} {'p50':>9} {'p95':>9} {'cpu':>9}   goal   {load}")
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
+        os.environ["XDG_RUNTIME_DIR"] = folder  # the process that stays goes when the folder does
         (top / "sign").mkdir()
         late = max(5, runs // 4)
         parts: tuple[Callable[[], list[Figure]], ...] = (

@@ -178,8 +178,9 @@ def _identity() -> str:
 
 def _place() -> str | None:
     """The socket of this code, python and user; None where there is no home for it."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", ""), ".cache")
-    top = os.environ.get("XDG_RUNTIME_DIR") or cache
+    top = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not os.path.isdir(top):
+        top = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", ""), ".cache")
     place = os.path.join(top, "hallmark", f"gate-{zlib.crc32(_identity().encode()):08x}.sock")
     return place if os.path.isabs(top) and len(os.fsencode(place)) <= LONGEST_PATH else None
 
