@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,14 @@ def make(home: Path, *, remote: str = "../store") -> Path:
 def publish(desk: Path) -> None:
     dvc_run.keep(desk, ["train"])
     dvc_data.publish(desk, [desk / GOLD])
+
+
+def empty(desk: Path) -> None:
+    """Make of it another machine's work tree: pointers, and neither a cache nor outputs nor data."""
+    shutil.rmtree(desk / ".dvc" / "cache")
+    shutil.rmtree(desk / ADAPTER)
+    for name in (VALID, GOLD):
+        (desk / name).unlink()
 
 
 def brought(desk: Path) -> dict[str, bytes]:

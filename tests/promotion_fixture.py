@@ -404,6 +404,14 @@ class World:
         registry = Registry(self.git, store.commit)
         reconcile(self.sources, registry, self.key("gate"), main=self.main, now=lambda: now)
 
+    def promote(self) -> None:
+        """A world made, with a first promotion: proposed, approved, merged and receipted."""
+        self.create()
+        self.propose(self.staged(self.staging()), check=True)
+        self.approve("alice", "bob")
+        self.land(self.merge())
+        self.reconcile()
+
     def copy(self, path: Path) -> World:
         shutil.copytree(self.path, path)
         return World(path)

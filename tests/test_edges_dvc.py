@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from runner.errors import DataError
 from runner.records.pointer import PointerOut
 from runner.rules.canonical import sha256
 from tests import dvc_fixture
+from tests.attack.disk import small_disk
 from tests.dvc_fixture import (
     ADAPTER,
     FILES,
@@ -49,10 +52,7 @@ def home(template: Path, tmp_path: Path) -> Path:
     """Another machine: pointers and the store, and neither a cache nor outputs."""
     home = tmp_path / "home"
     shutil.copytree(template, home)
-    shutil.rmtree(home / "desk" / ".dvc" / "cache")
-    shutil.rmtree(home / "desk" / ADAPTER)
-    for name in (VALID, GOLD):
-        (home / "desk" / name).unlink()
+    dvc_fixture.empty(home / "desk")
     return home
 
 
@@ -276,3 +276,29 @@ def test_a_work_tree_shares_a_cache_below_a_folder_of_any_name(home: Path, tmp_p
         assert repo.cache.local.path == str(main / ".dvc/cache/files/md5")
         assert repo.config["remote"]["store"]["url"] == str(main.parent / "store")
     assert (tmp_path / "tree/.dvc/config.local").stat().st_mode & 0o777 == 0o600, "others may not read credentials"
+
+
+def test_a_push_to_a_full_disk_names_the_file_and_leaves_no_half_of_it(home: Path, tmp_path: Path) -> None:
+    """DVC leaves what it had written so far, and every further try would leave another."""
+    desk = home / "desk"
+    try:
+        with small_disk(tmp_path / "disk", mebibytes=1) as disk:
+            config = (desk / ".dvc/config").read_text()
+            (desk / ".dvc/config").write_text(re.sub(r"url = .*", f"url = {disk}/store", config))
+            put(desk / GOLD, bytes(2**21))
+            dvc_data.track(desk, [desk / GOLD])
+            with pytest.raises(DataError, match=rf"No space left on device: .*{disk}"):
+                dvc_data.publish(desk, [desk / GOLD])
+            assert [path for path in disk.rglob("*") if path.is_file()] == []
+    except PermissionError:
+        pytest.skip("this process may not mount a tmpfs")
+
+
+@pytest.mark.parametrize("half", [b"", b'{"write": {"/srv/desk/data": {"pid": 12, "cm', b"\xff"])
+def test_dvc_s_list_of_who_is_at_work_may_have_been_cut_short(home: Path, half: bytes) -> None:
+    """By a full disk or a kill: DVC alone would refuse every command from then on."""
+    listed = home / "desk/.dvc/tmp/rwlock"
+    put(listed, half)
+    put(home / "desk" / GOLD, TWINS[0])
+    dvc_data.track(home / "desk", [home / "desk" / GOLD])
+    assert not any(json.loads(listed.read_bytes()).values()), "nobody is at work any more"

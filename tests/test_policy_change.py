@@ -27,11 +27,7 @@ Files = dict[str, bytes]
 def template(tmp_path_factory: pytest.TempPathFactory) -> World:
     """One promotion, approved with the keys of the first policy, merged and receipted."""
     world = World(tmp_path_factory.mktemp("policies") / "world")
-    world.create()
-    world.propose(world.staged(world.staging()), check=True)
-    world.approve("alice", "bob")
-    world.land(world.merge())
-    world.reconcile()
+    world.promote()
     return world
 
 

@@ -50,10 +50,7 @@ def pushed(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
         be(patch, server, "owner")
         dvc_fixture.publish(desk)
     assert server.read(md5(WEIGHTS)) == WEIGHTS
-    shutil.rmtree(desk / ".dvc" / "cache")
-    shutil.rmtree(desk / ADAPTER)
-    for name in (VALID, GOLD):
-        (desk / name).unlink()
+    dvc_fixture.empty(desk)
     return desk
 
 
@@ -179,11 +176,7 @@ def test_what_the_doctor_says(
 @pytest.mark.acceptance
 def test_an_adapter_for_serving_comes_over_s3(server: Server, tmp_path: Path) -> None:
     world = World(tmp_path / "world")
-    world.create()
-    world.propose(world.staged(world.staging()), check=True)
-    world.approve("alice", "bob")
-    world.land(world.merge())
-    world.reconcile()
+    world.promote()
     for file in (world.path / "storage" / "files" / "md5").glob("*/*"):
         server.put(file.parent.name + file.name, file.read_bytes())
     clone, target = tmp_path / "clone", tmp_path / "srv"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +105,24 @@ def told(url: str) -> Iterator[None]:
     try:
         yield
     except HallmarkError as error:
+        _remove_halves(transfers.errors)
         if transfers.errors:
             raise DataError(f"{error}: {_words(transfers.errors[-1])}") from error
         raise
     except Exception as error:  # each file system has an error tree of its own
+        _remove_halves(transfers.errors)
         cause = _words(transfers.errors[-1] if transfers.errors else error)
         raise DataError(f"the remote {without_password(url)} cannot be reached: {cause}") from error
     finally:
         logger.removeFilter(transfers)
+
+
+def _remove_halves(errors: Iterable[BaseException]) -> None:
+    """What was half written to a folder whose disk is full: DVC leaves it there, and the disk full with it."""
+    for error in errors:
+        half = error.filename2 if isinstance(error, OSError) else None
+        if isinstance(half, str) and half.endswith(".tmp"):  # as `dvc_objects.fs.utils.tmp_fname` calls them
+            Path(half).unlink(missing_ok=True)
 
 
 def _words(error: BaseException) -> str:

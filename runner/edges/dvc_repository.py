@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,36 @@ def opened(top: Path) -> Iterator[Any]:
     top = top.absolute()  # before the working directory changes
     try:
         with contextlib.chdir(top), Repo(str(top)) as repo:
+            _forget_half_a_list(Path(repo.tmp_dir))
             yield repo
     except (DvcException, OSError) as error:
         raise DataError(f"DVC in {top}: {error}") from error
+
+
+def _forget_half_a_list(folder: Path) -> None:
+    """Remove DVC's list of who reads and writes which outputs, where a kill or a full disk cut it short.
+
+    DVC writes it in place, and refuses every command while it cannot read it. Under the lock by which DVC guards it,
+    nobody is writing it.
+    """
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    listed = folder / RWLOCK_FILE
+    if _is_cut_short(listed):
+        with make_lock(str(folder / RWLOCK_LOCK)):
+            if _is_cut_short(listed):
+                listed.unlink()
+
+
+def _is_cut_short(listed: Path) -> bool:
+    try:
+        json.loads(listed.read_bytes())
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 def configuration(folder: Path) -> Any:

@@ -70,10 +70,7 @@ def home(server: ssh_server.Server, tmp_path: Path) -> Path:
     point_at(desk, server, home / "store")
     dvc_fixture.publish(desk)
     assert stored(home / "store", md5(WEIGHTS)).read_bytes() == WEIGHTS
-    shutil.rmtree(desk / ".dvc" / "cache")
-    shutil.rmtree(desk / ADAPTER)
-    for name in (VALID, GOLD):
-        (desk / name).unlink()
+    dvc_fixture.empty(desk)
     return home
 
 
@@ -154,11 +151,7 @@ def test_what_the_doctor_says(home: Path, server: ssh_server.Server) -> None:
 
 def test_an_adapter_for_serving_comes_over_ssh(server: ssh_server.Server, tmp_path: Path) -> None:
     world = World(tmp_path / "world")
-    world.create()
-    world.propose(world.staged(world.staging()), check=True)
-    world.approve("alice", "bob")
-    world.land(world.merge())
-    world.reconcile()
+    world.promote()
     clone, target = tmp_path / "clone", tmp_path / "srv"
     subprocess.run(["git", "clone", "--quiet", str(world.origin), str(clone)], check=True)
     point_at(clone, server, world.path / "storage")
