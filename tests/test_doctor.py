@@ -513,6 +513,8 @@ def test_codeowners_against_the_policy(policed: Path) -> None:
         ("*.yaml", "a/b.yml", False),
         ("/dvc.yaml", "dvc.yaml", True),
         ("a+b", "a+b", True),
+        ("/a\\ b/", "a b/c", True),
+        ("/a[b", "ab", False),
     ],
 )
 def test_codeowners_patterns(pattern: str, path: str, matches: bool) -> None:

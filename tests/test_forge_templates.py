@@ -14,7 +14,9 @@ from runner.edges.forge_files import SOURCES, forge_files
 from tests.governed_desk import BIN
 from tests.rehearsal.workflow import Workflow, read
 
-HALLMARK = re.compile(r'hallmark [a-z]+( (--[a-z-]+|HEAD\^1|HEAD|markdown|gitlab|"\$[A-Z_/$]+"))*( > \.\./[a-z.-]+)?')
+HALLMARK = re.compile(
+    r'hallmark [a-z]+( (--|--[a-z-]+|HEAD\^1|HEAD|markdown|gitlab|"\$[A-Z_/$]+"))*( > \.\./[a-z.-]+)?'
+)
 INSTALL = re.compile(r"python -m pip install --constraint (base/)?constraints\.txt (\./base|\.|'\.\[[a-z,]+\]')")
 KEYED = re.compile(r"hallmark-(gpu|ci|gate)")
 
@@ -125,3 +127,12 @@ def test_the_same_hallmark_commands_run_on_every_forge(gitlab: dict[str, Any], f
     verbs = {line.split()[1] for line in there}
     assert verbs == {line.split()[1] for line in here}
     assert verbs == {"check", "gate", "review", "iterate", "propose", "rollback", "reconcile", "verify", "triggers"}
+
+
+@pytest.mark.parametrize("forge", ["forgejo", "github", "gitlab"])
+def test_what_somebody_types_is_no_option(forge: str) -> None:
+    """A cluster called `--all` by whoever starts a rollback is a cluster that there is not."""
+    lines = [line for data in forge_files(forge).values() for line in data.decode().splitlines() if "--why" in line]
+    assert lines
+    for line in lines:
+        assert re.search(r'--why "\$\w+" -- "\$\w+/\$\w+"$', line), line
