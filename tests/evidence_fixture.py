@@ -43,6 +43,19 @@ LOST = (
     *[(FunnelStep.NOVEL, "near-gold")] * 6,
     *[(FunnelStep.CONSISTENT, "inconsistent")] * 51,
 )
+PROBLEM = """\
+---
+gap: "Three queues are new."
+why_not_real_data: "There are few messages."
+metric: accuracy
+threshold: 0.8
+real_only_baseline:
+  value: 0.7
+  how: "a linear classifier"
+---
+Prose.
+"""
+"""A cluster's problem.md."""
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
 

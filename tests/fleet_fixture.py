@@ -30,25 +30,13 @@ from runner.records.promotion import (
     ServingStage,
 )
 from runner.records.verdict import Outcome, Reason, Verdict
-from tests.evidence_fixture import cluster, evidence
+from tests.evidence_fixture import PROBLEM, cluster, evidence
 
 KINDS = (
     "promoted", "shadowed", "triage", "blocked", "proposed", "unproposed", "active", "requeued", "rolled-back", "idle",
 )  # fmt: skip
 """What a cluster is about, by the last digit of its number."""
 START = 1_760_000_000
-PROBLEM = """\
----
-gap: "Three queues are new."
-why_not_real_data: "There are few messages."
-metric: accuracy
-threshold: 0.8
-real_only_baseline:
-  value: 0.7
-  how: "a linear classifier"
----
-Prose.
-"""
 WAITS = Verdict(outcome=Outcome.WAIT, reasons=(Reason(step="triage", problem="12 candidates are undecided"),))
 REFUSED = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="margin", problem="no arm beats the control"),))
 TRUST = Trust.model_validate(

@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from runner.cli.fleet import promoted, sequences
 from runner.cli.status import status
 from runner.cli.why import why
 from runner.errors import RecordError
@@ -26,20 +27,7 @@ from runner.records.rubric import Criterion, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
 from runner.records.triage import TriageResult
 from runner.wiring import flywheel
-from tests.evidence_fixture import A, B, C, begun, cluster, evidence, funnel, lineage, validation
-
-PROBLEM = """\
----
-gap: "Three queues are new."
-why_not_real_data: "There are few messages."
-metric: accuracy
-threshold: 0.8
-real_only_baseline:
-  value: 0.7
-  how: "a linear classifier"
----
-Prose.
-"""
+from tests.evidence_fixture import PROBLEM, A, B, C, begun, cluster, evidence, funnel, lineage, validation
 
 
 def git(directory: Path, *arguments: str) -> None:
@@ -93,7 +81,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def promote(root: Path, sequence: int, files: dict[str, bytes] | None = None) -> None:
-    home = f"clusters/support-desk/promotions/{sequence:04}"
+    home = f"clusters/support-desk/promotions/{sequence}"
     record = PromotionRecord(
         cluster="support-desk",
         sequence=sequence,
@@ -130,6 +118,15 @@ def run(command: click.Command, *arguments: str) -> str:
     result = CliRunner().invoke(command, list(arguments), catch_exceptions=False, standalone_mode=False)
     assert result.exception is None
     return result.output
+
+
+def test_a_folder_that_is_no_promotion_is_none(repository: Path) -> None:
+    promote(repository, 1)
+    for name in ("02", "\uff13", "draft"):
+        put(repository, f"clusters/support-desk/promotions/{name}/record.yaml", "no record")
+    assert sequences(flywheel.reader(repository), "support-desk") == (1,)
+    with pytest.raises(RecordError, match="has no promotion 2"):
+        promoted(flywheel.reader(repository), "support-desk", 2)
 
 
 def test_status_of_a_fresh_cluster(repository: Path) -> None:

@@ -174,6 +174,13 @@ def test_a_cluster_that_cannot_be_read_hides_no_other(clone: Path, tmp_path: Pat
     assert [bool(one["problem"]) for one in document] == [name == "desk-003" for name in map(name_of, range(10))]
 
 
+def test_a_folder_that_is_no_promotion_is_none(clone: Path, tmp_path: Path) -> None:
+    shutil.copytree(clone, tmp_path / "desk")
+    for name in ("01", "\uff13", "draft"):
+        (tmp_path / "desk/clusters/desk-002/promotions" / name).mkdir()
+    assert fleet(tmp_path / "desk", offline=True).rows[2] == fleet(clone, offline=True).rows[2]
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

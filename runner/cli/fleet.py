@@ -26,6 +26,7 @@ from runner.records.validation import ValidationReport
 from runner.rules.evaluation.comparison_words import verdicts
 from runner.rules.evaluation.limits import summary
 from runner.rules.loop.adapter_status import adapter_statuses
+from runner.rules.loop.fleet import is_sequence
 from runner.rules.loop.plateau import plateau
 from runner.rules.loop.status import ClusterStatus, cluster_status
 from runner.rules.trust.signers import REVOKED, read_revoked
@@ -59,9 +60,9 @@ def read_record(reader: Reader, path: str, kind: type[R]) -> R:
 
 def sequences(reader: Reader, cluster: str) -> tuple[int, ...]:
     """The promotions on main, oldest first."""
-    home = f"clusters/{cluster}/promotions/"
-    found = {path[len(home) :].partition("/")[0] for path in reader.paths(home) if path.endswith("/record.yaml")}
-    return tuple(sorted(int(name) for name in found if name.isdecimal()))
+    home, end = f"clusters/{cluster}/promotions/", "/record.yaml"
+    names = (path.removeprefix(home).removesuffix(end) for path in reader.paths(home) if path.endswith(end))
+    return tuple(sorted(int(name) for name in names if is_sequence(name)))
 
 
 def run_branch(directory: Path, cluster: str, iteration: str) -> Reader | None:
@@ -75,13 +76,11 @@ def run_branch(directory: Path, cluster: str, iteration: str) -> Reader | None:
 
 
 def promoted(reader: Reader, cluster: str, sequence: int) -> Source:
-    """Where the evidence of a promotion stands; the directory's name may have leading noughts."""
-    home = f"clusters/{cluster}/promotions/"
-    for path in reader.paths(home):
-        name = path[len(home) :].partition("/")[0]
-        if name.isdecimal() and int(name) == sequence:
-            return reader, f"{home}{name}/evidence/"
-    known = ", ".join(str(number) for number in sequences(reader, cluster)) or "none yet"
+    """Where the evidence of a promotion stands. Raises `RecordError` where there is no such promotion."""
+    there = sequences(reader, cluster)
+    if sequence in there:
+        return reader, f"clusters/{cluster}/promotions/{sequence}/evidence/"
+    known = ", ".join(map(str, there)) or "none yet"
     raise RecordError(f"{cluster} has no promotion {sequence}", path=reader.name, hint=f"promotions: {known}")
 
 

@@ -21,7 +21,7 @@ from runner.records.fleet_status import FleetCluster, Headline
 from runner.records.ledger import Entry
 from runner.records.policy import Requirement, Trust
 from runner.records.promotion import PromotionRecord
-from runner.rules.loop.fleet import FleetRow, Seen, assessed, course, figures, fleet_row, told
+from runner.rules.loop.fleet import FleetRow, Seen, assessed, course, figures, fleet_row, is_sequence, told
 from runner.rules.loop.waits import PROPOSALS, Proposal
 
 R = TypeVar("R", bound=Record)
@@ -55,7 +55,7 @@ class FleetRoom:
                 for name in names
                 for kind in PROPOSALS
                 for number in self._branches.get(name, {}).get(kind, {})
-                if number.isdecimal()
+                if is_sequence(number)
             ]
         )
         asked = self._asked()
@@ -85,11 +85,11 @@ class FleetRoom:
     def _seen(self, name: str, tail: Sequence[Entry], asked: Mapping[ChangeClass, Sequence[Requirement]]) -> Seen:
         home = f"clusters/{name}"
         records = {
-            number: self._record(f"{folder}/record.yaml", PromotionRecord)
-            for number, folder in self._promotions(name).items()
+            number: self._record(f"{home}/promotions/{number}/record.yaml", PromotionRecord)
+            for number in sorted(map(int, filter(is_sequence, self._reading.names(f"{home}/promotions"))))
         }
         branches = self._branches.get(name, {})
-        receipted = frozenset(int(one) for one in branches.get("tag", ()) if one.isdecimal())
+        receipted = frozenset(int(one) for one in branches.get("tag", ()) if is_sequence(one))
         return Seen(
             cluster=self._record(f"{home}/cluster.yaml", FleetCluster),
             records=records,
@@ -100,11 +100,6 @@ class FleetRoom:
             asked=asked,
         )
 
-    def _promotions(self, name: str) -> dict[int, str]:
-        """The promotions on main and their folders, oldest first; a folder's name may have leading noughts."""
-        home = f"clusters/{name}/promotions"
-        return dict(sorted((int(one), f"{home}/{one}") for one in self._reading.names(home) if one.isdecimal()))
-
     def _record(self, path: str, kind: type[R]) -> R:
         return parse(self._files.read(path), kind, path=path)
 
@@ -112,7 +107,7 @@ class FleetRoom:
         found = []
         for kind in PROPOSALS:
             for number, since in branches.get(kind, {}).items():
-                if number.isdecimal() and int(number) > after:
+                if is_sequence(number) and int(number) > after:
                     said = self._decided.get(f"{HEADS}{kind}/{name}/{number}", [])
                     signed = tuple(who for who, what in said if what == "approve")
                     rejected = tuple(who for who, what in said if what == "reject")
@@ -128,7 +123,7 @@ class FleetRoom:
         number = assessed(seen.records)
         if not number:
             return None, ""
-        evidence = f"{self._promotions(name)[number]}/evidence"
+        evidence = f"clusters/{name}/promotions/{number}/evidence"
         if EvidenceFile.SCORECARD not in self._reading.names(evidence):
             return None, ""
         path = f"{evidence}/{EvidenceFile.SCORECARD}"

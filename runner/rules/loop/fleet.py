@@ -175,6 +175,11 @@ def _proposed(iteration: str, seen: Seen) -> bool:
     ) or any(one.kind == "promote" and one.sequence > following for one in seen.proposals)
 
 
+def is_sequence(name: str) -> bool:
+    """Whether a folder or branch of that name is a promotion's: its sequence, in the one way in which it is written."""
+    return name.isascii() and name.isdecimal() and not name.startswith("0")
+
+
 def assessed(records: Mapping[int, PromotionRecord]) -> int:
     """The sequence that brought in what serves, with its whole assessment; 0 where the base serves alone."""
     adapter = incumbent(records).adapter
