@@ -77,7 +77,7 @@ def test_a_disk_that_is_really_full(every: dict[str, Work], tmp_path: Path, name
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("name", [*LIGHT, "iterate"])
+@pytest.mark.parametrize("name", [*LIGHT, "init with a cluster", "iterate"])
 def test_a_disk_with_ever_more_room_left(every: dict[str, Work], tmp_path: Path, name: str) -> None:
     leaves = [0, *(4096 * 2**at for at in range(9))]
     with small_disk(tmp_path / "disk", mebibytes=64) as disk:
