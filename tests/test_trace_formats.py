@@ -281,13 +281,15 @@ def test_what_speaks_to_a_model_is_flagged_and_kept_as_it_is(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
+    """From where the door's buffers are full. More by a twentieth would be a hundred bytes a row."""
     rng = random.Random(3)
+    pieces = ["".join(rng.choices("abcdef ", k=20)) for _ in range(50)]
     peaks = []
-    for rows in (1_500, 6_000):
+    for rows in (1_500, 3_000):
         path = tmp_path / f"{rows}.jsonl"
         with path.open("w") as file:
             for row in range(rows):
-                text = f"{row} " + "".join(rng.choices("abcdef ", k=2_000))
+                text = f"{row} " + "".join(rng.choices(pieces, k=100))
                 file.write(json.dumps({"messages": [{"role": "user", "content": text}]}) + "\n")
         with (tmp_path / "fresh").open("wb+") as fresh, (tmp_path / "damaged").open("wb+") as damaged:
             sorting = _Sorting(fresh, damaged)
@@ -296,7 +298,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
             assert sorting.result("desk", [path]).kept == rows
-    assert peaks[1] < peaks[0] * 1.2, peaks
+    assert peaks[1] < peaks[0] * 1.05, peaks
     assert peaks[1] < 4_000_000
 
 
