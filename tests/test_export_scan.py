@@ -188,6 +188,21 @@ def test_the_plain_form_undoes_writing_and_no_more() -> None:
     assert "core" in vocabulary()
 
 
+@pytest.mark.parametrize("deep", [1, 2, 3])
+def test_codes_inside_one_another_are_undone(deep: int) -> None:
+    said = coded = "the parcel of a customer"
+    for encode in (quote_all, base64.b64encode, bytes.hex)[:deep]:
+        made = encode(coded.encode())
+        coded = made if isinstance(made, str) else made.decode()
+    assert said not in coded
+    assert said in forms(coded)
+
+
+def quote_all(data: bytes) -> str:
+    """Percent signs for every character."""
+    return "".join(f"%{byte:02x}" for byte in data)
+
+
 def test_a_text_that_is_made_to_have_many_forms_ends() -> None:
     nested = "aGVsbG8gd29ybGQ=" * 3000
     assert len(forms(nested)) <= 200

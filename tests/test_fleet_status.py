@@ -16,7 +16,9 @@ from runner.cli.status import status
 from runner.edges import fleet_reading
 from runner.errors import ExitCode, GitError, RecordError
 from runner.ledger import PHASES, History
+from runner.records.change import ChangeClass
 from runner.records.ledger import EntryKind, RunState
+from runner.records.policy import Requirement
 from runner.rules.loop.fleet import FleetRow, chosen, course, state, told
 from runner.rules.loop.fleet_table import cells, table, total
 from runner.rules.loop.waits import Proposal, Waiting, proposal_waits
@@ -243,6 +245,21 @@ def test_those_that_have_waited_longest_come_first() -> None:
         for name, since in waits.items()
     ]
     assert [row.cluster for row in chosen(rows, waiting=True, states=(), below=False)] == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "who"),
+    [
+        ([("approver", 1)], "1 approver"),
+        ([("approver", 2), ("on-call", 2)], "2 approvers and 2 on-call"),
+        ([("benchmark-owner", 3), ("approver", 0)], "3 benchmark-owners"),
+        ([], "approvers"),
+    ],
+)
+def test_who_is_asked_is_said_by_number_and_role(asked: list[tuple[str, int]], who: str) -> None:
+    proposal = Proposal(kind="promote", sequence=1, since="", signed=(), rejected=())
+    needed = {ChangeClass.PROMOTION: [Requirement(role=role, people=people) for role, people in asked]}
+    assert [one.who for one in proposal_waits("desk", [proposal], needed)] == [who]
 
 
 @pytest.mark.parametrize("width", [50, 60, 80, 300])

@@ -151,11 +151,15 @@ def test_rows_that_cannot_be_counted_and_data_that_is_not_there_are_unknown() ->
 CHANGES: dict[str, Any] = {
     "instruction": {"instruction": "Answer with the queue."},
     "capabilities": {"capabilities": [{"id": "refund", "title": "Refund", "definition": "another"}]},
-    "domain rules": {"domain_rules": [{"kind": "length", "id": "short", "max_words": 5}]},
+    "domain rules": {
+        "domain_rules": [
+            {"id": "no-rival", "reason": "another shop", "check": {"kind": "must-not-contain", "values": ["rival"]}}
+        ]
+    },
 }
 
 
-@pytest.mark.parametrize("part", ["problem.md", "rubrics", "judges", "instruction", "capabilities"])
+@pytest.mark.parametrize("part", ["problem.md", "rubrics", "judges", *CHANGES])
 def test_each_part_of_the_task(part: str) -> None:
     key = {"problem.md": "problem"}.get(part, part)
     now = known(**CHANGES[part]) if part in CHANGES else facts(cluster(), SPACE.params, {**DIGESTS, key: "f" * 64})
