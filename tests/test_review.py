@@ -669,3 +669,16 @@ def test_the_incumbent_is_asked_what_is_new(desk: Path) -> None:
     assert (hidden.set, hidden.scenarios) == (SetName.HELDOUT, 1)
     assert "lighthouse" not in whole(review)
     assert "What the present model answers" in markdown(review)
+
+
+def test_why_no_model_was_asked_quotes_no_held_out(desk: Path) -> None:
+    home = f"scenarios/{desk_repository.CLUSTER}"
+    first = min((desk / home / "core").glob("*.yaml")).relative_to(desk).as_posix()
+    change(desk, first, input=[{"role": "user", "content": "Where is it?"}])
+    held = min((desk / home / "heldout").glob("*.yaml")).relative_to(desk).as_posix()
+    change(desk, held, severity=SECRET)
+    review = reviewed(desk, preview=True, models=SimulatedModels())
+    git(desk, "reset", "--quiet", "--hard", "HEAD^1")
+    (preview,) = review.previews
+    assert preview.why_not == wiring_review.BROKEN
+    assert "lighthouse" not in whole(review)

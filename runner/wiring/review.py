@@ -42,6 +42,7 @@ EXTRA = "needs the extra `{}`: pip install 'hallmark-flywheel[{}]'"
 IN_STORE = "those of {} are in the data store: {}"
 UNREADABLE = "what is kept of evaluations, or the cluster before the change, cannot be read; hallmark check says why"
 NOT_YET = "the cluster is not on the base yet, and so no model serves it"
+BROKEN = "its files cannot be read after the change; hallmark check says why"
 LATEST = 20
 """Run branches that are looked at."""
 ANSWERED_BY = ("candidate", "incumbent", "base")
@@ -227,11 +228,11 @@ def _preview(
     ]
     if not chosen:
         return None
-    was = _as_it_was(readers[0], cluster)
-    if was is None:
-        return Preview(cluster=cluster, why_not=NOT_YET)
+    was, now = (_readable(reader, cluster) for reader in readers)
+    if was is None or now is None:
+        return Preview(cluster=cluster, why_not=NOT_YET if was is None else BROKEN)
     try:
-        space = _asked_as(was, workspaces.load(readers[1], cluster, parse=parse))
+        space = _asked_as(was, now)
         ports = flywheel.ports(top, space, progress=progress)
         ports = replace(ports, models=models) if models is not None else ports
         model = evaluate.choose(top, was, ports, "incumbent")
@@ -249,8 +250,8 @@ def _asked_as(was: Workspace, now: Workspace) -> Workspace:
     return replace(now, cluster=was.cluster, params=was.params, judges=was.judges, calibrations=was.calibrations)
 
 
-def _as_it_was(reader: Reader, cluster: str) -> Workspace | None:
-    """The cluster before the change: its incumbent is the one that is asked, on the base that main has."""
+def _readable(reader: Reader, cluster: str) -> Workspace | None:
+    """The cluster; None where there is none, or where it cannot be read: why may quote held-out."""
     try:
         return workspaces.load(reader, cluster, parse=parse)
     except RecordError:
