@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -131,7 +131,7 @@ class Demo:
         shown = " ".join(argument.replace(str(self.home), "…") for argument in arguments)
         self.say(f"{cwd.name}$ hallmark {shown}")
         done = subprocess.run(
-            [sys.executable, "-m", "runner.cli", *arguments], cwd=cwd, env=self._environment(), check=False
+            [sys.executable, "-m", "runner.cli", *arguments], cwd=cwd, env=environment("demo"), check=False
         )
         if check and done.returncode not in ok:
             raise EdgeError(f"`hallmark {shown}` exited {done.returncode}; {self.home} shows how far it came")
@@ -143,18 +143,11 @@ class Demo:
         if show:
             self.say(f"{cwd.name}$ git {shlex.join(arguments)}")
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd, env=self._environment(cwd.name), capture_output=True, text=True, check=False
+            ["git", *arguments], cwd=cwd, env=environment(cwd.name), capture_output=True, text=True, check=False
         )
         if check and done.returncode:
             raise EdgeError(f"git {arguments[0]} in {cwd}: {done.stderr.strip()}")
         return done
-
-    def _environment(self, person: str = "demo") -> Mapping[str, str]:
-        """The user's own environment, with an identity, and without their git configuration."""
-        who = {f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER") for field, value in
-               (("NAME", person), ("EMAIL", f"{person}@example.com"))}  # fmt: skip
-        alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "HALLMARK_DEMO": "1"}
-        return {**os.environ, **who, **alone}
 
     def _make_workspace(self) -> None:
         """The project's governed files, its data in a store of the demo's own, and today's traces through the door."""
@@ -274,6 +267,14 @@ class Demo:
             promotion=Promoted(sequence=1, verified=verified),
             forgery_refused=refused,
         )
+
+
+def environment(person: str) -> dict[str, str]:
+    """The user's own environment with an identity, and without what git was told of another repository."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    who = {f"GIT_{role}_{field}": value for role in ("AUTHOR", "COMMITTER") for field, value in
+           (("NAME", person), ("EMAIL", f"{person}@example.com"))}  # fmt: skip
+    return {**kept, **who, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def empty(home: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from runner.cli.demo import demo
-from runner.demo import MACHINES, PEOPLE, empty
+from runner.demo import MACHINES, PEOPLE, empty, environment
 from runner.errors import RecordError
 from runner.records.conversation import Message, Role
 from runner.records.ledger import Entry, EntryKind
@@ -75,3 +75,12 @@ def test_the_command_deletes_nobody_elses_files(tmp_path: Path) -> None:
     done = CliRunner().invoke(demo, ["--directory", str(tmp_path), "--until", "start"])
     assert isinstance(done.exception, RecordError)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_no_other_repository_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a hook of git's, which has its own repository in the environment."""
+    monkeypatch.setenv("GIT_DIR", "elsewhere/.git")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    found = environment("ash")
+    assert "GIT_DIR" not in found
+    assert (found["LANG"], found["GIT_AUTHOR_NAME"]) == ("C.UTF-8", "ash")

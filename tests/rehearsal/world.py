@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.demo import MACHINES, PEOPLE, new_keys
+from runner.demo import MACHINES, PEOPLE, environment, new_keys
 from runner.edges.forge_files import SOURCES, forge_files
 from runner.records.cluster import Cluster
 from runner.records.params import Params
@@ -149,13 +148,8 @@ class World:
         return told
 
     def _environment(self, person: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "HALLMARK_"))}
-        who = {
-            f"GIT_{role}_{field}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for field, value in (("NAME", person), ("EMAIL", f"{person}@example.com"))
-        }
-        return {**kept, **who, **THREADS, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        own = {name: value for name, value in environment(person).items() if not name.startswith("HALLMARK_")}
+        return {**own, **THREADS}
 
     def later(self, *, days: int) -> dict[str, str]:
         """The environment of a machine whose clock is so far ahead, for the one function that asks Hallmark's clock."""
