@@ -294,7 +294,7 @@ def test_a_push_to_a_full_disk_names_the_file_and_leaves_no_half_of_it(home: Pat
         pytest.skip("this process may not mount a tmpfs")
 
 
-@pytest.mark.parametrize("half", [b"", b'{"write": {"/srv/desk/data": {"pid": 12, "cm', b"\xff"])
+@pytest.mark.parametrize("half", [b"", b'{"write": {"/desk/data": {"pid": 12, "cm', b"\xff"])
 def test_dvc_s_list_of_who_is_at_work_may_have_been_cut_short(home: Path, half: bytes) -> None:
     """By a full disk or a kill: DVC alone would refuse every command from then on."""
     listed = home / "desk/.dvc/tmp/rwlock"
