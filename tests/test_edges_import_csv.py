@@ -339,3 +339,10 @@ def test_too_few_rows_are_told(top, tmp_path):
     with pytest.raises(RecordError, match=r"has 2 rows, and none are left for .*core"):
         import_labelled(top, {WHOLE: path}, REQUEST)
     assert tree(top) == before
+
+
+def test_rows_of_labels_that_have_one_text_are_told_as_the_reason(top, tmp_path):
+    rows = [f"text number {n} of {n * 7},label {n}" for n in range(20)]
+    (tmp_path / "all.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    with pytest.raises(RecordError, match=r"none are left for .*; 20 were left out: its label has one text"):
+        import_labelled(top, {WHOLE: tmp_path / "all.csv"}, Request(cluster="c"))

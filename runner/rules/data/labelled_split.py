@@ -65,6 +65,8 @@ def split(rows: Sequence[Row], *, seed: int) -> Split:
     missing = [name for name in NEEDED if not parts.get(name)]
     if missing:
         problem = f"has {len(rows)} rows, and none are left for {', '.join(missing)}"
+        if alone:
+            problem += f"; {len(alone)} were left out: {ALONE}"
         hint = "give more rows, or each part a file of its own: --base, --gold, --core, --dev and --heldout"
         raise RecordError(problem, path=rows[0].file, hint=hint)
     return Split(parts, division.kept_together, tuple(alone))
