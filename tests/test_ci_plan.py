@@ -242,6 +242,15 @@ def test_a_run_that_has_no_room_for_all_says_so_where_people_look(
     assert json.loads(output.read_text().partition("matrix=")[2])["include"][0]["cluster"] == "till"
 
 
+def test_a_broken_file_of_held_out_is_named_and_not_quoted(fleet: Path) -> None:
+    """A log of CI is read by more people than held-out is."""
+    path = put_scenario(fleet, SetName.HELDOUT, "heldout-refunds-9", text="When?", severity=review_fixture.SECRET)
+    commit(fleet, "Broken")
+    (reason,) = planned(fleet)["desk"]
+    assert path in reason
+    assert "lighthouse" not in reason
+
+
 def test_a_cluster_by_a_name_that_is_none_stops_no_other(fleet: Path) -> None:
     name = "a" * 65
     put(fleet, f"clusters/{name}/cluster.yaml", (fleet / "clusters/desk/cluster.yaml").read_bytes())

@@ -24,6 +24,7 @@ from runner.rules.canonical import digest
 from runner.rules.judges.identity import judges_digest
 from runner.rules.loop.ci_plan import ENDS, Inputs, concerned, overtaken, reasons, runner_labels
 from runner.rules.repository.benchmark import benchmark_digest
+from runner.rules.review.side import withheld
 from runner.wiring import flywheel, gate
 from runner.workspace import Workspace
 
@@ -68,7 +69,8 @@ def _inputs(reader: Reader, cluster: str) -> Inputs:
         space = workspaces.load(reader, cluster, parse=parse)
         return Inputs(_digests(space), pins=space.digests)
     except RecordError as error:
-        return Inputs(problem=str(error).splitlines()[0])
+        unquoted = f"{error.path} does not hold what it must; hallmark check says what"
+        return Inputs(problem=unquoted if withheld(error.path) else str(error).splitlines()[0])
 
 
 def _digests(space: Workspace) -> Mapping[str, str]:

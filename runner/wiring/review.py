@@ -28,12 +28,12 @@ from runner.records.intake import Intake
 from runner.records.score import GradedAnswer
 from runner.records.terms import SetName
 from runner.rules.evaluation.scoring import AS_WRITTEN
-from runner.rules.repository.layout import PARAMS, place
+from runner.rules.repository.layout import PARAMS
 from runner.rules.review.change import NO_ANSWERS, Change, review
 from runner.rules.review.overlaps import compared, new_scenarios
 from runner.rules.review.regrading import Stored, concerned
 from runner.rules.review.scenarios import scenario_changes
-from runner.rules.review.side import WITHHELD, Side
+from runner.rules.review.side import Side, withheld
 from runner.rules.review.signing import touched_clusters
 from runner.wiring import evaluate, flywheel, logs
 from runner.workspace import Inputs, Tray, Workspace
@@ -128,8 +128,7 @@ def _problems(reader: Reader) -> list[Refusal]:
 def _refusal(problem: RecordError) -> Refusal:
     """A problem may quote the file: of a set that is withheld it is only said that there is one."""
     at = Place(path=problem.path or "(the repository)", line=problem.line or 1)
-    where = place(problem.path)
-    if where is not None and where.set in WITHHELD:
+    if withheld(problem.path):
         return Refusal(at=at, problem="does not hold what it must", hint=f"hallmark check {problem.path}")
     said = f"{problem.field}: {problem.problem}" if problem.field else problem.problem
     return Refusal(at=at, problem=said, hint=problem.hint)

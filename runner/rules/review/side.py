@@ -17,6 +17,13 @@ R = TypeVar("R", bound=Record)
 WITHHELD = frozenset({SetName.HELDOUT, SetName.RESERVE})
 """Sets whose text is shown to nobody."""
 
+
+def withheld(path: str) -> bool:
+    """Whether the file at `path` is a scenario of such a set: what is wrong with it may not be quoted."""
+    where = place(path)
+    return where is not None and where.set in WITHHELD
+
+
 Locate = Callable[[str, str], int]
 """The line of a field in the file at a path; 1 where that cannot be told."""
 
