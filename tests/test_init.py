@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from dvc.config import Config
+from pydantic import ValidationError
 
 from runner.cli import terminal
 from runner.cli.main import group
@@ -19,7 +20,7 @@ from runner.edges.forge_files import forge_files, forges
 from runner.edges.write_points import WritePoint, watchers
 from runner.errors import GitError, RecordError, RecordErrors
 from runner.records.adoption import Format
-from runner.records.setup import Answers
+from runner.records.setup import Answers, FirstCluster
 from runner.rules.adopt.guess import format_of
 from runner.rules.trust.change import class_of
 from runner.wiring import adopt
@@ -270,16 +271,34 @@ def test_a_file_s_name_says_what_it_is(name: str, kind: str) -> None:
         (("forge", "forge: sourcehut\n"), "answers.yaml:1: forge: there are no files for the forge sourcehut"),
         (("origin", "  origin: human\n  model: gpt\n"), "cluster.model: 'gpt' is neither tiny nor ORG/NAME@COMMIT"),
         (("origin", ""), "answers.yaml:.*cluster: does not say who wrote the texts"),
+        (("origin", "  origin: human\n  label_column: intent\n"), "instructlab files have no use for label_column"),
+        (("owner", "'#ash@example.com'"), "answers.yaml:4: owners.approvers: "),
     ],
 )
 def test_a_wrong_answer_is_told_by_file_line_and_field(home: Path, wrong: tuple[str, str], says: str) -> None:
     where, text = wrong
     changes = {"forge": ("remote: ../store\n", text), "keys": ("    key: keys/ci.pub", text),
-               "origin": ("  origin: human\n", text)}  # fmt: skip
+               "origin": ("  origin: human\n", text), "owner": ('"@acme/approvers"', text)}  # fmt: skip
     (home / "answers.yaml").write_text(ANSWERS.replace(*changes[where]))
     with pytest.raises(RecordErrors, match=says):
         hallmark("init", "desk", "--answers", "answers.yaml")
     assert not (home / "desk").exists()
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ({"source": "labelled", "capability": "refund"}, "labelled files have no use for capability"),
+        ({"source": "labelled", "origin": "synthetic"}, "a labelled file is what people wrote"),
+        ({"source": "promptfoo", "origin": "human", "data": "rows.jsonl"}, "promptfoo files have no use for data"),
+        ({"source": "lm-eval", "origin": "human", "text_column": "q"}, "lm-eval files have no use for text_column"),
+    ],
+)
+def test_an_answer_that_nothing_reads_is_refused(answers: dict[str, str], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        FirstCluster.model_validate({"id": "desk", "files": ["a"], **answers})
+    kept = {"lm-eval": {"data": "rows.jsonl"}, "labelled": {"text_column": "q"}}.get(answers["source"], {})
+    FirstCluster.model_validate({"id": "desk", "files": ["a"], "source": answers["source"], "origin": "human", **kept})
 
 
 def test_an_unknown_committer_is_told_and_nothing_is_lost(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

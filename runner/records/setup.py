@@ -10,7 +10,7 @@ from runner.records.patterns import unusable
 from runner.records.terms import Origin, Severity
 
 Positive = Annotated[int, Field(gt=0)]
-Owner = Annotated[str, Field(pattern=r"^(@[A-Za-z0-9][\w.-]*(/[\w.-]+)*|[^@\s]+@[^@\s]+)$")]
+Owner = Annotated[str, Field(pattern=r"^(@[A-Za-z0-9][\w.-]*(/[\w.-]+)*|[^@\s#][^@\s]*@[^@\s]+)$")]
 """As CODEOWNERS names one: `@person`, `@organisation/team`, or an e-mail address."""
 
 
@@ -71,6 +71,21 @@ class FirstCluster(Record):
     threshold_composite: Share = 0.7
     threshold_heldout: Share = 0.7
     triage: Literal["all", "none"] = "all"
+
+    @model_validator(mode="after")
+    def _answers_what_its_source_asks(self) -> Self:
+        if self.source is Format.LABELLED and self.origin not in (None, Origin.HUMAN):
+            raise unusable("a labelled file is what people wrote", "leave `origin` out, or import in another format")
+        columns = {"text_column", "label_column"}
+        unasked = {
+            Format.LABELLED: {"capability", "data", "severity"},
+            Format.LM_EVAL: columns,
+        }.get(self.source, columns | {"data"})
+        fields = type(self).model_fields
+        given = sorted(name for name in unasked if getattr(self, name) != fields[name].default)
+        if given:
+            raise unusable(f"{self.source} files have no use for {', '.join(given)}", "leave it out")
+        return self
 
     @model_validator(mode="after")
     def _says_who_wrote_them(self) -> Self:
