@@ -22,8 +22,8 @@ COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red", Lev
 @click.option("--timeout", default=wiring_doctor.NETWORK_S, show_default=True, help="Seconds for remote and forge.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def doctor(directory: Path, timeout: float, as_json: bool) -> ExitCode:
-    """Check this machine and the workspace: programs, packages, GPU, disk, clock, DVC remote, locks, policy, keys of
-    CI and the gate, hook, CODEOWNERS and the forge's rules.
+    """Check this machine and the workspace: programs, packages, GPU, disk, clock, git repository, DVC remote and cache,
+    locks, policy, keys of CI and the gate, hook, CODEOWNERS and the forge's rules.
 
     Each finding says why it matters and how to mend it. A probe is written to the DVC remote, read and removed. What
     was not looked at is said, never taken for right. Exit code 1 where there is a problem; also works outside a
