@@ -232,6 +232,18 @@ def test_a_task_becomes_a_cluster_that_checks_clean(top: Path) -> None:
     assert frozen.leaks(row for rows in made.examples.values() for row in rows) == ()
 
 
+@pytest.mark.parametrize(("asks", "listed"), [("a bell?", True), ("a bell or a brake?", False), ("which?", True)])
+def test_choices_are_listed_where_the_prompt_does_not_show_them_all(tmp_path: Path, asks: str, listed: bool) -> None:
+    (tmp_path / "task.yaml").write_text(
+        "task: t\ndataset_path: json\ndataset_kwargs: {data_files: d.jsonl}\noutput_type: multiple_choice\n"
+        "doc_to_text: q\ndoc_to_target: a\ndoc_to_choice: [a bell, a brake]\n"
+    )
+    (tmp_path / "d.jsonl").write_text(json.dumps({"q": asks, "a": 1}) + "\n")
+    folder = Folder(tmp_path)
+    (one,) = from_lm_eval(folder.document("task.yaml"), folder).items
+    assert one.input[0].content == asks + "\n\nAnswer with one of:\n- a bell\n- a brake" * listed
+
+
 def test_metrics_and_filters_are_mapped_or_counted() -> None:
     folder = Folder(LM)
     adopted = from_lm_eval(folder.document("recall.yaml"), folder)
