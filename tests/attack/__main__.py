@@ -81,6 +81,7 @@ def folded(rows: Iterable[tuple[str, ...]], *, prefix: str) -> list[Row]:
 def run(cases: Sequence[Case], *, jobs: int, stormy: dict[str, tuple[Storm, int]]) -> tuple[list[Row], list[Row]]:
     """The rows of the cases, and those of the storms, each printed as soon as it is known."""
     with tempfile.TemporaryDirectory(prefix="hallmark-attack-") as scratch:
+        os.environ["XDG_RUNTIME_DIR"] = scratch  # where the gate stays between pushes, no longer than this runs
         desks = starts(Path(scratch), {case.start for case in cases} | ({"promoted"} if stormy else set()))
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(desks,)) as pool:
