@@ -161,7 +161,10 @@ def test_a_copy_that_fails_or_is_killed_gives_no_answer(place: Path) -> None:
         assert running(process)
 
 
-def test_one_that_is_stopped_is_not_waited_for_and_loses_its_place(place: Path) -> None:
+def test_one_that_is_stopped_is_not_waited_for_and_loses_its_place(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resident, "TAKES_UP", 1.0)
     with staying(place, echo) as process:
         os.kill(process, signal.SIGSTOP)
         started = time.monotonic()
@@ -233,6 +236,17 @@ def test_without_a_place_nobody_is_asked_and_nobody_begins(
     assert ask([], "") is None
     resident.begin("")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_caller_whose_folder_is_gone_does_the_work_itself(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with staying(place, echo):
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        assert ask([], "") is None
 
 
 def _refused(*_: object, **__: object) -> None:

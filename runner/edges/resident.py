@@ -24,8 +24,8 @@ STAYS = 15 * 60.0
 """Seconds without a request after which it goes."""
 LOOKS = 5.0
 """Seconds between looks at whether its place is still its own."""
-TAKES_UP = 2.0
-"""Seconds within which a request is taken up, or the caller does the work itself."""
+TAKES_UP = 5.0
+"""Seconds within which a request is taken up, also on a busy machine, or the caller does the work itself."""
 TAKEN_UP = b"+"
 LONGEST_PATH = 100
 """Bytes of a socket's path, which every system takes."""
@@ -51,10 +51,10 @@ def ask(arguments: Sequence[str], text: str) -> Answer | None:
     place = _place()
     if place is None or not _ours(os.path.dirname(place)) or "\0" in text:
         return None
-    variables = [name + b"=" + value for name, value in os.environb.items()]
-    parts = [_identity(), os.getcwd(), str(len(arguments)), *arguments, text]
-    request = b"\0".join([*map(os.fsencode, parts), *variables])
     try:
+        variables = [name + b"=" + value for name, value in os.environb.items()]
+        parts = [_identity(), os.getcwd(), str(len(arguments)), *arguments, text]
+        request = b"\0".join([*map(os.fsencode, parts), *variables])
         with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(TAKES_UP)
             line.connect(place)
