@@ -14,6 +14,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 
+from runner.edges.screens import triage as triage_screen
 from runner.edges.screens.triage import TriageApp
 from runner.edges.triage.store import ReviewFiles
 from runner.errors import GitError
@@ -223,23 +224,57 @@ def test_why_says_where_it_comes_from_and_a_key_closes_it(tmp_path):
     play(tmp_path, steps)
 
 
-def test_a_change_on_disk_refuses_the_key_and_is_read(tmp_path):
+@pytest.fixture
+def looks_only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screen looks at the files where a test says so, and never of its own accord between two of its lines."""
+    monkeypatch.setattr(triage_screen, "WATCH", 3600.0)
+
+
+def test_a_change_on_disk_refuses_the_key_and_is_read(tmp_path, looks_only_when_told):
+    path = tmp_path / store(tmp_path).name
+
     async def steps(pilot, app):
         await pilot.press("right")
-        by_hand = (tmp_path / store(tmp_path).name).read_text().replace("decision: accept", "decision: reject")
-        (tmp_path / store(tmp_path).name).write_text(by_hand)
+        by_hand = path.read_text().replace("decision: accept", "decision: reject")
+        path.write_text(by_hand)
         await pilot.press("right")
         assert "changed by somebody else" in text(app, "#told")
         assert chosen(tmp_path) == [("cand-0", Choice.REJECT)]
-        (tmp_path / store(tmp_path).name).write_text("cluster: [")
+        path.write_text("cluster: [")
         await pilot.press("right")
         assert "nothing can be saved until this is mended" in text(app, "#told")
-        (tmp_path / store(tmp_path).name).write_text(by_hand)
+        path.write_text(by_hand)
         app._watch_files()
         await pilot.press("right")
 
     play(tmp_path, steps)
     assert chosen(tmp_path) == [("cand-0", Choice.REJECT), ("cand-4", Choice.ACCEPT)]
+
+
+@pytest.mark.parametrize("seen_by", ["the look", "a key"])
+def test_a_review_that_does_not_read_is_never_written_over(tmp_path, looks_only_when_told, seen_by):
+    path = tmp_path / store(tmp_path).name
+    half = "cluster: [  # half-way through an edit by hand"
+
+    async def steps(pilot, app):
+        await pilot.press("right")
+        whole = path.read_bytes()
+        path.write_text(half)
+        if seen_by == "the look":
+            app._watch_files()
+        else:
+            await pilot.press("right")
+        for name in ("right", "left", "u"):
+            await pilot.press(name)
+            assert path.read_text() == half
+            assert "nothing can be saved until this is mended" in text(app, "#told")
+        path.write_bytes(whole)
+        app._watch_files()
+        assert "it was read anew" in text(app, "#told"), "also where it is again what it was before"
+        await pilot.press("left")
+
+    play(tmp_path, steps)
+    assert chosen(tmp_path) == [("cand-0", Choice.ACCEPT), ("cand-4", Choice.REJECT)]
 
 
 def test_finishing_sends_and_leaves_once_nothing_waits(tmp_path):

@@ -110,6 +110,27 @@ def test_what_somebody_else_wrote_is_not_written_over(top):
     key(mine, again, "right")
 
 
+@pytest.mark.parametrize("broken", ["the review", "the list", "somebody else's review"])
+def test_nothing_is_kept_from_a_read_that_failed_until_one_succeeds(top, broken):
+    mine, ash = store(top), store(top, "ash")
+    now = key(mine, session(mine), "right")
+    key(ash, session(ash), "down")
+    key(ash, session(ash), "right")
+    path = top / {"the review": mine.name, "the list": mine.list_path}.get(broken, ash.name)
+    whole, review = path.read_bytes(), top / mine.name
+    path.write_text("cluster: [")
+    before = review.read_bytes()
+    with pytest.raises(RecordError):
+        mine.read()
+    assert mine.changed()
+    with pytest.raises(ChangedError):
+        key(mine, now, "left")
+    assert review.read_bytes() == before
+    path.write_bytes(whole)
+    assert mine.changed(), "what stands there was not read yet"
+    key(mine, session(mine), "left")
+
+
 def test_a_list_that_changed_is_noticed(top):
     found = store(top)
     now = session(found)

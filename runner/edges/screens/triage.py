@@ -171,7 +171,10 @@ class TriageApp(App[str]):
         try:
             kept = self.store.read()
         except (HallmarkError, OSError) as error:
-            self._broken = f"nothing can be saved until this is mended: {error}"
+            broken = f"nothing can be saved until this is mended: {error}"
+            if broken == self._broken:
+                return
+            self._broken = broken
         else:
             at = self.session.current.candidate
             steps = kept.steps

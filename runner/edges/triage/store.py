@@ -30,21 +30,24 @@ class ReviewFiles:
         undo = top / ".hallmark" / "undo" / cluster / iteration
         self._journal, self._lock = undo / f"{reviewer}.json", undo / f"{reviewer}.lock"
         self._known: tuple[bytes, bytes | None] | None = None
+        """The list and the review as last read whole or kept; none where they could not be read, so that nothing is
+        kept over what does not read."""
         self._written = 0
 
     def read(self) -> Kept:
+        self._known = None
         tree = DirectoryReader(self.top)
-        self._known = self._bytes()
-        file = parse(self._known[0], TriageFile, path=self.list_path)
-        if self._known[1] is None:
+        listed, mine = self._bytes()
+        file = parse(listed, TriageFile, path=self.list_path)
+        if mine is None:
             review = begin(file, self.reviewer)
         else:
-            review = parse(self._known[1], Review, path=self.name)
+            review = parse(mine, Review, path=self.name)
             self._is_of(file, review)
         paths = [path for path in tree.paths(self.folder) if path.endswith(".yaml") and path != self.name]
         others = tuple(parse(tree.read(path), Review, path=path) for path in paths)
         steps = self._steps()
-        self._written = len(steps)
+        self._known, self._written = (listed, mine), len(steps)
         return Kept(file, review, others, steps)
 
     def keep(self, session: Session) -> None:
