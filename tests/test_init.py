@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -150,6 +151,44 @@ def test_what_a_person_wrote_is_never_written_over(home: Path) -> None:
     assert {name: (home / "desk" / name).read_bytes() for name in own} == own
     for name in own.keys() - {"params.yaml"}:
         assert f"kept: {name} is there and says something else" in done.output
+
+
+@pytest.mark.parametrize("place", [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"])
+def test_owners_that_a_repository_has_stay_in_force(home: Path, place: str) -> None:
+    """GitHub reads the first of three places: ours in `.github/` would put theirs out of force."""
+    file = home / "desk" / place
+    file.parent.mkdir(parents=True)
+    theirs = "* @ash\nclusters/ @ash\n/policy/** @birch # they sign\n"
+    file.write_text(theirs)
+    answers = ANSWERS.partition("policy:")[0].replace("approvers:", 'platform: "@acme/ops"\n  approvers:')
+    (home / "few.yaml").write_text(answers)
+    done = hallmark("init", "desk", "--answers", "few.yaml")
+    assert [path.relative_to(home / "desk").as_posix() for path in (home / "desk").rglob("CODEOWNERS")] == [place]
+    assert file.read_text() == theirs
+    assert f"kept: {place} is there" in done.output
+    lines = [
+        "/scenarios/ @acme/experts",
+        "/rubrics/ @acme/experts",
+        *(f"/clusters/*/{name} @acme/experts @acme/approvers" for name in ("cluster.yaml", "problem.md")),
+        "/clusters/*/benchmark.lock @acme/experts @acme/approvers",
+        "/clusters/*/promotions/ @acme/approvers",
+        f"/{place} @acme/ops @acme/approvers",
+    ]
+    said = [f"add at the end of {place}, which is yours and the one that the forge reads:", *lines]
+    assert "to do: " + "\n  ".join(said) + "\nto do: make a policy" in done.output
+    again = json.loads(hallmark("init", "desk", "--answers", "few.yaml", "--json").output)
+    assert again["owners"] == {"path": place, "lacks": lines}
+    file.write_text(theirs + "\n".join(lines))
+    once_more = hallmark("init", "desk", "--answers", "few.yaml").output
+    assert "to do: add" not in once_more
+    assert "@hallmark/" not in once_more
+
+
+def test_a_link_that_leads_nowhere_is_kept(home: Path) -> None:
+    (home / "desk").mkdir()
+    (home / "desk/README.md").symlink_to("away.md")
+    assert "kept: README.md is there" in hallmark("init", "desk").output
+    assert (home / "desk/README.md").is_symlink()
 
 
 def test_a_default_remote_that_is_there_stays(home: Path) -> None:

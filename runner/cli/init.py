@@ -101,6 +101,7 @@ def _document(directory: Path, begun: Begun) -> dict[str, object]:
         "directory": str(directory),
         "files": sorted(begun.written),
         "kept": list(begun.kept),
+        "owners": begun.owners._asdict() if begun.owners is not None else None,
         "root": begun.root,
         "cluster": summary(begun.cluster) if begun.cluster is not None else None,
         "commit": begun.commit,
@@ -125,9 +126,13 @@ def _tell(directory: Path, answers: Answers, begun: Begun) -> None:
 
 def _left(answers: Answers, begun: Begun) -> list[str]:
     """What no default can know."""
-    owners = answers.owners
+    owners, theirs = answers.owners, begun.owners
     found = []
-    if answers.forge != "none" and None in (owners.domain_owners, owners.approvers, owners.platform):
+    if theirs is not None and theirs.lacks:
+        lines = "".join(f"\n  {line}" for line in theirs.lacks)
+        found.append(f"add at the end of {theirs.path}, which is yours and the one that the forge reads:{lines}")
+    unnamed = None in (owners.domain_owners, owners.approvers, owners.platform)
+    if answers.forge != "none" and unnamed and (theirs is None or theirs.lacks):
         found.append(f"put your own teams in the place of {TEAMS}… in CODEOWNERS")
     if not begun.root:
         found.append("make a policy when there are keys: hallmark policy init --help")

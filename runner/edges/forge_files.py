@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import NamedTuple
 
 from runner.errors import RecordError
+from runner.rules.repository.code_owners import PLACES
 
 _INSTALL = re.compile(r"<<install (here|base)((?: [a-z]+)*)>>")
 
@@ -41,6 +43,11 @@ def forges() -> tuple[str, ...]:
     """The forges that there are files for, sorted."""
     with as_file(files("runner") / "templates" / "forge") as home:
         return tuple(sorted(path.name for path in home.iterdir() if path.is_dir()))
+
+
+def owners_of(top: Path) -> str | None:
+    """The CODEOWNERS of the repository that the forge reads; None where there is none. Beside it, no other counts."""
+    return next((place for place in PLACES if (top / place).is_file()), None)
 
 
 def forge_files(forge: str, *, install: Install = PACKAGE) -> dict[str, bytes]:

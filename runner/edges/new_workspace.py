@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from runner.edges import dvc_data
 from runner.edges.files import write_file
-from runner.edges.forge_files import PACKAGE, forge_files, forges
+from runner.edges.forge_files import PACKAGE, forge_files, forges, owners_of
 from runner.edges.git_command import AUTHOR, attempt, git
 from runner.edges.write_points import WritePoint, reach
 from runner.errors import GitError, RecordError
 from runner.records.setup import Owners
+from runner.rules.repository.code_owners import PLACES, lines_to_add
 from runner.rules.repository.dvc_config import without_password
 from runner.rules.repository.layout import PARAMS
 
@@ -29,21 +30,34 @@ TEAMS = {
 }
 """What the templates call those who are asked to review."""
 NO_OWNERS = Owners()
+OWNERS = PLACES[0]
+"""Where the templates have it."""
+
+
+class TheirOwners(NamedTuple):
+    """A CODEOWNERS of people's own, which stays the one that the forge reads."""
+
+    path: str
+    lacks: tuple[str, ...]
+    """The lines of ours that would have somebody asked, and that it has none for."""
 
 
 class Laid(NamedTuple):
     written: tuple[str, ...]
     kept: tuple[str, ...]
     """Files that stand there with other contents than these: people's own, or of another version."""
+    owners: TheirOwners | None
+    """None where there was none, or ours."""
 
 
 def initialise(directory: Path, *, remote: str, forge: str = NO_FORGE, owners: Owners = NO_OWNERS) -> Laid:
     """Make a workspace of `directory`, which is made where it is missing. Run again, it writes what is missing.
 
-    Files that are there are left alone. A git repository that is there is used as it is; else one is made, with the
-    branch main. `remote` is DVC's default remote; a relative one counts from `directory`; a repository that has one
-    keeps it. Raises `RecordError` for a file in the directory's place, a directory inside another repository, a forge
-    that is not known, and a remote that says a password: its place is `.dvc/config.local`.
+    Files that are there are left alone, and a CODEOWNERS in any of the forge's places gets no second one beside it. A
+    git repository that is there is used as it is; else one is made, with the branch main. `remote` is DVC's default
+    remote; a relative one counts from `directory`; a repository that has one keeps it. Raises `RecordError`
+    for a file in the directory's place, a directory inside another repository, a forge that is not known, and a remote
+    that says a password: its place is `.dvc/config.local`.
     """
     content = layout(forge, owners)
     if (problem := remote_problem(remote)) is not None:
@@ -61,15 +75,31 @@ def initialise(directory: Path, *, remote: str, forge: str = NO_FORGE, owners: O
     there = {name for name in DVC_FILES if (directory / name).exists()}
     dvc_data.initialise(directory, remote=remote)
     reach(WritePoint.INIT_DVC, directory)
+    if (theirs := _their_owners(directory, content)) is not None:
+        content.pop(OWNERS)
     # what makes it a workspace comes last: killed before, the same command goes on
     wanted = sorted(content, key=lambda name: (name == PARAMS, name))
     missing = [name for name in wanted if not _there(directory / name)]
-    kept = [name for name in wanted if name not in missing and (directory / name).read_bytes() != content[name]]
+    kept = [name for name in wanted if name not in missing and not _holds(directory / name, content[name])]
     for name in missing:
         write_file(directory / name, content[name])
     reach(WritePoint.INIT_FILES, directory)
     made = [*missing, *(name for name in DVC_FILES if name not in there)]
-    return Laid(tuple(sorted(made)), tuple(name for name in kept if name != PARAMS))
+    kept += [theirs.path] if theirs is not None else []
+    return Laid(tuple(sorted(made)), tuple(sorted(name for name in kept if name != PARAMS)), theirs)
+
+
+def _their_owners(directory: Path, content: Mapping[str, bytes]) -> TheirOwners | None:
+    """The forge reads the first CODEOWNERS of three places: ours beside theirs could take theirs out of force."""
+    place = owners_of(directory)
+    if place is None or OWNERS not in content or _holds(directory / place, content[OWNERS]):
+        return None
+    said = (directory / place).read_text(errors="replace")
+    return TheirOwners(place, lines_to_add(content[OWNERS].decode(), said, place=place))
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
 
 
 def remote_problem(remote: str) -> tuple[str, str] | None:
@@ -94,7 +124,7 @@ def layout(forge: str, owners: Owners) -> dict[str, bytes]:
         raise RecordError(f"there are no files for the forge {forge}", field="forge", hint=hint)
     asked = forge_files(forge, install=PACKAGE) if forge != NO_FORGE else {}
     content = {f"{folder}/.gitkeep": b"" for folder in _EMPTY} | _templates()
-    content |= {name: _owned(data, owners) if name.endswith("CODEOWNERS") else data for name, data in asked.items()}
+    content |= {name: _owned(data, owners) if name in PLACES else data for name, data in asked.items()}
     content[PACKAGE.pins] += _own_pin()
     return content
 

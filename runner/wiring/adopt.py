@@ -94,6 +94,7 @@ class Begun(NamedTuple):
 
     written: tuple[str, ...]
     kept: tuple[str, ...]
+    owners: new_workspace.TheirOwners | None
     root: str
     """The sha256 of policy/trust.yaml, empty where there is no policy."""
     cluster: NewCluster | None
@@ -114,7 +115,8 @@ def begin(directory: Path, answers: Answers, *, beside: Path) -> Begun:
     written = (*laid.written, *policy)
     there = promotion.read_policy(directory)
     commit = _committed(directory, answers) if answers.commit else ""
-    return Begun(written, laid.kept, sha256(there[TRUST]) if TRUST in there else "", made, commit)
+    root = sha256(there[TRUST]) if TRUST in there else ""
+    return Begun(written, laid.kept, laid.owners, root, made, commit)
 
 
 def _committed(directory: Path, answers: Answers) -> str:

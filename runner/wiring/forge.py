@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from runner.edges.files import write_file
 from runner.edges.forge import github
-from runner.edges.forge_files import PACKAGE, SOURCES, forge_files
+from runner.edges.forge_files import PACKAGE, SOURCES, forge_files, owners_of
 from runner.edges.git import GitObjects
 from runner.edges.git_command import git
 from runner.edges.ledger_store import LEDGER
-from runner.errors import EdgeError, ForgeForbidden, RecordError
+from runner.errors import EdgeError, ForgeForbidden, ForgeUnavailable, HallmarkError, RecordError
 from runner.ledger import History
 from runner.ports import LanguageModels, Progress, silent
 from runner.ports_forge import Forge, Opened, PullRequest, PullState, Written
@@ -47,9 +48,36 @@ def comment(number: int, text: str, *, at: Forge | None = None) -> str:
     return f"the comment of the pull request {number}: {written}"
 
 
-def open_pulls(path: Path, clusters: Sequence[str], *, at: Forge | None = None) -> list[Opened]:
+@dataclass
+class Opening:
+    """What became of the branches that wait for people, and of those that nobody reads any more."""
+
+    opened: list[Opened] = field(default_factory=list)
+    failed: dict[str, HallmarkError] = field(default_factory=dict)
+    """Why nothing came of a branch."""
+    unreached: list[str] = field(default_factory=list)
+    """The branches left when the forge stopped answering."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the forge answers nothing for now."""
+        return any(isinstance(error, ForgeUnavailable) for error in self.failed.values())
+
+    def attempt(self, branch: str, act: Callable[[], Opened]) -> None:
+        """Open or close the pull request of a branch, unless an earlier one was told that it is of no use."""
+        if self.stopped:
+            self.unreached.append(branch)
+            return
+        try:
+            self.opened.append(act())
+        except HallmarkError as error:
+            self.failed[branch] = error
+
+
+def open_pulls(path: Path, clusters: Sequence[str], *, at: Forge | None = None) -> Opening:
     """A pull request for each branch of the clusters that waits for people; and those that we opened and that nobody
-    reads any more are closed. Raises `RecordError` for a cluster that main does not have."""
+    reads any more are closed. What fails of one branch stops no other, unless the forge answers nothing for now.
+    Raises `RecordError` for a cluster that main does not have."""
     room = gate.room(path, with_bytes=False)
     room.refresh()
     main = room.main()
@@ -58,19 +86,41 @@ def open_pulls(path: Path, clusters: Sequence[str], *, at: Forge | None = None) 
     if missing:
         hint = f"clusters: {', '.join(sorted(known)) or 'none yet'}"
         raise RecordError(f"main has no cluster {missing[0]}", path="clusters/", hint=hint)
+    done = Opening()
     waiting: list[tuple[Branch, str]] = []
     over: dict[tuple[str, str], str] = {}
     for name in clusters:
         found = _Branches.of(room, main, name)
-        waiting += found.waiting()
-        over |= found.out_of_date()
+        for branch, tip in found.tips.items():
+            try:
+                if found.waits(branch, tip):
+                    waiting.append((branch, tip))
+                elif why := found.out_of_date(branch, tip):
+                    over[branch.path, tip] = why
+            except HallmarkError as error:
+                done.failed[branch.path] = error
     if not waiting and not over:
-        return []
+        return done
     chosen = at or forge()
-    opened = [chosen.open(one.path, head=tip, title=one.title, body=one.body, base=BASE) for one, tip in waiting]
-    mine = chosen.ours(base=BASE) if over else ()
-    left = [(one.number, over.get((one.branch, one.head), "")) for one in mine if not one.fork]
-    return opened + [chosen.close(number, why=why) for number, why in left if why]
+    for one, tip in waiting:
+        done.attempt(one.path, partial(chosen.open, one.path, head=tip, title=one.title, body=one.body, base=BASE))
+    for pull, why in _to_close(chosen, over, done):
+        done.attempt(pull.branch, partial(chosen.close, pull.number, why=why))
+    return done
+
+
+def _to_close(chosen: Forge, over: Mapping[tuple[str, str], str], done: Opening) -> Iterator[tuple[PullRequest, str]]:
+    """Our open pull requests of the branches `over`, by path and tip, each with why it is over."""
+    if over and done.stopped:
+        done.unreached += [branch for branch, _ in over]
+    elif over:
+        try:
+            mine = chosen.ours(base=BASE)
+        except HallmarkError as error:
+            done.failed |= {branch: error for branch, _ in over}
+            return
+        left = ((one, over.get((one.branch, one.head), "")) for one in mine if not one.fork)
+        yield from ((one, why) for one, why in left if why)
 
 
 @dataclass(frozen=True)
@@ -93,23 +143,17 @@ class _Branches:
         promoted = frozenset(room.repository.names(main, f"clusters/{cluster}/promotions"))
         return cls(room, main, tips, current, promoted)
 
-    def waiting(self) -> Iterator[tuple[Branch, str]]:
-        """Those that people are still asked about."""
-        for branch, tip in self.tips.items():
-            asked = is_open(branch, current=self.current, promoted=self.promoted)
-            if asked and self.room.repository.merge_base(self.main, tip) != tip:
-                yield branch, tip
+    def waits(self, branch: Branch, tip: str) -> bool:
+        """Whether people are still asked about it. Raises `GitError` for a branch that was not cut from main."""
+        asked = is_open(branch, current=self.current, promoted=self.promoted)
+        return asked and self.room.repository.merge_base(self.main, tip) != tip
 
-    def out_of_date(self) -> dict[tuple[str, str], str]:
-        """Those of earlier iterations that nobody reads any more, by path and tip, and why. Drafts that people have
-        worked on are not among them."""
-        paths = {branch.path for branch in self.tips}
-        return {
-            (branch.path, tip): why
-            for branch, tip in self.tips.items()
-            if (why := out_of_date(branch, current=self.current, branches=paths))
-            and not (branch.kind == "drafts" and self._worked_on(tip))
-        }
+    def out_of_date(self, branch: Branch, tip: str) -> str:
+        """Why nobody reads it any more, of an earlier iteration; empty for drafts that people have worked on, and
+        where it is read. Raises `GitError`."""
+        paths = {one.path for one in self.tips}
+        why = out_of_date(branch, current=self.current, branches=paths)
+        return "" if branch.kind == "drafts" and why and self._worked_on(tip) else why
 
     def _worked_on(self, tip: str) -> bool:
         """Whether a branch has more than the one commit that an iteration leaves."""
@@ -123,7 +167,7 @@ def lay_files(path: Path, name: str, *, sources: bool, write: bool = True) -> di
     one could go before it. `sources` is a repository that holds the program itself. Raises `RecordError` for a forge
     that is not known."""
     top, became = flywheel.root(path), {}
-    owned = next((file for file in PLACES if (top / file).is_file()), None)
+    owned = owners_of(top)
     for file, data in forge_files(name, install=SOURCES if sources else PACKAGE).items():
         if file in PLACES and owned is not None:
             became[owned] = Written.UNCHANGED

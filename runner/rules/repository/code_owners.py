@@ -8,6 +8,26 @@ PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 """Where GitHub looks for the file, the first that there is."""
 
 
+def lines_to_add(ours: str, theirs: str, *, place: str) -> tuple[str, ...]:
+    """The lines of `ours` whose paths `theirs`, the file at `place`, has no line for: they go below its own.
+
+    Not the line for every path: as the last one that matches, it would take all the others' owners away.
+    """
+    there = {_paths(line) for line in _lines(theirs)}
+    found = (" ".join(line.replace(PLACES[0], place).split()) for line in _lines(ours))
+    return tuple(line for line in found if _paths(line) not in {*there, "*"})
+
+
+def _lines(text: str) -> list[str]:
+    """Without comments and what is empty."""
+    return [line for line in (one.partition("#")[0].strip() for one in text.splitlines()) if line]
+
+
+def _paths(line: str) -> str:
+    """A line's pattern; `/scenarios`, `scenarios/` and `/scenarios/**` are one here."""
+    return line.split()[0].removesuffix("/**").strip("/")
+
+
 def unapproved(
     owners: Mapping[str, Sequence[str]], approvers: Iterable[str], *, in_team: Callable[[str, str], bool]
 ) -> tuple[str, ...]:
