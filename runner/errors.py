@@ -109,6 +109,11 @@ class ForgeForbidden(ForgeError):
     """The token may not do it."""
 
 
+class ForgeUnavailable(ForgeError):
+    """The forge answers nothing for now: a rate limit, an error of its own, no connection, or a token that it does not
+    know. Asking it for something else is of no use."""
+
+
 class SigningError(EdgeError):
     """A key or ssh-keygen could not be used."""
 

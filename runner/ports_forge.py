@@ -1,7 +1,8 @@
 """What is asked of a forge: pull requests, the one comment that is ours, who approved, and a workflow's start.
 
 Whatever is done twice is done once: a comment is written over, a branch has one pull request. Every method raises
-`ForgeForbidden` where the token may not, and `ForgeError` where the forge does not answer or answers otherwise.
+`ForgeForbidden` where the token may not, `ForgeUnavailable` where the forge answers nothing for now, and `ForgeError`
+where it answers otherwise.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ class Repository(Objects, Protocol):
         self, parents: Sequence[str], files: Mapping[str, bytes | File | None], message: str, *, base: str | None = None
     ) -> str: ...
 
-    def merge_base(self, one: str, other: str) -> str: ...
+    def merge_base(self, one: str, other: str) -> str:
+        """The best common ancestor. Raises `GitError` where the two share no history."""
 
     def move(self, refs: Mapping[str, tuple[str, str | None]]) -> None:
         """`{ref: (new, old)}`, all or none. Raises `GitError` where another writer was first."""

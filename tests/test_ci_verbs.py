@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from runner.begin import next_entry
 from runner.cli import iterate as iterate_verb
 from runner.cli.main import group
+from runner.edges.forge.github import ATTEMPTS
 from runner.edges.simulated_models import SimulatedModels
 from runner.errors import ExitCode, RecordError
 from runner.flywheel import Standing
@@ -25,7 +26,7 @@ from runner.rules.review.markdown import MARKER
 from runner.wiring import flywheel, forge
 from tests import desk_repository, review_fixture
 from tests.desk_repository import git
-from tests.forge_fixture import TOKEN, ForgeServer
+from tests.forge_fixture import TOKEN, Fault, ForgeServer, limited
 from tests.review_fixture import change, commit, put_scenario
 from tests.reviewed_fixture import put
 
@@ -223,6 +224,85 @@ def test_an_iteration_that_is_taken_up_again_has_its_pull_request_back(origin: P
     run(origin, "open", "desk")
     overtake(origin, "desk-2", "desk-1")
     assert "triage/desk/desk-1: opened again as https://" in run(origin, "open", "desk").output
+    assert states(server) == {"triage/desk/desk-1": "open"}
+
+
+def orphan(top: Path, branch: str) -> None:
+    """A branch of no common history with main, that somebody pushed."""
+    made = git(top, "commit-tree", "HEAD^{tree}", "-m", "Out of nothing")
+    git(top, "push", "--quiet", "origin", f"{made}:refs/heads/{branch}")
+
+
+def test_a_branch_that_fails_keeps_no_other_from_its_pull_request(origin: Path, server: ForgeServer) -> None:
+    """One was not cut from main, another one GitHub does not take."""
+    queue(origin, "desk-1")
+    leave(origin, server, "escalation/desk/desk-1")
+    leave(origin, server, "triage/desk/desk-1")
+    run(origin, "open", "desk")
+    overtake(origin, "desk-1", "desk-2")
+    for branch in ("drafts/desk/desk-2", "promote/desk/1"):
+        leave(origin, server, branch)
+    orphan(origin, "promote/desk/0")
+    server.faults.append(Fault("POST", "/pulls$", 422, "Validation Failed", times=2))
+    server.faults.append(Fault("PATCH", "/pulls/1$", 422, "Validation Failed"))
+    done = run(origin, "open", "desk", "--json", code=ExitCode.COULD_NOT)
+    told = {one["branch"]: one for one in json.loads(done.stdout)}
+    assert {name: one["written"] for name, one in told.items()} == {
+        "promote/desk/0": "failed",
+        "drafts/desk/desk-2": "failed",
+        "promote/desk/1": "new",
+        "escalation/desk/desk-1": "failed",
+        "triage/desk/desk-1": "changed",
+    }
+    assert "share no history that is here (git merge-base in " in told["promote/desk/0"]["problem"]
+    for name in ("promote/desk/0", "drafts/desk/desk-2", "escalation/desk/desk-1"):
+        assert f"hallmark: {name}: {told[name]['problem']}\n" in done.stderr
+    assert "not reached" not in done.stderr
+    again = run(origin, "open", "desk", code=ExitCode.COULD_NOT)
+    assert "drafts/desk/desk-2: opened as https://" in again.stdout
+    assert "escalation/desk/desk-1: closed, its iteration is over, as https://" in again.stdout
+    assert again.stderr.count("hallmark: ") == again.stderr.count("hallmark: promote/desk/0: ") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("POST", "/pulls$", 403, "API rate limit exceeded for installation.", limited(3000), times=99),
+        Fault("GET", "/pulls$", 403, "API rate limit exceeded for installation.", limited(3000), times=99),
+        Fault("GET", "/pulls$", 503, "Service Unavailable", times=99),
+        Fault("GET", "/pulls$", 401, "Bad credentials", times=99),
+        Fault("POST", "/pulls$", 429, "Too Many Requests", times=99),
+    ],
+    ids=["a limit on writing", "a limit on reading", "away", "a token that is none", "too many requests"],
+)
+def test_a_forge_that_answers_nothing_is_asked_for_one_branch(origin: Path, server: ForgeServer, fault: Fault) -> None:
+    queue(origin, "desk-1")
+    leave(origin, server, "triage/desk/desk-1")
+    run(origin, "open", "desk")
+    overtake(origin, "desk-1", "desk-2")
+    for branch in ("drafts/desk/desk-2", "promote/desk/1"):
+        leave(origin, server, branch)
+    server.asked.clear()
+    server.faults.append(fault)
+    done = run(origin, "open", "desk", "--json", code=ExitCode.COULD_NOT)
+    assert [(one["branch"], one["written"]) for one in json.loads(done.stdout)] == [
+        ("drafts/desk/desk-2", "failed"),
+        ("promote/desk/1", "not reached"),
+        ("triage/desk/desk-1", "not reached"),
+    ]
+    assert done.stderr.endswith("hallmark: not reached: promote/desk/1, triage/desk/desk-1; run this again later\n")
+    assert len(server.asked) <= 1 + ATTEMPTS, "what is tried again is one request, of one branch"
+
+
+def test_ours_that_cannot_be_listed_leave_none_closed(origin: Path, server: ForgeServer) -> None:
+    queue(origin, "desk-1")
+    leave(origin, server, "triage/desk/desk-1")
+    run(origin, "open", "desk")
+    overtake(origin, "desk-1", "desk-2")
+    server.faults.append(Fault("GET", "/pulls$", 404, "Not Found"))
+    done = run(origin, "open", "desk", code=ExitCode.COULD_NOT)
+    assert done.stdout == ""
+    assert done.stderr.startswith("hallmark: triage/desk/desk-1: the open pull requests: GitHub answers 404")
     assert states(server) == {"triage/desk/desk-1": "open"}
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from runner.cli.evaluating import Progress
-from runner.errors import ExitCode
+from runner.cli.verdicts import worst
+from runner.errors import ExitCode, exit_code
 from runner.ports_forge import Opened, PullState, Written
 from runner.records.ci_plan import MOST_JOBS, CiPlan, PlannedCluster
 from runner.rules.review.annotations import commands
@@ -20,6 +21,7 @@ from runner.wiring import ci as wiring_ci
 from runner.wiring import flywheel
 from runner.wiring import forge as wiring_forge
 from runner.wiring import review as wiring_review
+from runner.wiring.forge import Opening
 
 DIRECTORY = click.option(
     "--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
@@ -114,7 +116,8 @@ def open_(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bool
     """Open a pull request for each branch of CLUSTER that waits for people: drafts, triage, promotions and the like.
 
     A branch has one pull request: opening it again changes nothing, and what people closed stays closed until the
-    branch moves. Those of earlier iterations that nobody reads any more are closed, with the reason.
+    branch moves. Those of earlier iterations that nobody reads any more are closed, with the reason. A branch that
+    fails keeps no other from its own, and the command exits 5; where the forge answers nothing for now, it stops.
 
     It needs GITHUB_TOKEN, GITHUB_REPOSITORY and, on a server of one's own, GITHUB_API_URL.
 
@@ -123,11 +126,15 @@ def open_(clusters: tuple[str, ...], every: bool, directory: Path, as_json: bool
     if every == bool(clusters):
         raise click.UsageError("name a cluster, or give --all")
     found = wiring_forge.open_pulls(directory, clusters or flywheel.cluster_names(directory))
+    for branch, error in found.failed.items():
+        click.echo(shown(f"hallmark: {branch}: {error}"), err=True)
+    if found.unreached:
+        click.echo(shown(f"hallmark: not reached: {', '.join(found.unreached)}; run this again later"), err=True)
     if as_json:
-        click.echo(json.dumps([{**asdict(one.pull), "written": one.written} for one in found], indent=1))
-    else:
-        click.echo("\n".join(map(_opened, found)) or "nothing waits for people")
-    return ExitCode.DONE
+        click.echo(json.dumps(_openings(found), indent=1, ensure_ascii=False))
+    elif found.opened or not found.failed:
+        click.echo("\n".join(map(_opened, found.opened)) or "nothing waits for people")
+    return worst([ExitCode.DONE, *map(exit_code, found.failed.values())])
 
 
 @ci.command()
@@ -208,6 +215,15 @@ def _words(found: CiPlan) -> list[str]:
 
 def _cluster(one: PlannedCluster) -> list[str]:
     return [f"{one.cluster}  on {', '.join(one.runner)}", *(shown(f"  {reason}") for reason in one.reasons)]
+
+
+def _openings(found: Opening) -> list[dict[str, object]]:
+    """A row a branch: its pull request, or why there is none."""
+    return [
+        *({**asdict(one.pull), "written": one.written} for one in found.opened),
+        *({"branch": name, "written": "failed", "problem": str(error)} for name, error in found.failed.items()),
+        *({"branch": name, "written": "not reached"} for name in found.unreached),
+    ]
 
 
 def _opened(one: Opened) -> str:

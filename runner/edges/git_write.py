@@ -75,7 +75,11 @@ class GitRepository(GitObjects):
 
     def merge_base(self, one: str, other: str) -> str:
         """The best common ancestor. Raises `GitError` where the two share no history."""
-        return self.run("merge-base", one, other).decode().strip()
+        try:
+            return self.run("merge-base", one, other).decode().strip()
+        except GitError as error:  # git says nothing where there is none
+            said = str(error).rstrip(": ")
+            raise GitError(f"{one[:12]} and {other[:12]} share no history that is here ({said})") from error
 
     def move(self, refs: Mapping[str, tuple[str, str | None]]) -> None:
         """Move refs from old to new, all or none: `{ref: (new, old)}`. Raises `RefMovedError`."""

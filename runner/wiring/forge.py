@@ -19,9 +19,8 @@ from runner.ledger import History
 from runner.ports import LanguageModels, Progress, silent
 from runner.ports_forge import Forge, Opened, PullRequest, PullState, Written
 from runner.records.change_review import ChangeReview
-from runner.rules.doctor.codeowners import CodeOwners
 from runner.rules.loop.ci_pulls import Branch, branch_of, is_open, out_of_date
-from runner.rules.repository.code_owners import PLACES, unapproved
+from runner.rules.repository.code_owners import PLACES, CodeOwners, unapproved
 from runner.wiring import flywheel, gate, review
 
 EXTRA = "needs the extra `forge`: pip install 'hallmark-flywheel[forge]'"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runner.errors import ForgeError, ForgeForbidden
+from runner.errors import ForgeError, ForgeForbidden, ForgeUnavailable
 from runner.ports_forge import Approver, Opened, PullRequest, PullState, Written
 from runner.rules.text.shown import shown
 
@@ -35,6 +35,8 @@ LONGEST_WAIT_S = 300.0
 CLOSED = "<!-- hallmark-closed -->"
 """The first line of a pull request that we closed. Words and state change in one request, so neither is without the
 other, and what people open again is known by it."""
+EVERYWHERE = frozenset({401, 429})
+"""Answers that every other request would have too: a token that is none, too many requests."""
 DECIDING = frozenset({"APPROVED", "CHANGES_REQUESTED", "DISMISSED"})
 """Reviews that say something of whether one approves; comments do not."""
 
@@ -227,15 +229,17 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except RateLimitExceededException as error:
-        raise ForgeError(f"{what}: GitHub takes no more requests for now (rate limit); run this again later") from error
+        said = "GitHub takes no more requests for now (rate limit); run this again later"
+        raise ForgeUnavailable(f"{what}: {said}") from error
     except GithubException as error:
         said = shown(_message(error.data) or "no reason was given")
         if error.status == 403:
             raise ForgeForbidden(f"{what}: GitHub lets this token not do it (403): {said}") from error
         missing = ", or this token may not see it" if error.status == 404 else ""
-        raise ForgeError(f"{what}: GitHub answers {error.status}{missing}: {said}") from error
+        kind = ForgeUnavailable if error.status in EVERYWHERE or error.status >= 500 else ForgeError
+        raise kind(f"{what}: GitHub answers {error.status}{missing}: {said}") from error
     except RequestException as error:
-        raise ForgeError(f"{what}: GitHub does not answer: {type(error).__name__}") from error
+        raise ForgeUnavailable(f"{what}: GitHub does not answer: {type(error).__name__}") from error
 
 
 def _message(data: object) -> str:
