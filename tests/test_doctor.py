@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from runner.edges.doctor import machine as machine_edge
 from runner.edges.doctor import storage
 from runner.edges.signing import ssh_keygen
-from runner.rules.doctor.codeowners import CodeOwners
 from runner.rules.doctor.findings import Finding, Level, healthy
+from runner.rules.repository.code_owners import CodeOwners
 from runner.wiring import doctor, flywheel
 from tests.attack.disk import small_disk
 from tests.governed_desk import BIN, GovernedDesk
@@ -491,8 +491,15 @@ def test_codeowners_against_the_policy(policed: Path) -> None:
     found = examined(policed, "owners")
     has(found, Level.WARNING, "names nobody for policy/trust.yaml")
     has(found, Level.WARNING, "names @willow, who have no key")
-    file.write_text("* @your-organisation/ci\n")
-    has(examined(policed, "owners"), Level.WARNING, "still names @your-organisation/")
+    file.write_text("* @hallmark/platform\n")
+    has(examined(policed, "owners"), Level.WARNING, "still names @hallmark/")
+    template = forge_files("github")[".github/CODEOWNERS"].decode()
+    file.write_text(template)
+    has(examined(policed, "owners"), Level.WARNING, "still names @hallmark/")
+    for team in ("platform", "domain-owners", "approvers"):
+        template = template.replace(f"@hallmark/{team}", f"@acme/{team}")
+    file.write_text(template)
+    has(examined(policed, "owners"), Level.OK, "names somebody for all")  # a comment still says @hallmark/
     file.unlink()
     has(examined(policed, "owners"), Level.WARNING, "there is no CODEOWNERS")
 

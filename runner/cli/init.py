@@ -14,10 +14,9 @@ from runner.cli.key_files import SHAPE, named_key
 from runner.cli.terminal import may_ask
 from runner.errors import ExitCode
 from runner.records.setup import Answers, PolicyAnswers
+from runner.rules.repository.code_owners import STAND_IN
 from runner.wiring import adopt
 from runner.wiring.adopt import Begun
-
-TEAMS = "@hallmark/"
 
 
 @click.command()
@@ -133,7 +132,7 @@ def _left(answers: Answers, begun: Begun) -> list[str]:
         found.append(f"add at the end of {theirs.path}, which is yours and the one that the forge reads:{lines}")
     unnamed = None in (owners.domain_owners, owners.approvers, owners.platform)
     if answers.forge != "none" and unnamed and (theirs is None or theirs.lacks):
-        found.append(f"put your own teams in the place of {TEAMS}… in CODEOWNERS")
+        found.append(f"put your own teams in the place of {STAND_IN}… in CODEOWNERS")
     if not begun.root:
         found.append("make a policy when there are keys: hallmark policy init --help")
     return found

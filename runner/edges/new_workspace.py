@@ -16,7 +16,7 @@ from runner.edges.git_command import AUTHOR, attempt, git
 from runner.edges.write_points import WritePoint, reach
 from runner.errors import GitError, RecordError
 from runner.records.setup import Owners
-from runner.rules.repository.code_owners import PLACES, lines_to_add
+from runner.rules.repository.code_owners import PLACES, STAND_IN, lines_to_add
 from runner.rules.repository.dvc_config import without_password
 from runner.rules.repository.layout import PARAMS
 
@@ -24,9 +24,9 @@ NO_FORGE = "none"
 _EMPTY = ("clusters", "scenarios", "rubrics", "policy")
 DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 TEAMS = {
-    "domain_owners": "@hallmark/domain-owners",
-    "approvers": "@hallmark/approvers",
-    "platform": "@hallmark/platform",
+    "domain_owners": f"{STAND_IN}domain-owners",
+    "approvers": f"{STAND_IN}approvers",
+    "platform": f"{STAND_IN}platform",
 }
 """What the templates call those who are asked to review."""
 NO_OWNERS = Owners()

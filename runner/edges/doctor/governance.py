@@ -15,10 +15,11 @@ from runner.records.policy import Trust
 from runner.rules.canonical import sha256
 from runner.rules.doctor.facts import Hook, Key, Owners
 from runner.rules.doctor.findings import Unseen
+from runner.rules.repository.code_owners import PLACES
 from runner.rules.trust.signers import ALLOWED_SIGNERS, REVOKED, TRUST, read_revoked, read_signers
 
 CI_KEY, GATE_KEY = "HALLMARK_CI_KEY", "HALLMARK_GATE_KEY"
-OWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS", ".forgejo/CODEOWNERS")
+OWNERS = (*PLACES, ".gitlab/CODEOWNERS", ".forgejo/CODEOWNERS")
 """In the order in which forges look."""
 
 

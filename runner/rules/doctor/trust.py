@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from shlex import quote
 
 from runner.records.change import ChangeClass
-from runner.rules.doctor.codeowners import CodeOwners
 from runner.rules.doctor.facts import Forge, Hook, Key, Owners, Policy
 from runner.rules.doctor.findings import Said, ok, problem, warning
+from runner.rules.repository.code_owners import STAND_IN, CodeOwners
 
 SOON = 30
 """Days before the policy's end from which it is said: a renewal is a pull request with signatures."""
@@ -159,7 +159,6 @@ SAMPLES: dict[ChangeClass, tuple[str, ...]] = {
     ChangeClass.ROLLBACK: ("clusters/a/promotions/1/record.yaml",),
 }
 """A path of each kind that a class is made of."""
-STAND_IN = "@your-organisation/"
 
 
 def owners(fact: Owners) -> Iterator[Said]:
@@ -174,7 +173,7 @@ def owners(fact: Owners) -> Iterator[Said]:
 
 def _owner_problems(fact: Owners) -> Iterator[Said]:
     read = CodeOwners(fact.text)
-    if STAND_IN in fact.text:
+    if any(name.startswith(STAND_IN) for name in read.named):
         why = "it stands for your own teams, and the forge passes over owners that it does not know"
         fix = f"sed --in-place 's/{STAND_IN.rstrip('/')}/@YOUR-ORGANISATION/' {fact.path}"
         yield warning(f"{fact.path} still names {STAND_IN}…", why=why, fix=fix)
