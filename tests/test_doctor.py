@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from runner.edges.doctor import machine as machine_edge
 from runner.edges.doctor import storage
+from runner.edges.forge_files import forge_files
 from runner.edges.signing import ssh_keygen
 from runner.rules.doctor.findings import Finding, Level, healthy
 from runner.rules.repository.code_owners import CodeOwners
