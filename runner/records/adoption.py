@@ -4,13 +4,10 @@ It names places and counts, and holds none of the texts: some of them are held o
 """
 
 from enum import StrEnum
-from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Text
-
-Count = Annotated[int, Field(ge=0)]
+from runner.records.base import Count, Record, Sha256, Share, Text
 
 
 class Format(StrEnum):

@@ -16,6 +16,27 @@ Text = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share of a whole, from 0 to 1."""
 
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
+"""A share that is more than nothing, as a threshold or a level of significance is."""
+
+Count = Annotated[int, Field(ge=0)]
+"""How many there are: a whole number from 0."""
+
+Positive = Annotated[int, Field(gt=0)]
+"""A whole number from 1."""
+
+Amount = Annotated[float, Field(ge=0)]
+"""How much there is of what is measured, in the unit that its field names; 0 or more."""
+
+PositiveAmount = Annotated[float, Field(gt=0)]
+"""An amount that is more than nothing."""
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"""As ISO 4217 writes one, such as EUR."""
+
+CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+"""A commit in full, named by SHA-1."""
+
 
 class Record(BaseModel):
     """A noun of Hallmark, as a file says it."""

@@ -1,17 +1,12 @@
 """What a change to the reviewed files means, as `hallmark review` says it. Of held-out: ids and figures, no text."""
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import Field
-
-from runner.records.base import Record, Share, Slug, Text
+from runner.records.base import Count, Positive, Record, Share, Slug, Text
 from runner.records.change import ChangeClass
 from runner.records.terms import SetName
 from runner.records.validation import LeakHow
 from runner.records.workbench import Balance, Gap
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class What(StrEnum):
@@ -32,7 +27,7 @@ class Place(Record):
     """A file, and the line that a change is about; line 1 of a file that is gone is that of its last version."""
 
     path: Text
-    line: Annotated[int, Field(gt=0)] = 1
+    line: Positive = 1
     gone: bool = False
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from runner.records.base import Record, Slug, Text
+from runner.records.base import Count, Record, Slug, Text
 
 MOST_JOBS = 256
 """Jobs of a matrix, GitHub's limit."""
@@ -27,7 +27,7 @@ class CiPlan(Record):
     head: Text
     clusters: tuple[PlannedCluster, ...] = ()
     """Sorted by cluster."""
-    untouched: Annotated[int, Field(ge=0)] = 0
+    untouched: Count = 0
     """Clusters of which nothing changed."""
 
     turn: Annotated[int, Field(ge=0)] = 0

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.base import Amount, CommitId, Positive, PositiveAmount, Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.diversity import DiversityLimits
 from runner.records.domain_rules import DomainRule
 from runner.records.evaluation_policy import EvaluationPolicy
@@ -23,8 +23,6 @@ from runner.records.signal_policy import SignalPolicy
 from runner.records.stages import Stages
 from runner.records.triage_policy import Triage
 from runner.records.triggers import Trigger
-
-Positive = Annotated[int, Field(gt=0)]
 
 
 class TinyBase(Record):
@@ -46,7 +44,7 @@ class HubBase(Record):
 
     kind: Literal["hub"]
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")]
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    revision: CommitId
 
 
 Base = Annotated[TinyBase | PathBase | HubBase, Field(discriminator="kind")]
@@ -56,7 +54,7 @@ class Hardware(Record):
     """The boundary inside which this cluster's data may be worked on. A machine outside it is refused at intake."""
 
     min_cpus: Positive = 1
-    min_memory_gib: Annotated[float, Field(gt=0)] = 1.0
+    min_memory_gib: PositiveAmount = 1.0
     gpu: Literal["required", "optional", "forbidden"] = "optional"
     machines: tuple[Text, ...] = ()
     """Host names allowed; none listed means any."""
@@ -80,7 +78,7 @@ class Validation(Record):
     """The share of rows that may lie farther from real data than real rows do."""
     max_cleanliness: Share = 0.4
     """The share of the signs of untidiness of which the batch may show less than people do."""
-    min_utility: Annotated[float, Field(ge=0)] = 0.5
+    min_utility: Amount = 0.5
     """What the batch teaches a classifier above guessing, over what equally many real rows teach it."""
     max_membership_auc: Share = 0.7
     """How well distance to the closest record tells gold from the held-back reference; 0.5 is not at all."""

@@ -1,14 +1,10 @@
 """What became of a small model that was trained, generation after generation, on what the one before it wrote."""
 
 from enum import StrEnum
-from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Share, Text
-
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
+from runner.records.base import Count, Positive, Record, Share, Text
 
 
 class Size(Record):

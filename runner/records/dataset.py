@@ -1,11 +1,11 @@
 """Examples that train a model, and the provenance without which none may be written."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from runner.records.base import Record, Sha256, Slug, Sparse, Text
+from runner.records.base import Count, Record, Sha256, Slug, Sparse, Text
 from runner.records.conversation import Conversation
 from runner.records.funnel import Funnel, FunnelStep
 from runner.records.scenario import Origin
@@ -49,7 +49,7 @@ class Provenance(Record):
     """The failure cluster this batch aims at."""
     parents: tuple[Text, ...]
     """Ids of the examples and signals the rows were made from."""
-    count: Annotated[int, Field(ge=0)]
+    count: Count
 
 
 class Batch(Sparse):

@@ -4,16 +4,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from runner.records.base import Record, Share
+from runner.records.base import Count, PositiveShare, Record, Share
 from runner.records.patterns import unusable
-
-Words = Annotated[int, Field(ge=0)]
 
 
 class DiversityLimits(Record):
     """The `diversity:` block of cluster.yaml. What is left out is measured and not judged."""
 
-    near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8
+    near_duplicate: PositiveShare = 0.8
     """Jaccard similarity of word 2-shingles from which on a candidate is another text's near-duplicate."""
     min_distinct_1: Share | None = None
     min_distinct_2: Share | None = None
@@ -25,8 +23,8 @@ class DiversityLimits(Record):
     """The share of the words that several human rows have."""
     min_modes: Share | None = None
     """The share of the word pairs that several human rows have."""
-    min_median_words: Words | None = None
-    max_median_words: Words | None = None
+    min_median_words: Count | None = None
+    max_median_words: Count | None = None
 
     @model_validator(mode="after")
     def _can_hold(self) -> Self:
@@ -41,9 +39,9 @@ class DiversityLimits(Record):
 class WordSpread(Record):
     """Words to a text: the tenth, the middle and the ninetieth of a hundred texts in the order of their length."""
 
-    p10: Words
-    p50: Words
-    p90: Words
+    p10: Count
+    p50: Count
+    p90: Count
 
 
 class Texture(Record):

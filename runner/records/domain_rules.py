@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from runner.records.base import Record, Share, Slug, Text
+from runner.records.base import Count, Record, Share, Slug, Text
 from runner.records.json_schemas import check_schema
 from runner.records.patterns import check_pattern, unusable
 
@@ -45,7 +45,7 @@ class WordCount(Record):
     """So many words at least, and at most."""
 
     kind: Literal["words"]
-    least: Annotated[int, Field(ge=0)] = 0
+    least: Count = 0
     most: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")

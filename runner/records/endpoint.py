@@ -4,11 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Slug, Text
+from runner.records.base import Count, Positive, PositiveAmount, Record, Slug, Text
 
-Positive = Annotated[int, Field(gt=0)]
-Whole = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(gt=0)]
 PerMinute = Positive | None
 """None for no limit."""
 
@@ -33,8 +30,8 @@ class Asking(Record):
     requests_per_minute: PerMinute = None
     tokens_per_minute: PerMinute = None
     """Of prompts and answers together, as estimated before a request is sent."""
-    timeout_s: Seconds = 60.0
-    retries: Whole = 6
+    timeout_s: PositiveAmount = 60.0
+    retries: Count = 6
     """How often a request is sent again where the server is busy, failing or out of reach."""
-    longest_wait_s: Seconds = 60.0
+    longest_wait_s: PositiveAmount = 60.0
     """Between two tries; a server that asks for more ends it, and it can be taken up later."""

@@ -1,18 +1,16 @@
 """An evaluation: one model, asked a benchmark's scenarios in stages, and everything that says how far to trust it."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.base import Count, Positive, Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.conversation import Conversation
 from runner.records.judging import JudgeReport
 from runner.records.score import Comparison, Grade, SetScore
 from runner.records.significance import Interval, Tally
 from runner.records.terms import OutcomeType
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class StageName(StrEnum):
@@ -181,7 +179,7 @@ class LogHeader(Record):
 
     hallmark_log: Literal[1] = 1
     samples: Count
-    block: Annotated[int, Field(gt=0)]
+    block: Positive
     """Samples of a frame; the last has what is left."""
     run: EvaluationRun
 

@@ -6,16 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from runner.records.base import Record, Share
+from runner.records.base import Count, Positive, Record, Share
 from runner.records.terms import Perturbation, SetName
-
-Positive = Annotated[int, Field(gt=0)]
 
 
 class Smoke(Record):
     """The first stage: a few scenarios of core, to see whether it is worth while to ask the rest."""
 
-    per_capability: Annotated[int, Field(ge=0)] = 5
+    per_capability: Count = 5
     """Drawn by the seed, as many of each capability; 0 for no such stage."""
     risk: Annotated[float, Field(gt=0, le=0.1)] = 0.001
     """The chance that a model is given up on that core, asked whole, would have let through. It is a bound (Hoeffding
@@ -30,7 +28,7 @@ class GeneralTask(Record):
     """One that is 0 to 1 for each sample, more being better."""
     limit: Positive | None = None
     """Samples at most; all where nothing is said."""
-    few_shot: Annotated[int, Field(ge=0)] | None = None
+    few_shot: Count | None = None
     """Solved examples in the prompt; the task's own number where nothing is said."""
     chat: bool = False
     """Whether prompts go through the base's chat template."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Text
+from runner.records.base import Amount, Count, Record, Sha256, Share, Text
 
 
 class EvidenceFile(StrEnum):
@@ -57,16 +57,16 @@ class Operations(Record):
     """Operational figures of the candidate, measured where it was assessed. No digest of a phase covers them."""
 
     machine: str
-    latency_p50_ms: Annotated[float, Field(ge=0)]
-    latency_p95_ms: Annotated[float, Field(ge=0)]
+    latency_p50_ms: Amount
+    latency_p95_ms: Amount
     """One request at a time."""
-    tokens_per_second: Annotated[float, Field(ge=0)]
+    tokens_per_second: Amount
     """Batched."""
-    peak_memory_mib: Annotated[float, Field(ge=0)]
-    seconds_per_decision: Annotated[float, Field(ge=0)]
-    cost_per_decision: Annotated[float, Field(ge=0)]
+    peak_memory_mib: Amount
+    seconds_per_decision: Amount
+    cost_per_decision: Amount
     currency: str
-    training_seconds: Annotated[float, Field(ge=0)]
+    training_seconds: Amount
 
 
 class RollbackContract(Record):
@@ -81,11 +81,11 @@ class RollbackContract(Record):
 class DrillSeconds(Record):
     """What each part of a rollback drill took. Measured, so nothing but the limit judges it."""
 
-    propose: Annotated[float, Field(ge=0)]
-    approve: Annotated[float, Field(ge=0)]
-    merge: Annotated[float, Field(ge=0)]
+    propose: Amount
+    approve: Amount
+    merge: Amount
     """The gate's judgement among it."""
-    total: Annotated[float, Field(ge=0)]
+    total: Amount
 
 
 class RollbackDrill(Record):
@@ -94,9 +94,9 @@ class RollbackDrill(Record):
     from_adapter: Sha256
     to_sequence: Annotated[int, Field(ge=0)]
     to_adapter: Sha256 | None
-    files: Annotated[int, Field(ge=0)]
+    files: Count
     """How many files of the earlier adapter were fetched and hashed; none of the bare base."""
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Count
     signed_by: Annotated[int, Field(ge=1)]
     """How many people the policy asks for, each played by a scratch key."""
     problems: tuple[Text, ...] = ()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug
+from runner.records.base import Amount, Count, Currency, Record, Sha256, Share, Slug
 from runner.records.evidence import CandidateSummary, EvidenceFile
 from runner.records.fleet import Export
 from runner.records.funnel import FunnelStep
@@ -17,8 +17,6 @@ from runner.records.promotion import PromotionKind, Sequence, ServingStage
 from runner.records.significance import Detectable, Detection, Interval, Tally, Tier
 from runner.records.terms import OutcomeType, Perturbation, SetName
 
-Count = Annotated[int, Field(ge=0)]
-Figure = Annotated[float, Field(ge=0)]
 ModelName = Literal["base", "incumbent", "control", "candidate"]
 Oid = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
@@ -54,14 +52,14 @@ class ExportedPromotion(Record):
 class ExportedOperations(Record):
     """Operational figures, without the machine."""
 
-    latency_p50_ms: Figure
-    latency_p95_ms: Figure
-    tokens_per_second: Figure
-    peak_memory_mib: Figure
-    seconds_per_decision: Figure
-    cost_per_decision: Figure
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    training_seconds: Figure
+    latency_p50_ms: Amount
+    latency_p95_ms: Amount
+    tokens_per_second: Amount
+    peak_memory_mib: Amount
+    seconds_per_decision: Amount
+    cost_per_decision: Amount
+    currency: Currency
+    training_seconds: Amount
 
 
 class ExportedSummary(Record):

@@ -1,10 +1,6 @@
 """Failures, grouped so that a person can name what is wrong and a generator can aim at it."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from runner.records.base import Record, Share, Slug, Text
+from runner.records.base import Amount, Count, Record, Share, Slug, Text
 from runner.records.scenario import Severity
 
 
@@ -25,11 +21,11 @@ class FailureCluster(Record):
     """Failed core scenarios."""
     signals: tuple[Text, ...]
     """Ids of unique signals that show the same failure and whose text may be used."""
-    frequency: Annotated[int, Field(ge=0)]
+    frequency: Count
     """Failed scenarios plus failed production traces, duplicates counted, what is over a submitter's quota not."""
     headroom: Share
     """One less the capability's present score on core."""
-    priority: Annotated[float, Field(ge=0)] = 0.0
+    priority: Amount = 0.0
     """Severity (low 1, medium 3, high 9) times frequency times headroom: what is aimed at first."""
     covered: bool
     """An approved rubric covers the capability."""

@@ -1,13 +1,7 @@
 """Structured answers, scored by their fields: bags of (path, scalar), compared with the reference's."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from runner.records.base import Record, Share, Slug
+from runner.records.base import Count, Record, Share, Slug
 from runner.records.terms import SetName
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class FieldTally(Record):

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from runner.records.base import Record, Slug
+from runner.records.base import Count, Positive, Record, Slug
 
 
 class FunnelStep(StrEnum):
@@ -40,8 +40,8 @@ class FunnelCount(Record):
     """One step: the rows it kept, and those it rejected by cause. A cause of `ruled` is the id of a domain rule."""
 
     step: FunnelStep
-    kept: Annotated[int, Field(ge=0)]
-    rejected: dict[Slug, Annotated[int, Field(gt=0)]] = {}
+    kept: Count
+    rejected: dict[Slug, Positive] = {}
 
 
 class Funnel(Record):

@@ -3,17 +3,15 @@
 `cluster.yaml` says more, which no judgement of a promotion needs, and the gate starts sooner without it.
 """
 
-from typing import Annotated, Protocol
+from typing import Protocol
 
 from pydantic import ConfigDict, Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.base import Positive, PositiveAmount, PositiveShare, Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.significance import SignificancePolicy
 from runner.records.stages import Stages
 from runner.records.terms import Perturbation
 from runner.records.triage_policy import Triage
-
-Positive = Annotated[int, Field(gt=0)]
 
 
 class Capability(Record):
@@ -22,7 +20,7 @@ class Capability(Record):
     """In words."""
     definition: Text
     """What belongs to it. Prompted generators are told it."""
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: PositiveAmount = 1.0
     """What it counts in a composite, beside the others."""
 
 
@@ -41,19 +39,19 @@ class GateLimits(Sparse):
     SPARSE = frozenset({"perturbations", "max_general_drop", "significance"})
 
     thresholds: Thresholds
-    max_p_value: Annotated[float, Field(gt=0, le=1)] = 0.01
+    max_p_value: PositiveShare = 0.01
     """Exact McNemar on held-out, candidate against incumbent and against the control arm."""
     max_regressions: Share = 0.05
     """Scenarios that the incumbent passed and the candidate fails, as a share of those it passed."""
-    capability_alpha: Annotated[float, Field(gt=0, le=1)] = 0.05
+    capability_alpha: PositiveShare = 0.05
     """No capability may be worse than the incumbent at this level (exact McNemar, Holm-corrected)."""
     max_robustness_drop: Share = 0.25
     """How far the composite may fall under a perturbation."""
     perturbations: tuple[Perturbation, ...] = ()
     """Under which the candidate must hold; typos, casing and punctuation where none is named."""
-    max_general_drop: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_general_drop: PositiveShare | None = None
     """How far below the base's the candidate's composite on the general set may be; .05 where nothing is said."""
-    max_latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    max_latency_p95_ms: PositiveAmount | None = None
     """No limit where it is left out."""
     significance: SignificancePolicy | None = None
     """What a comparison must be able to see, and more; the defaults where it is left out."""

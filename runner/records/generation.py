@@ -5,11 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.records.base import Record, Slug
+from runner.records.base import Count, Positive, PositiveShare, Record, Slug
 from runner.records.endpoint import Asking, Endpoint
-
-Positive = Annotated[int, Field(gt=0)]
-Whole = Annotated[int, Field(ge=0)]
 
 
 class Shown(StrEnum):
@@ -46,13 +43,13 @@ class Output(StrEnum):
 class Prompting(Record):
     """How a model is shown what to write."""
 
-    examples: Whole = 6
+    examples: Count = 6
     """Human rows shown in a prompt at most, drawn anew for each."""
-    failures: Whole = 2
+    failures: Count = 2
     """Failed core scenarios shown in a prompt at most."""
     output: Output = Output.JSON
     max_new_tokens: Positive = 256
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    top_p: PositiveShare = 0.95
 
 
 class ClassConditional(Record):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from runner.records.base import Record, Share, Sparse, Text
+from runner.records.base import Count, Record, Share, Sparse, Text
 from runner.records.expected_calls import ToolCalls
 from runner.records.json_schemas import check_schema
 from runner.records.judge import Judge
@@ -65,7 +65,7 @@ class Contains(Sparse):
 
     kind: Literal["contains"]
     values: tuple[Text, ...] = ()
-    at_least: Annotated[int, Field(ge=0)] = 0
+    at_least: Count = 0
     """How many of `values` suffice; all of them where 0."""
     whole_words: bool = False
     """`cat` does not stand in "concatenate"."""

@@ -9,14 +9,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.base import Count, Positive, Record, Sha256, Share, Slug, Text
 from runner.records.cluster import HubBase, PathBase
 from runner.records.endpoint import Asking, Endpoint
 from runner.records.judge import Votes
 from runner.records.terms import SetName
-
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
 
 
 class Form(StrEnum):

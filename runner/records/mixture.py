@@ -4,9 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Share, Slug, Text
-
-Count = Annotated[int, Field(ge=0)]
+from runner.records.base import Count, Positive, Record, Share, Slug, Text
 
 
 class SliceCaps(Record):
@@ -56,7 +54,7 @@ class SliceCoverage(Record):
 
     slice: Text
     """`capability/<id>`, or `signals/<tail>` for accepted rows that come from signals in a tail."""
-    real: Annotated[int, Field(gt=0)]
+    real: Positive
     kept: Count
     survives: bool
     """At least half of its rows are shown."""

@@ -1,15 +1,9 @@
 """`params.yaml`: the pipeline's knobs, per cluster. What the gate bears stands in `cluster.yaml`, not here."""
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import Field
-
-from runner.records.base import Record, Share, Slug, Sparse
+from runner.records.base import Amount, Count, Positive, PositiveAmount, PositiveShare, Record, Share, Slug, Sparse
 from runner.records.generation import GeneratorChoice
-
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0)]
 
 
 class BaseRecipe(Record):
@@ -23,7 +17,7 @@ class BaseRecipe(Record):
     steps: tuple[Positive, ...] = (250,)
     """Step counts to try in one run; the best on dev is kept."""
     batch: Positive = 32
-    learning_rate: Rate = 4e-3
+    learning_rate: PositiveAmount = 4e-3
     prompt_loss: Share = 0.3
     prompt_dropout: Share = 0.1
     """Share of prompt tokens left out each time a row is shown."""
@@ -41,7 +35,7 @@ class DeduplicateKnobs(Sparse):
     embedding_model: str = ""
     """A directory with a sentence-embedding model, from the repository's top: texts that it takes for the same are
     marked. None where empty."""
-    embedding_threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+    embedding_threshold: PositiveShare | None = None
     """Cosine from which it does; .9 where nothing is said."""
 
 
@@ -57,7 +51,7 @@ class ExpandKnobs(Sparse):
 
     per_target: Positive = 60
     """Candidates wanted per target and synthetic channel."""
-    temperature: Rate = 0.9
+    temperature: PositiveAmount = 0.9
     attempts: Positive = 4
     """Samples drawn at most per candidate wanted."""
     generators: tuple[GeneratorChoice, ...] = ()
@@ -71,15 +65,15 @@ class TrainRecipe(Record):
     alpha: Positive = 32
     epochs: Positive = 3
     batch: Positive = 32
-    learning_rate: Rate = 2e-3
-    replay: Annotated[int, Field(ge=0)] = 1000
+    learning_rate: PositiveAmount = 2e-3
+    replay: Count = 1000
     """Replay rows beside the new ones."""
-    new_rows: Annotated[int, Field(ge=0)] = 1000
+    new_rows: Count = 1000
     """New rows after repetition; the same for every arm, so that arms differ in content alone."""
     max_length: Positive = 128
     """Tokens of a row at most; what is over is cut off the prompt's start."""
     prompt_dropout: Share = 0.1
-    distill: Annotated[float, Field(ge=0)] = 1.0
+    distill: Amount = 1.0
     """Weight of the KL term to the base on replay rows."""
 
 
@@ -102,7 +96,7 @@ class SweepKnobs(Record):
 
 
 class StrengthKnobs(Record):
-    strengths: tuple[Rate, ...] = (0.6, 0.8, 1.0)
+    strengths: tuple[PositiveAmount, ...] = (0.6, 0.8, 1.0)
     margin: Share = 0.01
     """By how much dev must clear the cluster's thresholds: dev is a sample, and the candidate was chosen on it."""
 

@@ -4,9 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Share, Slug, Text
-
-Count = Annotated[int, Field(ge=0)]
+from runner.records.base import Count, Record, Share, Slug, Text
 
 
 class PlateauPolicy(Record):

@@ -4,9 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Text
-
-Count = Annotated[int, Field(ge=0)]
+from runner.records.base import Count, Record, Sha256, Text
 
 
 class PointerOut(Record):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.base import Count, Record, Sha256, Share, Slug, Text
 from runner.records.pointer import PointerOut
 
 Sequence = Annotated[int, Field(ge=1, le=999_999)]
@@ -25,7 +25,7 @@ class ServingStage(StrEnum):
 
 class FileDigest(Record):
     sha256: Sha256
-    size: Annotated[int, Field(ge=0)]
+    size: Count
 
 
 class AdapterRecord(Record):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from runner.records.base import Record, Share, Slug, Sparse, Text
+from runner.records.base import PositiveAmount, Record, Share, Slug, Sparse, Text
 from runner.records.graders import Contains, ContainsNone, Grader
 from runner.records.patterns import unusable
 
@@ -36,7 +36,7 @@ class Criterion(Record):
     """What an answer must do, in words."""
     grader: Grader
     """What decides it; docs/graders.md has each kind with an example."""
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: PositiveAmount = 1.0
     """What it counts in the score, beside the others."""
     required: bool = True
     """A scenario passes only where every required criterion is met."""

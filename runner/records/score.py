@@ -1,10 +1,6 @@
 """Answers, their grades, and what phase 4 found; a scorecard's parts have `records.scorecard` to themselves."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from runner.records.base import Record, Share, Slug, Sparse, Text
+from runner.records.base import Count, Record, Share, Slug, Sparse, Text
 from runner.records.fields import FieldTally
 from runner.records.judge import Judged
 from runner.records.scorecard import Comparison as Comparison
@@ -22,7 +18,7 @@ class Answer(Record):
 
     scenario: Slug
     text: str
-    tokens: Annotated[int, Field(ge=0)]
+    tokens: Count
 
 
 class Grade(Sparse):
@@ -59,4 +55,4 @@ class GradedAnswer(Record):
     set: SetName
     perturbation: Slug = "none"
     grade: Grade
-    tokens: Annotated[int, Field(ge=0)]
+    tokens: Count

@@ -1,10 +1,6 @@
 """Scores and what is computed of them: what the gate makes again of a promotion's evidence."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from runner.records.base import Sha256, Share, Slug, Sparse
+from runner.records.base import Count, Sha256, Share, Slug, Sparse
 from runner.records.significance import Detectable, Detection, Interval, RealOnly, Repeats, Tally, Tier
 from runner.records.terms import OutcomeType, SetName
 
@@ -14,8 +10,8 @@ class SetScore(Sparse):
 
     SPARSE = frozenset({"pass_interval", "interval", "capability_intervals", "outcomes", "detection"})
 
-    scenarios: Annotated[int, Field(ge=0)]
-    passed: Annotated[int, Field(ge=0)]
+    scenarios: Count
+    passed: Count
     composite: Share
     """Mean score per capability, weighted by the cluster's capability weights."""
     capabilities: dict[Slug, Share]
@@ -35,9 +31,9 @@ class Comparison(Sparse):
     SPARSE = frozenset({"tier", "detectable"})
 
     against: Slug
-    scenarios: Annotated[int, Field(ge=0)]
-    gained: Annotated[int, Field(ge=0)]
-    lost: Annotated[int, Field(ge=0)]
+    scenarios: Count
+    gained: Count
+    lost: Count
     difference: float
     """Share passed, candidate less the other."""
     interval: Interval
@@ -54,8 +50,8 @@ class Regressions(Sparse):
 
     SPARSE = frozenset({"flipping", "interval", "p_value"})
 
-    count: Annotated[int, Field(ge=0)]
-    of: Annotated[int, Field(ge=0)]
+    count: Count
+    of: Count
     """How many the incumbent passed each time."""
     scenarios: tuple[Slug, ...]
     flipping: tuple[Slug, ...] = ()

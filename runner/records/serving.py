@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from runner.records.base import Record, Sparse, Text
-from runner.records.endpoint import Asking, Endpoint, Positive, Seconds
+from runner.records.base import Amount, Currency, Positive, PositiveAmount, Record, Sparse, Text
+from runner.records.endpoint import Asking, Endpoint
 
 
 class VllmServer(Record):
@@ -14,9 +14,9 @@ class VllmServer(Record):
 
     concurrency: Positive = 64
     """Requests under way at once."""
-    timeout_s: Seconds = 120.0
+    timeout_s: PositiveAmount = 120.0
     """How long one answer may take, after which the server is taken to hang."""
-    start_s: Seconds = 600.0
+    start_s: PositiveAmount = 600.0
     """How long it may take until the server answers; weights are read, and on a GPU compiled for, in that time."""
     context: Positive | None = None
     """Tokens of a prompt and its answer at most; what the base can take where nothing is said."""
@@ -69,9 +69,9 @@ class Serving(Sparse):
     max_new_tokens: Positive = 16
     choices: Annotated[tuple[Text, ...], AfterValidator(each_once)] = ()
     """The closed set of answers: decoding says one of them and nothing else. Anything may be said where it is empty."""
-    cost_per_hour: Annotated[float, Field(ge=0)] = 0.0
+    cost_per_hour: Amount = 0.0
     """What an hour of the serving machine costs, in `currency`; the cost of a decision is computed from it."""
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    currency: Currency = "EUR"
     vllm: VllmServer | None = None
     """How the server of the engine `vllm` is set up; the defaults where it is left out."""
     endpoint: ServingEndpoint | None = None

@@ -5,11 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from runner.records.adoption import Format
-from runner.records.base import Record, Share, Slug, Text
+from runner.records.base import Positive, Record, Share, Slug, Text
 from runner.records.patterns import unusable
 from runner.records.terms import Origin, Severity
 
-Positive = Annotated[int, Field(gt=0)]
 Owner = Annotated[str, Field(pattern=r"^(@[A-Za-z0-9][\w.-]*(/[\w.-]+)*|[^@\s#][^@\s]*@[^@\s]+)$")]
 """As CODEOWNERS names one: `@person`, `@organisation/team`, or an e-mail address."""
 

@@ -1,17 +1,15 @@
 """`signals:` in cluster.yaml: which production signals may steer the set, and by how much."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from runner.records.base import Record
+from runner.records.base import Count, PositiveShare, Record
 
 
 class SignalPolicy(Record):
-    max_source_share: Annotated[float, Field(gt=0, le=1)] = 0.34
+    max_source_share: PositiveShare = 0.34
     """Of the failed traces that count, the share that one submitter may send at most. Where too few send any for this
     share to be held, all of them may send as much."""
-    free_rows: Annotated[int, Field(ge=0)] = 10
+    free_rows: Count = 10
     """Failed traces that count of any submitter, whatever the share: a small log is no flood."""
     unnamed: Literal["each", "one"] = "each"
     """Whether traces that do not say who sent them count each for itself, or all as one submitter's."""

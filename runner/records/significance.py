@@ -5,9 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.records.base import Record, Share, Sparse, Text
-
-Count = Annotated[int, Field(ge=0)]
+from runner.records.base import Count, PositiveShare, Record, Share, Sparse, Text
 
 
 class Interval(Record):
@@ -96,7 +94,7 @@ class RealOnly(Sparse):
 class SignificancePolicy(Record):
     """`gate.significance:` in cluster.yaml: what a comparison must be able to see, and what else the gate refuses."""
 
-    effect: Annotated[float, Field(gt=0, le=1)] = 0.1
+    effect: PositiveShare = 0.1
     """The difference of shares passed that matters: a comparison that would miss it has insufficient data."""
     power: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """How often it must be found where it is there."""

@@ -1,12 +1,8 @@
 """What a cluster asks before an adapter may enter each stage of serving: the `stages` of `cluster.yaml`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from runner.records.base import Record, Share
-
-NotNegative = Annotated[float, Field(ge=0)]
+from runner.records.base import Amount, Positive, PositiveAmount, Record, Share
 
 
 class TrafficLimits(Record):
@@ -14,17 +10,17 @@ class TrafficLimits(Record):
 
     source: Literal["any", "live"] = "any"
     """`live` takes nothing that was replayed, nor what came before the adapter was in the stage it leaves."""
-    min_requests: Annotated[int, Field(gt=0)] = 200
-    min_hours: NotNegative = 24.0
+    min_requests: Positive = 200
+    min_hours: Amount = 24.0
     """Between the first request and the last."""
-    max_age_days: NotNegative = 14.0
+    max_age_days: Amount = 14.0
     """Since the last request, when the gate judges."""
     min_agreement: Share | None = None
     """The share that agrees with the reference; none asks for the gate's composite threshold."""
     max_error_rate: Share = 0.01
     max_drop: Share = 0.03
     """How far below the incumbent the lower end of the paired 95 % interval may reach."""
-    max_latency_p95_ms: NotNegative | None = None
+    max_latency_p95_ms: Amount | None = None
     """None asks for the gate's own limit, if it has one."""
 
 
@@ -37,5 +33,5 @@ class Stages(Record):
     """What leaving shadow for canary asks."""
     production: TrafficLimits = TrafficLimits(source="live")
     """What leaving canary for production asks."""
-    max_rollback_seconds: Annotated[float, Field(gt=0)] = 60.0
+    max_rollback_seconds: PositiveAmount = 60.0
     """What the rollback drill of a promotion may take."""

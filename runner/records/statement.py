@@ -5,12 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from runner.records.base import Record, Sha256, Slug, Text
+from runner.records.base import CommitId, Count, Record, Sha256, Slug, Text
 from runner.records.change import ChangeClass
 from runner.records.namespaces import PAYLOAD_TYPE as PAYLOAD_TYPE
 from runner.records.namespaces import Namespace as Namespace
 from runner.records.policy import Timestamp
 from runner.records.promotion import BenchmarkId, Incumbent, ServingStage
+
+Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""128 random bits in lower-case hex: no two statements are the same."""
 
 
 class Choice(StrEnum):
@@ -31,7 +34,7 @@ class Subject(Record):
 class LedgerPoint(Record):
     """A prefix of a cluster's ledger: how many entries, and the digest of the last."""
 
-    size: Annotated[int, Field(ge=0)]
+    size: Count
     head: Sha256 | None
 
 
@@ -56,7 +59,7 @@ class Decision(Record):
     reason: str = ""
     not_before: Timestamp
     expires: Timestamp
-    nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    nonce: Nonce
 
 
 class ReviewClaim(Record):
@@ -70,7 +73,7 @@ class ReviewClaim(Record):
     not_before: Timestamp
     expires: Timestamp
     """Until when it may be merged; once merged, it stands."""
-    nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    nonce: Nonce
 
 
 class Attestation(Record):
@@ -97,7 +100,7 @@ class Receipt(Record):
     cluster: Slug
     sequence: int
     stage: ServingStage
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    commit: CommitId
     ledger: LedgerPoint
     """The ledger before the receipt's own entry: its signed checkpoint."""
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Sparse, Text
+from runner.records.base import Count, Positive, Record, Sha256, Sparse, Text
 from runner.records.conversation import Conversation, ToolCall
 
 
@@ -87,7 +87,7 @@ class UniqueSignal(Sparse):
     SPARSE = frozenset({"tail", "sources", "left_out", "held", "why", "like"})
 
     signal: Signal
-    count: int = Field(gt=0)
+    count: Positive
     members: tuple[Text, ...]
     first_seen: str
     last_seen: str
@@ -126,16 +126,16 @@ class IngestedFile(Record):
     """What became of a log's records: read = kept + duplicate + quarantined. Blank lines do not count."""
 
     cluster: str
-    read: int = Field(ge=0)
-    kept: int = Field(ge=0)
-    duplicate: int = Field(ge=0)
+    read: Count
+    kept: Count
+    duplicate: Count
     quarantined: tuple[QuarantinedLine, ...]
     """The first of them, at most 1,000."""
-    more_quarantined: int = Field(default=0, ge=0)
+    more_quarantined: Count = 0
     """Those after the first 1,000; they stand in the report beside the data."""
-    other: int = Field(default=0, ge=0)
+    other: Count = 0
     """Records that are no model calls, and not read as such: other spans, verdicts, messages of a call."""
-    unmatched: int = Field(default=0, ge=0)
+    unmatched: Count = 0
     """Verdicts on model calls that are not in the files."""
     redactions: dict[str, int]
     """Of the records kept, by kind."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.base import Count, Record, Sha256, Share, Slug, Text
 from runner.records.policy import Timestamp
 from runner.records.promotion import ServingStage
 from runner.records.scorecard import Comparison
@@ -61,10 +61,10 @@ class TrafficGrade(Record):
 class ModelTraffic(Record):
     """One model over the traffic."""
 
-    passed: Annotated[int, Field(ge=0)]
+    passed: Count
     agreement: Share
     """The share of requests where it agreed with the reference."""
-    errors: Annotated[int, Field(ge=0)]
+    errors: Count
     latency_p50_ms: Milliseconds
     latency_p95_ms: Milliseconds
     """Nearest rank."""
@@ -79,7 +79,7 @@ class Traffic(Record):
     adapter: Sha256
     incumbent: Sha256 | None
     requests: Annotated[int, Field(ge=1)]
-    replayed: Annotated[int, Field(ge=0)]
+    replayed: Count
     first: Timestamp
     last: Timestamp
     models: dict[Slug, ModelTraffic]

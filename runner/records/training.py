@@ -1,11 +1,8 @@
 """Mixtures, arms of the sweep, and what a training run was."""
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import Field
-
-from runner.records.base import Record, Sha256, Share, Slug, Text
+from runner.records.base import Positive, PositiveAmount, Record, Sha256, Share, Slug, Text
 from runner.records.dataset import Example
 from runner.records.mixture import PoolRecord, TailCoverage
 from runner.records.score import Interval, SetScore
@@ -22,7 +19,7 @@ class Use(StrEnum):
 class TrainingRow(Record):
     example: Example
     use: Use
-    repeat: Annotated[int, Field(gt=0)] = 1
+    repeat: Positive = 1
 
 
 class TrainingRecord(Record):
@@ -143,7 +140,7 @@ class Curve(Record):
 class StrengthPoint(Record):
     """The candidate on dev with its adapter scaled by `strength`."""
 
-    strength: Annotated[float, Field(gt=0)]
+    strength: PositiveAmount
     dev: SetScore
     lost: int
     """Dev scenarios that the incumbent passed and this one fails."""

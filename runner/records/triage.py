@@ -19,12 +19,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from runner.records.base import Record, Sha256, Share, Slug, Sparse, Text
+from runner.records.base import Count, Record, Sha256, Share, Slug, Sparse, Text
 from runner.records.conversation import Conversation
 from runner.records.funnel import FunnelReport
 from runner.records.policy import Timestamp
 from runner.records.scenario import Origin
-from runner.records.triage_policy import Count, Triage
+from runner.records.triage_policy import Triage
 
 LARGE = 4_000_000
 """Bytes that a list or a review may have: some 10,000 candidates of a line or two, and less than the gate takes."""

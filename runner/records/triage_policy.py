@@ -4,9 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from runner.records.base import Share, Slug, Sparse
-
-Count = Annotated[int, Field(ge=0)]
+from runner.records.base import Count, Share, Slug, Sparse
 
 
 class Triage(Sparse):

@@ -4,11 +4,8 @@ Figures that came later than the first release are optional, so that its evidenc
 """
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import Field
-
-from runner.records.base import Record, Share, Slug, Text
+from runner.records.base import Amount, Record, Share, Slug, Text
 from runner.records.diversity import Diversity
 from runner.records.funnel import FunnelReport
 from runner.records.verdict import Reason, Verdict
@@ -66,7 +63,7 @@ class Utility(Record):
 
     synthetic_accuracy: Share
     real_accuracy: Share
-    ratio: Annotated[float, Field(ge=0)]
+    ratio: Amount
     lift: Estimate | None = None
     """What the batch teaches above guessing, as a share of what real rows teach above it."""
     trained_on: int = 0

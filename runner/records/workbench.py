@@ -4,15 +4,10 @@ Of held-out it has ids and figures, and no text.
 """
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import Field
-
-from runner.records.base import Record, Share, Slug, Text
+from runner.records.base import Count, Record, Share, Slug, Text
 from runner.records.terms import SetName
 from runner.records.validation import LeakHow
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class Trait(StrEnum):
