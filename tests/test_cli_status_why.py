@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from runner.cli.fleet import promoted, sequences
 from runner.cli.status import status
@@ -25,6 +26,7 @@ from runner.records.params import ClusterParams, Params
 from runner.records.promotion import AdapterRecord, BaseId, BenchmarkId, FileDigest, PromotionRecord, RunSource
 from runner.records.rubric import Criterion, Rubric, RubricStatus
 from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Severity
+from runner.records.schemas import schema
 from runner.records.triage import TriageResult
 from runner.wiring import flywheel
 from tests.evidence_fixture import PROBLEM, A, B, C, begun, cluster, evidence, funnel, lineage, validation
@@ -147,6 +149,7 @@ def test_status_shows_the_run_and_its_own_figures(repository: Path) -> None:
     for expected in ("12 of 13 assess, next: bundle", "assessing", "0.922 / 0.850", "4 / 371", "24 s", "iteration i1"):
         assert expected in output
     document = json.loads(run(status, "support-desk", "--json", "-C", str(repository)))
+    Draft202012Validator(schema("cluster-status")).validate(document)
     assert document["figures"]["composite_after"] == pytest.approx(0.9225)
     assert document["next_phase"] == "bundle"
 
@@ -169,6 +172,7 @@ def test_status_says_how_many_rows_came_through(repository: Path) -> None:
     git(repository, "checkout", "-q", "main")
     assert "360 consistent, 320 validated, 304 accepted" in run(status, "support-desk", "-C", str(repository))
     document = json.loads(run(status, "support-desk", "--json", "-C", str(repository)))
+    Draft202012Validator(schema("cluster-status")).validate(document)
     assert document["funnel"]["steps"][-1] == {"step": "accepted", "kept": 304, "rejected": {"rejected": 16}}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from runner.cli.export import export
 from runner.cli.fetch import fetch
@@ -24,6 +25,7 @@ from runner.edges.yaml_files import load
 from runner.errors import DataError, ExitCode, RecordError
 from runner.records.exported import ExportedPromotion, ExportedScorecard, ExportedSummary
 from runner.records.fleet import Export
+from runner.records.schemas import schema
 from runner.rules.canonical import sha256
 from runner.rules.export.redacted import KINDS, SUMS, exported
 from runner.rules.export.views import squeezed
@@ -99,6 +101,8 @@ def test_none_of_200_planted_secrets_leaves_and_no_text(out: Path, world: Plante
 def test_what_leaves_is_the_figures(out: Path, world: PlantedWorld, desk: Path) -> None:
     files = read(out)
     assert set(files) == {*KINDS, SUMS}
+    for kind in KINDS:
+        Draft202012Validator(schema(f"exported-{kind.removesuffix('.json')}")).validate(json.loads(files[kind]))
     card = ExportedScorecard.model_validate_json(files["scorecard.json"])
     assert set(card.capabilities) == {"capability-001", "capability-002"}
     home = desk / "clusters/desk/promotions/1"

@@ -11,17 +11,20 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from runner.cli.status import status
 from runner.edges import fleet_reading
 from runner.errors import ExitCode, GitError, RecordError
 from runner.ledger import PHASES, History
 from runner.records.change import ChangeClass
+from runner.records.fleet_status import FleetRow, Waiting
 from runner.records.ledger import EntryKind, RunState
 from runner.records.policy import Requirement
-from runner.rules.loop.fleet import FleetRow, chosen, course, state, told
+from runner.records.schemas import schema
+from runner.rules.loop.fleet import chosen, course, state, told
 from runner.rules.loop.fleet_table import cells, table, total
-from runner.rules.loop.waits import Proposal, Waiting, proposal_waits
+from runner.rules.loop.waits import Proposal, proposal_waits
 from runner.wiring.fleet import Fleet, fleet
 from tests.fleet_fixture import KINDS, at, chain, make, name_of
 
@@ -231,6 +234,10 @@ def test_an_envelope_that_anybody_pushed_cannot_stop_the_table_nor_speak_to_the_
 
 def test_the_command_filters_and_sorts(clone: Path) -> None:
     assert ask(clone).return_value is ExitCode.DONE
+    published, everything = Draft202012Validator(schema("fleet-row")), json.loads(ask(clone, "--json").output)
+    assert len(everything) == len(KINDS)
+    for row in everything:
+        published.validate(row)
     waiting = json.loads(ask(clone, "--waiting", "--json").output)
     assert [one["cluster"] for one in waiting] == [name_of(2), name_of(3), name_of(4)]
     blocked = json.loads(ask(clone, "--state", "blocked", "--json").output)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from runner.edges import run_branch as run_branches
 from runner.edges.artifacts import DirectoryArtifacts
@@ -29,6 +30,7 @@ from runner.pipeline import perform
 from runner.records.artifact import ARTIFACTS, Keeper
 from runner.records.dataset import Candidate
 from runner.records.ledger import Entry, EntryKind
+from runner.records.schemas import schema
 from runner.records.step import Step
 from runner.records.triage import Choice, TriageFile
 from runner.records.verdict import Outcome, Reason, Verdict
@@ -390,6 +392,8 @@ def test_two_people_sign_what_they_decided_and_the_iteration_says_so(fresh, tmp_
     assert all(row["reviewers"] == ["ash", "rowan"] for row in rows)
     counted = json.loads(subprocess.run([*export, "--json"], cwd=merger, check=True, capture_output=True).stdout)
     assert counted["rows/sft.jsonl"] == len(rows)
+    for row in rows:
+        Draft202012Validator(schema("supervised-row")).validate(row)
 
 
 def test_a_run_opens_over_what_a_kill_left(fresh, tmp_path):

@@ -4,13 +4,13 @@ import pytest
 
 from runner.ledger import PHASES, History
 from runner.records.cluster import Cluster, HubBase
+from runner.records.cluster_status import AdapterStatus, ClusterStatus
 from runner.records.evidence import CandidateSummary
 from runner.records.ledger import Entry, EntryKind
 from runner.records.promotion import ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Outcome, Reason, Verdict
-from runner.rules.loop.adapter_status import AdapterStatus
-from runner.rules.loop.status import ClusterStatus, block, cluster_status, duration, phase_line
+from runner.rules.loop.status import block, cluster_status, duration, phase_line
 from tests.evidence_fixture import cluster
 
 FIGURES = CandidateSummary(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from runner.edges.yaml_files import dump, line_of, parse
 from runner.errors import RecordError
@@ -16,16 +18,19 @@ from runner.records.conversation import Message, Role
 from runner.records.dataset import Candidate, Example
 from runner.records.preference import Ground
 from runner.records.scenario import Origin
+from runner.records.schemas import schema
 from runner.records.triage import Choice, Decision, Review, ReviewDecision, TriageFile
 from runner.records.triage_policy import Triage
 from runner.rules.triage.agreement import cohens_kappa
 from runner.rules.triage.decisions import Listed, begin, candidates_digest, decide, withdraw
 from runner.rules.triage.lists import disagreeing, list_problems, prefilled, review_problems, waiting
-from runner.rules.triage.preferences import pairs, unpaired
+from runner.rules.triage.preferences import compiled, pairs, unpaired
 from runner.rules.triage.sampling import draw, least_sample, wilson
 from runner.rules.triage.settlement import accepted, gathered, left, settle
 
 AT = "2026-11-21T12:00:00Z"
+ROWS = {"sft.jsonl": "supervised-row", "preferences.jsonl": "preference-pair", "unpaired.jsonl": "unpaired-preference"}
+"""The schema that is published for the rows of each exported file."""
 SAMPLE = Triage(required="sample", sample=0.1, max_error_rate=0.05)
 
 
@@ -307,6 +312,12 @@ def test_preferences_are_edits_acceptances_and_ranks_each_with_who_says_so() -> 
         (Ground.ACCEPTED, "return", "payment", ("ada",)),
         (Ground.RANKED, "refund", "return", ("ada",)),
     }
+    written = compiled({"desk-1": file}, {"desk-1": (ada,)}, instruction="Route it.")
+    for name, kind in ROWS.items():
+        rows = [json.loads(line) for line in written[name].splitlines()]
+        assert rows
+        for row in rows:
+            Draft202012Validator(schema(kind)).validate(row)
     labelled = {(one.prompt[0].content, one.completion[0].content, one.label) for one in unpaired(file, state)}
     assert labelled == {
         ("where is it", "refund", True),

@@ -32,7 +32,8 @@ def export() -> None:
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @JSON
 def schemas(directory: Path, as_json: bool) -> ExitCode:
-    """Write the JSON Schema of every reviewed file to DIRECTORY, for editors that complete and check while you type.
+    """Write the JSON Schema of every reviewed file to DIRECTORY, for editors that complete and check while you type,
+    and of documents that are printed or exported, for programs that read them.
 
     Example: hallmark export schemas docs/schemas
     """

@@ -16,6 +16,7 @@ from runner.ports import Reader
 from runner.promotion.updates import MAIN
 from runner.promotion.withdrawn import withdrawn
 from runner.records.base import Record
+from runner.records.cluster_status import ClusterStatus
 from runner.records.evidence import CandidateSummary, EvidenceFile
 from runner.records.funnel import Funnel
 from runner.records.lineage import Lineage
@@ -28,7 +29,7 @@ from runner.rules.evaluation.limits import summary
 from runner.rules.loop.adapter_status import adapter_statuses
 from runner.rules.loop.fleet import is_sequence
 from runner.rules.loop.plateau import plateau
-from runner.rules.loop.status import ClusterStatus, cluster_status
+from runner.rules.loop.status import cluster_status
 from runner.rules.trust.signers import REVOKED, read_revoked
 from runner.rules.trust.stages import incumbent
 from runner.wiring import flywheel, gate

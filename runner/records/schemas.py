@@ -5,12 +5,16 @@ from typing import Any
 from runner.records.adoption import ImportRecord
 from runner.records.base import Record
 from runner.records.cluster import BenchmarkLock, Cluster, Problem
+from runner.records.cluster_status import ClusterStatus
 from runner.records.evaluation import EvaluationRun
+from runner.records.exported import ExportedPromotion, ExportedScorecard, ExportedSummary
+from runner.records.fleet_status import FleetRow
 from runner.records.handoff import Handoff
 from runner.records.judging import Calibration, JudgeFile, JudgeLabels
 from runner.records.params import Params
 from runner.records.pointer import DataPointer
 from runner.records.policy import Trust
+from runner.records.preference import PreferencePair, SupervisedRow, UnpairedPreference
 from runner.records.promotion import PromotionRecord
 from runner.records.rubric import Rubric
 from runner.records.scenario import Scenario
@@ -42,6 +46,14 @@ SCHEMAS: dict[str, type[Record]] = {
     "evaluation": EvaluationRun,
     "workbench": WorkbenchReport,
     "trigger-findings": Findings,
+    "fleet-row": FleetRow,
+    "cluster-status": ClusterStatus,
+    "supervised-row": SupervisedRow,
+    "preference-pair": PreferencePair,
+    "unpaired-preference": UnpairedPreference,
+    "exported-promotion": ExportedPromotion,
+    "exported-summary": ExportedSummary,
+    "exported-scorecard": ExportedScorecard,
 }
 
 

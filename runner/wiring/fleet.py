@@ -17,11 +17,11 @@ from runner.ledger import PHASES
 from runner.records.base import Record
 from runner.records.change import ChangeClass
 from runner.records.evidence import CandidateSummary, EvidenceFile
-from runner.records.fleet_status import FleetCluster, Headline
+from runner.records.fleet_status import FleetCluster, FleetRow, Headline
 from runner.records.ledger import Entry
 from runner.records.policy import Requirement, Trust
 from runner.records.promotion import PromotionRecord
-from runner.rules.loop.fleet import FleetRow, Seen, assessed, course, figures, fleet_row, is_sequence, told
+from runner.rules.loop.fleet import Seen, assessed, course, figures, fleet_row, is_sequence, told
 from runner.rules.loop.waits import PROPOSALS, Proposal
 
 R = TypeVar("R", bound=Record)

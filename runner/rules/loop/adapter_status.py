@@ -5,28 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from runner.records.base import Record, Sha256
+from runner.records.cluster_status import AdapterStatus
 from runner.records.ledger import Entry, EntryKind
-from runner.records.promotion import PromotionRecord, ServingStage
+from runner.records.promotion import PromotionRecord
 from runner.rules.trust.receipts import receipt_time
 from runner.rules.trust.stages import standings
-
-
-class AdapterStatus(Record):
-    """Where one promoted adapter stands."""
-
-    adapter: Sha256
-    stage: ServingStage
-    sequence: int
-    """The step that put it there."""
-    since: str
-    """When the gate verified that step; empty where it has no receipt yet, and so is not to be served."""
-    approved_by: tuple[str, ...]
-    ended: str
-    """Empty where it holds its stage; else `replaced`, `rolled back` or `deprecated`."""
-    ended_by: int | None
-    withdrawn: str = ""
-    """Why it is not deployable though it holds its stage: a key that its step needs was revoked from before it."""
 
 
 def adapter_statuses(

@@ -8,54 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.records.base import Record, Slug
 from runner.records.change import ChangeClass
 from runner.records.evidence import CandidateSummary
-from runner.records.fleet_status import FleetCluster, Headline
+from runner.records.fleet_status import FleetCluster, FleetRow, Headline
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.policy import Requirement
-from runner.records.promotion import PromotionKind, PromotionRecord, ServingStage
+from runner.records.promotion import PromotionKind, PromotionRecord
 from runner.records.terms import SetName
-from runner.rules.loop.waits import Course, Proposal, Waiting, iteration_waits, proposal_waits, receipt_waits
+from runner.rules.loop.waits import Course, Proposal, iteration_waits, proposal_waits, receipt_waits
 from runner.rules.trust.stages import incumbent, standings
 
 COMPARED = ("incumbent", "control")
-
-
-class FleetRow(Record):
-    """What `hallmark status --json` prints for each cluster."""
-
-    cluster: Slug
-    title: str = ""
-    boundary: str | None = None
-    promoted_sequence: int = 0
-    """The promotion that serves, the one in production; 0 is the base alone."""
-    adapter: str | None = None
-    """The digest of what serves; none for the base alone."""
-    stages: dict[ServingStage, int] = {}
-    """Who holds which stage, by sequence."""
-    iteration: str = ""
-    """The one queued last; empty where nothing was queued."""
-    state: RunState | None = None
-    phase: str = ""
-    """The phase that passed, waited or refused last."""
-    phase_number: int = 0
-    phases: int
-    figures: CandidateSummary | None = None
-    figures_of: str = ""
-    reasons: tuple[str, ...] = ()
-    """Why the last phase waited or refused."""
-    waiting: tuple[Waiting, ...] = ()
-    problem: str = ""
-    """Why the cluster could not be read: the others are shown all the same."""
-
-    @property
-    def below(self) -> bool:
-        """Whether what serves, or is on its way, is under a threshold."""
-        one = self.figures
-        return one is not None and (
-            one.composite_after < one.composite_threshold or one.heldout_after < one.heldout_threshold
-        )
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from runner.records.fleet_status import FleetRow, Waiting
 from runner.records.ledger import RunState
 from runner.records.promotion import ServingStage
-from runner.rules.loop.fleet import FleetRow
-from runner.rules.loop.waits import Waiting
 from runner.rules.text.shown import shown
 
 COLUMNS = ("cluster", "boundary", "serves", "run", "composite", "held-out", "regressions", "waits for", "since")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import Field
-
-from runner.records.base import Record, Slug
 from runner.records.cluster import Cluster
+from runner.records.cluster_status import AdapterStatus, ClusterStatus
 from runner.records.evidence import CandidateSummary
+from runner.records.fleet_status import Waiting
 from runner.records.funnel import Funnel
 from runner.records.ledger import Entry, EntryKind, RunState
 from runner.records.plateau import Plateau
@@ -16,51 +15,12 @@ from runner.records.promotion import ServingStage
 from runner.records.scenario import SetName
 from runner.records.verdict import Verdict
 from runner.rules.data.funnel import sentence
-from runner.rules.loop.adapter_status import AdapterStatus, adapter_line
+from runner.rules.loop.adapter_status import adapter_line
 from runner.rules.loop.trigger_words import begun_by
-from runner.rules.loop.waits import Course, Waiting, escalation, iteration_waits
+from runner.rules.loop.waits import Course, escalation, iteration_waits
 from runner.rules.repository.benchmark import OPTIONAL
 
 NOTHING = "not measured yet"
-
-
-class ClusterStatus(Record):
-    """What `hallmark status --json` prints for one cluster."""
-
-    cluster: Slug
-    title: str
-    base: str
-    promoted_sequence: int = Field(ge=0)
-    """The promotion that serves, the one in production; 0 is the base alone."""
-    adapters: tuple[AdapterStatus, ...]
-    """Every adapter that was ever promoted, the last step first."""
-    iteration: str
-    """Empty where nothing was queued."""
-    state: RunState | None
-    phase: str
-    """The phase that passed, waited or refused last; empty before the first."""
-    phase_number: int
-    phases: int
-    next_phase: str
-    """Empty where all have passed."""
-    scenarios: dict[SetName, int]
-    figures: CandidateSummary | None
-    """Of the iteration where it got that far, else of the promotion in force."""
-    figures_of: str
-    """Whose figures: `iteration <id>` or `promotion <sequence>`; empty where there are none."""
-    funnel: Funnel | None
-    """The iteration's rows as far as they have come; None before they are validated."""
-    seconds: float
-    """Measured for the phases of the iteration, waiting for people not counted."""
-    reasons: tuple[str, ...]
-    """Why the last phase waited or refused."""
-    waiting: Waiting | None
-    verdicts: tuple[str, ...] = ()
-    """What the figures come to, a sentence each."""
-    plateau: Plateau | None = None
-    """Why the loop begins no further iteration of the reviewed files as they are."""
-    begun_by: tuple[str, ...] = ()
-    """The triggers that the iteration was queued for; empty where main moved on."""
 
 
 def cluster_status(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from runner.records.base import Record
 from runner.records.change import ChangeClass
+from runner.records.fleet_status import Waiting
 from runner.records.ledger import Entry, EntryKind
 from runner.records.policy import Requirement
 from runner.records.verdict import Outcome
@@ -18,19 +18,6 @@ PROPOSALS: Mapping[str, tuple[ChangeClass, str]] = {
     "rollback": (ChangeClass.ROLLBACK, "people on call"),
 }
 """The branch that a proposal stands on, to what the policy asks of it, and who that is where it does not say."""
-
-
-class Waiting(Record):
-    """Who has to do what before the cluster goes on."""
-
-    who: str
-    what: str
-    gate: str = ""
-    """`triage`, `promotion`, `rollback`, `escalation`, `receipt`, or the phase that refused."""
-    since: str = ""
-    """ISO 8601 in UTC; empty where nothing says it."""
-    people: bool = True
-    """Whether it is people: CI can go on with the others by itself."""
 
 
 class Proposal(NamedTuple):
