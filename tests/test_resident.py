@@ -8,16 +8,22 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
+from multiprocessing import Value
 from pathlib import Path
 from sysconfig import get_path
+from types import SimpleNamespace
 from typing import TypeVar
 
 import pytest
 
 import runner
+from runner.cli import pre_receive
 from runner.edges import hook_files, resident
 from runner.edges.resident import Answer, Work, ask, stay
 
@@ -95,6 +101,20 @@ def test_a_copy_answers_in_its_callers_folder_and_environment(
         assert said == [f"['a b', 'ü', ''] old new r\udce9f\n {tmp_path} rowan\n=ü"]
         assert int(copy) not in (process, os.getpid())
         assert ask([], "x" * 5_000_000) is not None, "the first left nothing behind"
+        assert ask([], "a\0b") is None, "it would be taken for two parts of a request"
+
+
+def test_a_copy_has_its_callers_environment_whole_and_nothing_beside(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(arguments: Sequence[str], text: str) -> Answer:
+        return Answer(0, f"{os.environ.get('OWN')} {time.strftime('%z', time.localtime(0))}")
+
+    monkeypatch.setenv("OWN", "of the one that stays")
+    with staying(place, work):
+        monkeypatch.delenv("OWN")
+        monkeypatch.setenv("TZ", "XST-3")
+        assert ask([], "") == Answer(0, "None +0300")
 
 
 def test_eight_who_ask_at_once_are_answered_at_once(place: Path) -> None:
@@ -117,6 +137,18 @@ def test_it_goes_when_nobody_asks(place: Path) -> None:
         ended(process)
         assert not place.exists()
         assert ask([], "") is None
+
+
+def test_whoever_asks_makes_it_stay_longer(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Value("d", 0.0)
+    monkeypatch.setattr(resident, "time", SimpleNamespace(monotonic=lambda: clock.value, tzset=time.tzset))
+    with staying(place, echo, stays=100.0) as process:
+        for now in (90.0, 150.0, 240.0):
+            clock.value = now
+            time.sleep(0.2)
+            assert ask([], "") is not None
+        clock.value = 341.0
+        ended(process)
 
 
 def test_it_goes_when_another_sits_down_in_its_place(place: Path) -> None:
@@ -144,9 +176,16 @@ def test_it_goes_when_a_file_of_the_program_changes(
         assert not place.exists()
 
 
-def test_it_does_not_stay_when_a_file_changed_while_it_was_loaded(place: Path) -> None:
-    began = Path(resident.__file__).stat().st_ctime_ns
-    stay(echo, began=began)
+@pytest.mark.parametrize("earlier", [0, resident.COARSE])
+def test_it_does_not_stay_when_a_file_changed_while_it_was_loaded(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int
+) -> None:
+    """Also by the clock of a file system that is somewhat behind."""
+    module = tmp_path / "judging.py"
+    module.write_text("")
+    monkeypatch.setattr(resident, "_files", lambda: (str(module),))
+    monkeypatch.setattr(resident, "_sit_down", lambda *_: pytest.fail("it stays"))
+    stay(echo, began=module.stat().st_ctime_ns + earlier)
     assert not place.exists()
 
 
@@ -188,6 +227,7 @@ def test_what_other_code_left_there_is_not_asked(place: Path, monkeypatch: pytes
         b"",
         b"+",
         b"-",
+        b"-" + bytes(9),
         b"+\0",
         b"+" + bytes(8),
         b"+" + (5).to_bytes(8, "big") + b"\0" + b"four",
@@ -210,6 +250,27 @@ def test_half_an_answer_is_none(place: Path, said: bytes) -> None:
     os.waitpid(process, 0)
 
 
+def test_an_answer_may_take_longer_than_taking_the_request_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resident, "TAKES_UP", 1.0)
+
+    def judge(door: socket.socket) -> None:
+        line, _ = door.accept()
+        with line:
+            line.sendall(resident.TAKEN_UP)
+            while line.recv(65536):
+                pass
+            time.sleep(resident.TAKES_UP + 0.3)
+            line.sendall(bytes(8) + b"\7")
+
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(place))
+        door.listen()
+        judging = threading.Thread(target=judge, args=(door,))
+        judging.start()
+        assert ask([], "") == Answer(7, "")
+        judging.join()
+
+
 def test_nobody_is_asked_where_others_may_put_a_socket(place: Path) -> None:
     with staying(place, echo):
         for mode in (0o770, 0o702, 0o755):
@@ -221,6 +282,28 @@ def test_nobody_is_asked_where_others_may_put_a_socket(place: Path) -> None:
         place.parent.rename(moved)
         place.parent.symlink_to(moved)
         assert ask([], "") is None, "a link is nobody's folder"
+
+
+def test_nobody_is_asked_in_another_users_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = os.geteuid() + 1
+    with staying(place, echo):
+        monkeypatch.setattr(os, "geteuid", lambda: other)
+        monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("it began"))
+        assert ask([], "") is None
+        resident.begin("")
+
+
+def test_who_begins_gives_it_nothing_of_its_own(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret of one push, its folder, or its terminal's signals are no business of the next ones."""
+    said = tmp_path / "said"
+    monkeypatch.setenv("HALLMARK_GATE_KEY", "secret")
+    words = "[os.getcwd(), os.getsid(0) == os.getpid(), *sorted(os.environ)]"
+    resident.begin(f"import os; open({str(said) + '.new'!r}, 'w').write(repr({words})); "
+                   f"os.rename({str(said) + '.new'!r}, {str(said)!r})")  # fmt: skip
+    until(said.exists)
+    folder, leads, *variables = literal_eval(said.read_text())
+    assert (folder, leads) == ("/", True)
+    assert set(variables) <= {*resident.KEPT, "LC_CTYPE"}, "python itself adds the last"
 
 
 @pytest.mark.parametrize("top", ["relative", "", "/nowhere/" + 120 * "x", "/nowhere"])
@@ -251,6 +334,22 @@ def test_a_caller_whose_folder_is_gone_does_the_work_itself(
 
 def _refused(*_: object, **__: object) -> None:
     raise PermissionError
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_the_hook_asks_and_begins_only_where_a_process_may_stay(stays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(sys, "argv", ["pre-receive", "repository", ROOT])
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"old new gr\xfcn\n")))
+    monkeypatch.setattr(pre_receive, "undisturbed", lambda: None)
+    monkeypatch.setattr(pre_receive, "gc", SimpleNamespace(disable=lambda: None))
+    monkeypatch.setattr(pre_receive, "ask", lambda *request: done.append(("ask", *request)))
+    monkeypatch.setattr(pre_receive, "begin", lambda program: done.append("begin"))
+    monkeypatch.setattr(pre_receive, "judged", lambda *_: Answer(1, "no"))
+    monkeypatch.setattr(pre_receive, "_end", done.append)
+    pre_receive.main(resident=stays)
+    asked: list[object] = [("ask", ["repository", ROOT], "old new gr\udcfcn\n")]
+    assert done == [*asked[: int(stays)], *["begin"][: int(stays)], Answer(1, "no")]
 
 
 # the hook itself, over real pushes
