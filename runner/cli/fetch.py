@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.roots import root_of_trust
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.fetch import Target
@@ -18,7 +19,13 @@ from runner.wiring.boundary import declared_boundaries
 @click.command()
 @click.argument("target", metavar="CLUSTER[@SEQ|@STAGE]")
 @click.option("--to", "directory_to", required=True, type=click.Path(path_type=Path), help="A new directory.")
-@click.option("--root", default="", metavar="SHA256", help="Verify all of main from this first policy/trust.yaml.")
+@click.option(
+    "--root",
+    default="",
+    metavar="SHA256",
+    callback=root_of_trust,
+    help="Verify all of main from this first policy/trust.yaml.",
+)
 @click.option("--offline", is_flag=True, help="Believe what this clone has: newer revocations are not seen.")
 @click.option("--store", type=click.Path(exists=True, file_okay=False, path_type=Path), help="DVC storage directory.")
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.roots import root_of_trust
 from runner.errors import ExitCode
 from runner.wiring import promotion
 
@@ -25,7 +26,13 @@ def hook() -> None:
 
 @hook.command()
 @click.argument("repository", type=FOLDER)
-@click.option("--root", required=True, metavar="SHA256", help="sha256 of the first policy/trust.yaml.")
+@click.option(
+    "--root",
+    required=True,
+    metavar="SHA256",
+    callback=root_of_trust,
+    help="sha256 of the first policy/trust.yaml.",
+)
 @click.option("--key", type=FILE, help="The gate's key: receipts and tags are written after each merge.")
 @click.option("--store", type=FOLDER, help="The DVC storage directory that adapters' bytes are fetched from.")
 @click.option(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.roots import root_of_trust
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
 from runner.promotion.updates import MAIN
@@ -14,7 +15,13 @@ from runner.wiring import gate
 
 
 @click.command()
-@click.option("--root", required=True, metavar="SHA256", help="sha256 of the first policy/trust.yaml.")
+@click.option(
+    "--root",
+    required=True,
+    metavar="SHA256",
+    callback=root_of_trust,
+    help="sha256 of the first policy/trust.yaml.",
+)
 @click.option("--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def verify(root: str, directory: Path, as_json: bool) -> ExitCode:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from runner.errors import RecordError
 from runner.ledger import History, entry_digest
 from runner.ports_promotion import AdapterStore, Keys, Objects, Verifier
 from runner.promotion.governed import Ahead, Governed, Said, governed
@@ -100,6 +101,9 @@ class Sources:
     def policy(self, commit: str) -> Policy:
         """The policy at `commit`. Raises `RecordError` where there is none, or where trust.yaml cannot be read."""
         files = self.objects.files(commit, "policy")
+        if not any(path in files for path in POLICY_FILES):
+            hint = "make one and commit it: hallmark policy init --help"
+            raise RecordError("there is no policy at this commit", path=f"{commit[:12]}:policy", hint=hint)
         blobs = tuple(files[path].blob if path in files else "" for path in POLICY_FILES)
         if blobs not in self._policies:
             allowed, revoked, trust_bytes = (self.objects.read(commit, path) for path in POLICY_FILES)
