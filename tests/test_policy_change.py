@@ -332,6 +332,9 @@ def test_one_who_proposes_does_not_approve_nor_does_a_machine(world: World) -> N
     put_forward(world, world.policy(version=2))
     with pytest.raises(VerificationError, match="proposed this"):
         world.approve("dave", target="policy")
+    for who in ("ci", "gate"):
+        with pytest.raises(VerificationError, match=f"{who} is a machine"):
+            world.approve(who, target="policy")
     for who in ("dave", "ci", "gate", "alice"):
         signs(world, who)
         found = judged(world).reasons

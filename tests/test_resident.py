@@ -416,6 +416,19 @@ def test_pushes_are_judged_alike_by_the_one_that_stays_and_without(place: Path, 
     assert "is WRITTEN by the gate" in server.push(TAG).stderr
 
 
+def test_each_ref_that_is_refused_is_named(tmp_path: Path) -> None:
+    server = Server(tmp_path, resident=False)
+    oid = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=server.clone, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    refs = (TAG, "refs/heads/topic", f"{TAG}0")
+    answer = pre_receive.judged([str(server.bare), ROOT], "".join(f"{'0' * 40} {oid} {ref}\n" for ref in refs))
+    assert answer.code == 1
+    assert [line for line in answer.said.splitlines() if line.startswith("hallmark refuses")] == [
+        f"hallmark refuses {ref}:" for ref in (TAG, f"{TAG}0")
+    ]
+
+
 def test_it_is_the_one_that_stays_who_judges(place: Path, tmp_path: Path, code: Path) -> None:
     server = Server(tmp_path, code)
     assert server.push(TAG).returncode == 1
