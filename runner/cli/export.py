@@ -11,11 +11,12 @@ import click
 
 from runner.cli.verdicts import show
 from runner.errors import ExitCode, RecordError
+from runner.records.base import SLUG
 from runner.records.schemas import SCHEMAS, schema
 from runner.rules.triage.preferences import compiled
 from runner.wiring import flywheel
 
-NAMED = re.compile(r"(?P<cluster>[a-z0-9]+(?:-[a-z0-9]+)*)(?:/(?P<sequence>[0-9]{1,6}))?\Z")
+NAMED = re.compile(rf"(?P<cluster>{SLUG})(?:/(?P<sequence>[0-9]{{1,6}}))?\Z")
 PARTIAL = click.option("--partial", is_flag=True, help="Go on where data or answers to hold it against are not here.")
 DIRECTORY = click.option(
     "--directory", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."

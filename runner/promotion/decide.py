@@ -12,6 +12,7 @@ from runner.promotion.gather import Step, gather
 from runner.promotion.judge import Judgement
 from runner.promotion.sources import Sources
 from runner.promotion.updates import MAIN
+from runner.records.base import SLUG
 from runner.records.change import ChangeClass, File
 from runner.records.policy import Trust
 from runner.records.statement import (
@@ -31,7 +32,7 @@ from runner.rules.trust.facts import Facts
 from runner.rules.trust.signers import read_signers
 from runner.rules.trust.verification import verify
 
-_TARGET = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*/[1-9][0-9]{0,5}\Z")
+_TARGET = re.compile(rf"{SLUG}/[1-9][0-9]{{0,5}}\Z")
 _BRANCH = re.compile(r"(?!refs/)(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*\Z")
 
 

@@ -23,6 +23,7 @@ from runner.promotion.history import Link, first_parents
 from runner.promotion.sources import Sources
 from runner.promotion.verify import verify, verify_promotion
 from runner.promotion.withdrawn import withdrawn
+from runner.records.base import SLUG
 from runner.records.fleet import Fleet
 from runner.records.fleet_status import FleetCluster
 from runner.records.promotion import PromotionRecord, ServingStage
@@ -31,7 +32,7 @@ from runner.rules.loop.boundary import unservable
 from runner.rules.trust.policy import revoked_digests
 from runner.rules.trust.stages import deprecated, holder
 
-_TARGET = re.compile(r"(?P<cluster>[a-z0-9]+(?:-[a-z0-9]+)*)(?:@(?P<which>[a-z0-9]{1,12}))?\Z")
+_TARGET = re.compile(rf"(?P<cluster>{SLUG})(?:@(?P<which>[a-z0-9]{{1,12}}))?\Z")
 STAGES = (ServingStage.SHADOW, ServingStage.CANARY, ServingStage.PRODUCTION)
 
 

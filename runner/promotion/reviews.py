@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from runner.errors import RecordError
 from runner.promotion.sources import Policy, Sources
-from runner.records.base import Record
+from runner.records.base import SLUG, Record
 from runner.records.change import PathChange
 from runner.records.cluster import Cluster
 from runner.records.evidence import EvidenceFile
@@ -21,9 +21,8 @@ from runner.rules.trust.facts import NO_TRIAGE, Decided, Promotion, SignedReview
 from runner.rules.trust.triage import STEP, SUBJECTS
 
 R = TypeVar("R", bound=Record)
-_SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_LIST = re.compile(rf"clusters/(?P<cluster>{_SLUG})/triage/[^/]+\.yaml\Z")
-_REVIEW = re.compile(rf"(?P<stem>clusters/(?P<cluster>{_SLUG})/triage/{_SLUG}/{_SLUG})\.(?:yaml|dsse\.json)\Z")
+_LIST = re.compile(rf"clusters/(?P<cluster>{SLUG})/triage/[^/]+\.yaml\Z")
+_REVIEW = re.compile(rf"(?P<stem>clusters/(?P<cluster>{SLUG})/triage/{SLUG}/{SLUG})\.(?:yaml|dsse\.json)\Z")
 
 
 def triage_step(

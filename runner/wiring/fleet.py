@@ -14,7 +14,7 @@ from runner.edges.readers import DirectoryReader
 from runner.edges.yaml_files import parse
 from runner.errors import HallmarkError, RecordError, VerificationError
 from runner.ledger import PHASES
-from runner.records.base import Record
+from runner.records.base import SLUG, Record
 from runner.records.change import ChangeClass
 from runner.records.evidence import CandidateSummary, EvidenceFile
 from runner.records.fleet_status import FleetCluster, FleetRow, Headline
@@ -26,7 +26,6 @@ from runner.rules.loop.waits import PROPOSALS, Proposal
 
 R = TypeVar("R", bound=Record)
 TRUST = "policy/trust.yaml"
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 ASSESS = PHASES.index("assess")
 
 
@@ -44,7 +43,7 @@ class FleetRoom:
 
     def rows(self) -> tuple[FleetRow, ...]:
         """Every cluster of the work tree, by name."""
-        names = [name for name in self._reading.names("clusters") if _SLUG.fullmatch(name) and self._is_cluster(name)]
+        names = [name for name in self._reading.names("clusters") if re.fullmatch(SLUG, name) and self._is_cluster(name)]
         tails = self._reading.tails(names, told=lambda entries, whole: told(entries, whole=whole))
         courses = {name: course(tail, PHASES) for name, tail in tails.items()}
         running = {name: one.iteration for name, one in courses.items() if one.passed > ASSESS and not one.received}

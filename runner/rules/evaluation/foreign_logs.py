@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.records.base import SLUG, SLUG_LENGTH
 from runner.records.conversation import Conversation
 from runner.records.evaluation import Sample
 from runner.records.judge import Judge
@@ -275,7 +276,7 @@ def _explanation(scores: Mapping[str, float], one: ForeignSample) -> str:
 
 def _slug_of(value: object) -> str:
     found = str(value) if isinstance(value, str) else ""
-    return found if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", found) and len(found) <= 64 else ""
+    return found if re.fullmatch(SLUG, found) and len(found) <= SLUG_LENGTH else ""
 
 
 def _outcome(value: object) -> OutcomeType:

@@ -22,7 +22,7 @@ from runner.rules.repository import scenario_place
 
 PARAMS = "params.yaml"
 CLUSTER_SHAPE = "clusters/<cluster>/cluster.yaml"
-_SLUG, _ANY = scenario_place.SLUG, "[^/]+"
+_ANY = "[^/]+"
 
 
 class Place(NamedTuple):
@@ -33,10 +33,10 @@ class Place(NamedTuple):
     shape: str
 
 
-def _place(kind: type[Record], shape: str, *, stem: str = "", pattern: str = _SLUG) -> Place:
+def _place(kind: type[Record], shape: str, *, stem: str = "", pattern: str = scenario_place.PART) -> Place:
     """Where `shape` says: `<stem>` is the stem and looks like `pattern`, any other part in angles is a slug."""
     parts = re.split(r"<(\w+)>", shape)  # text and names in turns
-    named = {name: f"(?P<{name}>{_SLUG})" for name in parts[1::2]} | {stem: f"(?P<stem>{pattern})"}
+    named = {name: f"(?P<{name}>{scenario_place.PART})" for name in parts[1::2]} | {stem: f"(?P<stem>{pattern})"}
     texts = [named[part] if at % 2 else re.escape(part) for at, part in enumerate(parts)]
     return Place(re.compile("".join(texts) + r"\Z"), kind, shape)
 

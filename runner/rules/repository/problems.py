@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from runner.records.base import Record
+from runner.records.base import SLUG_PATTERN, Record
 
 
 class Problem(NamedTuple):
@@ -94,7 +94,7 @@ def _constraint(field: str, details: ErrorDetails) -> Problem:
         return Problem(field, "is empty", "say something here, or remove the file")
     if what == "string_pattern_mismatch":
         pattern = str(context.get("pattern", ""))
-        hints = {r"^[a-z0-9]+(-[a-z0-9]+)*$": _SLUG_HINT, r"^[0-9a-f]{64}$": "a sha256 is 64 lower-case hex digits"}
+        hints = {SLUG_PATTERN: _SLUG_HINT, r"^[0-9a-f]{64}$": "a sha256 is 64 lower-case hex digits"}
         return Problem(field, f"{value} does not have the right form", hints.get(pattern, f"it must match {pattern}"))
     if what == "string_too_long":
         return Problem(field, f"is longer than {context.get('max_length')} characters", "shorten it")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from runner.records.base import SLUG, SLUG_LENGTH
 from runner.records.terms import SetName
 
-SLUG = r"(?![a-z0-9-]{65})[a-z0-9]+(?:-[a-z0-9]+)*"
+PART = rf"(?![a-z0-9-]{{{SLUG_LENGTH + 1}}}){SLUG}"
 """A part of a path that is a `records.base.Slug`, as long as one may be."""
 _SETS = "|".join(SetName)
 SHAPE = f"scenarios/<cluster>/<{_SETS}>/<id>.yaml"
-PATTERN = re.compile(rf"scenarios/(?P<cluster>{SLUG})/(?P<set>{_SETS})/(?P<stem>[^/]+)\.yaml\Z")
+PATTERN = re.compile(rf"scenarios/(?P<cluster>{PART})/(?P<set>{_SETS})/(?P<stem>[^/]+)\.yaml\Z")
 
 
 class ScenarioPlace(NamedTuple):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from runner.records.base import SLUG
 from runner.records.change import ChangeClass, Operation, PathChange
 from runner.records.verdict import Reason
 from runner.rules.canonical import digest, sha256
@@ -18,36 +19,35 @@ APPROVALS = "policy/approvals/"
 ONE, OPERATIONS, REGULAR_FILES = "2.1 one class", "2.2 operations", "2.3 regular files"
 NAMES, SIZES = "2.4 safe names", "2.5 size caps"
 _NONE: Mapping[str, str] = {}
-_SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_TRIAGE = rf"(?:[^/]+|{_SLUG}/{_SLUG}\.(?:yaml|dsse\.json))"
+_TRIAGE = rf"(?:[^/]+|{SLUG}/{SLUG}\.(?:yaml|dsse\.json))"
 _SAFE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+=-]*\Z")
-_PROMOTION = re.compile(rf"clusters/(?P<cluster>{_SLUG})/promotions/(?P<sequence>[1-9][0-9]{{0,5}})/(?P<rest>.+)\Z")
+_PROMOTION = re.compile(rf"clusters/(?P<cluster>{SLUG})/promotions/(?P<sequence>[1-9][0-9]{{0,5}})/(?P<rest>.+)\Z")
 _BENCHMARK = re.compile(
-    rf"(?:scenarios/(?P<tested>[^/]+)/.+|clusters/(?P<own>{_SLUG})/(?:cluster\.yaml|benchmark\.lock))\Z"
+    rf"(?:scenarios/(?P<tested>[^/]+)/.+|clusters/(?P<own>{SLUG})/(?:cluster\.yaml|benchmark\.lock))\Z"
 )
-_JUDGE = re.compile(rf"rubrics/judges/(?P<judge>{_SLUG})\.yaml\Z")
-_APPROVAL = re.compile(rf"policy/approvals/[0-9a-f]{{64}}/{_SLUG}\.dsse\.json\Z")
-_REST = re.compile(rf"(?:record\.yaml|evidence/[a-z]+(?:-[a-z]+)*(?:\.[a-z]+)+|approvals/{_SLUG}\.dsse\.json)\Z")
+_JUDGE = re.compile(rf"rubrics/judges/(?P<judge>{SLUG})\.yaml\Z")
+_APPROVAL = re.compile(rf"policy/approvals/[0-9a-f]{{64}}/{SLUG}\.dsse\.json\Z")
+_REST = re.compile(rf"(?:record\.yaml|evidence/[a-z]+(?:-[a-z]+)*(?:\.[a-z]+)+|approvals/{SLUG}\.dsse\.json)\Z")
 _PATHS: tuple[tuple[ChangeClass, re.Pattern[str]], ...] = (
     (ChangeClass.POLICY, re.compile(r"policy/(?:trust\.yaml|allowed_signers|revoked)\Z")),
     (
         ChangeClass.BENCHMARK,
         re.compile(
             rf"(?:scenarios|rubrics)/.+"
-            rf"|clusters/{_SLUG}/(?:cluster\.yaml|problem\.md|benchmark\.lock|imports/{_SLUG}\.yaml)\Z"
+            rf"|clusters/{SLUG}/(?:cluster\.yaml|problem\.md|benchmark\.lock|imports/{SLUG}\.yaml)\Z"
         ),
     ),
     (
         ChangeClass.DATA,
         re.compile(
-            rf"clusters/{_SLUG}/(?:data/[^/]+\.dvc|(?:data|evaluations)/\.gitignore|triage/{_TRIAGE}"
-            rf"|evaluations/{_SLUG}\.(?:json|jsonl\.zst\.dvc))\Z"
+            rf"clusters/{SLUG}/(?:data/[^/]+\.dvc|(?:data|evaluations)/\.gitignore|triage/{_TRIAGE}"
+            rf"|evaluations/{SLUG}\.(?:json|jsonl\.zst\.dvc))\Z"
         ),
     ),
     (ChangeClass.PROMOTION, _PROMOTION),
     (
         ChangeClass.DOCS,
-        re.compile(rf"docs/.+|[^/]+\.md\Z|LICENSE\Z|clusters/{_SLUG}/(?:handoff|escalations/{_SLUG})\.md\Z"),
+        re.compile(rf"docs/.+|[^/]+\.md\Z|LICENSE\Z|clusters/{SLUG}/(?:handoff|escalations/{SLUG})\.md\Z"),
     ),
     (
         ChangeClass.CODE,
