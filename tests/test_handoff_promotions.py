@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runner.errors import RecordError, VerificationError
-from runner.promotion.handoff import HandedOver, handed_over
+from runner.promotion.handoff import HandedOver, background, handed_over
 from runner.promotion.verify import verify
 from runner.records.evidence import GENERATED, EvidenceFile
+from runner.records.promotion import PromotionRecord
 from runner.rules.handoff import document
+from runner.rules.handoff.facts import Background
 from runner.rules.trust import generated
+from runner.rules.trust.generated import generated_problems
 from tests.attack.desk import STARTS, Desk, make_starts
 from tests.attack.forgery import blind
 
@@ -115,4 +120,57 @@ def test_other_words_under_the_same_version_are_found(twice: Desk, monkeypatch: 
     """What the test above rests on: without a new version, the gate holds history against the words."""
     monkeypatch.setattr(document, "SECTIONS", document.SECTIONS[:-1])
     found = verify(twice.sources(adapters=False), tip=twice.main, root=twice.root_sha256)
-    assert [reason.problem[:12] for reason in found.verdict.reasons] == ["6.9 hand-off"]
+    (reason,) = found.verdict.reasons
+    assert reason.problem.startswith("6.9 hand-off: evidence/handoff.md is not what the evidence, ")
+    assert re.search(r" make of it: line \d+, which says '## [^']+', must not be there$", reason.problem), (
+        reason.problem
+    )
+
+
+def brought(desk: Desk, sequence: int) -> tuple[PromotionRecord, dict[str, bytes], Background]:
+    """A promotion with its evidence, and what else its hand-off was made of."""
+    sources, home = desk.sources(), f"clusters/desk/promotions/{sequence}/evidence"
+    record = sources.promotions(desk.main, "desk")[sequence]
+    files = sources.objects.files(desk.main, home)
+    evidence = {path.removeprefix(f"{home}/"): sources.objects.blob(file.blob) for path, file in files.items()}
+    found = background(sources, desk.main, "desk", record.run.iteration)
+    return record, evidence, found._replace(records={n: one for n, one in found.records.items() if n < sequence})
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda data: data.replace(b"\n## Pro", b"\r\n## Pro", 1), r"line \d+ says '\\r' and must say ''$"),
+        (lambda data: data + b"\x1b[2J\xff\n", r"line \d+ says '\\x1b\[2J\\\\xff' and must say ''$"),
+        (lambda data: data[: data.index(b"\n") + 1], r"line 3 is missing, and must say '# Hand-off of desk/2'$"),
+        (
+            lambda data: data.replace(b"## Known", b"## No", 1),
+            r" '## No limitations' and must say '## Known limitations'$",
+        ),
+    ],
+    ids=["a line's end", "what nobody sees", "cut off", "a word"],
+)
+def test_the_first_line_that_differs_is_told(twice: Desk, edit: Callable[[bytes], bytes], said: str) -> None:
+    record, evidence, made_from = brought(twice, 2)
+    name = EvidenceFile.HANDOFF
+    assert list(generated_problems(record, evidence, made_from, incoming=True)) == []
+    (told,) = generated_problems(record, {**evidence, name: edit(evidence[name])}, made_from, incoming=True)
+    assert told.startswith(
+        "evidence/handoff.md is not what the evidence, and people's files on main, make of it: line "
+    )
+    assert re.search(said, told), told
+    assert told.isprintable()
+
+
+def test_of_a_long_line_the_part_that_differs_is_told(twice: Desk) -> None:
+    record, evidence, made_from = brought(twice, 2)
+    name = EvidenceFile.HANDOFF
+    line = max(evidence[name].splitlines(), key=len)
+    assert len(line) > 200
+    altered = evidence[name].replace(line, line[:-9] + b"x" * 5000, 1)
+    (told,) = generated_problems(record, {**evidence, name: altered}, made_from, incoming=True)
+    says, must = re.search(r"line \d+ says (['\"].*) and must say (.*)$", told).groups()
+    assert says.strip("'\"").startswith("…")
+    assert says.strip("'\"").endswith("x…")
+    assert must.strip("'\"").endswith(line.decode()[-9:])
+    assert len(told) < 300

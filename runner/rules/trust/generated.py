@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile, zip_longest
 
 from runner.errors import RecordError
 from runner.records.evidence import GENERATED, EvidenceFile
@@ -10,6 +11,9 @@ from runner.records.promotion import PromotionRecord
 from runner.rules.handoff.document import VERSION
 from runner.rules.handoff.facts import Background
 from runner.rules.handoff.generated import generated, version_of
+
+LONGEST, BEFORE = 60, 20
+"""Characters that are quoted of a line that differs, and how many of them are alike."""
 
 
 def generated_problems(
@@ -38,4 +42,25 @@ def generated_problems(
         return
     for name in there:
         if evidence[name] != made[name]:
-            yield f"evidence/{name} is not what the evidence, and people's files on main, make of it"
+            where = _first_difference(evidence[name], made[name])
+            yield f"evidence/{name} is not what the evidence, and people's files on main, make of it: {where}"
+
+
+def _first_difference(here: bytes, right: bytes) -> str:
+    """The first line that differs between two files that do, and what it says in each, from shortly before where."""
+    pairs = zip_longest(here.split(b"\n"), right.split(b"\n"))
+    number, found = next((number, pair) for number, pair in enumerate(pairs, start=1) if pair[0] != pair[1])
+    one, other = (None if line is None else line.decode(errors="backslashreplace") for line in found)
+    if other is None:
+        return f"line {number}, which says {_from(one or '', 0)}, must not be there"
+    if one is None:
+        return f"line {number} is missing, and must say {_from(other, 0)}"
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    return f"line {number} says {_from(one, alike)} and must say {_from(other, alike)}"
+
+
+def _from(line: str, alike: int) -> str:
+    """A part of the line from shortly before its character `alike`, in quotes, with what nobody sees as codes."""
+    begin = max(0, alike - BEFORE)
+    end = begin + LONGEST
+    return repr("…" * bool(begin) + line[begin:end] + "…" * (len(line) > end))
