@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
@@ -15,6 +16,7 @@ import yaml
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
 from runner.begin import begin, next_entry, queue_for, taking_up
@@ -22,7 +24,7 @@ from runner.cli import triggers
 from runner.edges.artifacts import rows_bytes
 from runner.edges.new_rows import new_rows
 from runner.edges.simulated_repository import MemoryLedger
-from runner.errors import DataError, ExitCode, LedgerRace
+from runner.errors import DataError, ExitCode, LedgerRace, RecordError
 from runner.ledger import History
 from runner.phases.p01_intake import pin
 from runner.records.change_review import Direction
@@ -31,6 +33,7 @@ from runner.records.fired import Fired
 from runner.records.generation import Generation
 from runner.records.ledger import EntryKind, RunState
 from runner.records.params import ClusterParams
+from runner.records.schemas import schema
 from runner.records.signal_policy import SignalPolicy
 from runner.records.trace import Feedback, Flag, Rating, Trace
 from runner.records.trigger_findings import Answer, Finding, Findings
@@ -49,7 +52,7 @@ from runner.rules.review.side import Side
 from runner.rules.text import perturbation
 from runner.rules.times import moment, written
 from runner.wiring import check
-from tests.desk_repository import make
+from tests.desk_repository import git, make
 from tests.flywheel_fixture import cluster, fixture, user
 
 AT = "2026-03-01T02:00:00Z"
@@ -494,6 +497,27 @@ def test_check_names_the_line_in_cluster_yaml(tmp_path: Path) -> None:
     (desk / problem.path).write_text(broken)
     (problem,) = check.survey(desk).problems
     assert (problem.field, problem.problem) == ("triggers[1].days", "0 is out of range")
+
+
+def test_a_cluster_that_cannot_be_read_stands_in_the_document_with_its_problem(tmp_path: Path) -> None:
+    desk = make(tmp_path)
+    other = desk / "clusters/broken/cluster.yaml"
+    other.parent.mkdir()
+    other.write_text("id: broken\n")
+    git(desk, "add", ".")
+    git(desk, "commit", "--quiet", "--message", "Broken")
+    asked = ["--all", "--json", "-C", str(desk)]
+    done = CliRunner().invoke(triggers.triggers, asked, standalone_mode=False)
+    assert done.return_value is ExitCode.REFUSED
+    documents = json.loads(done.stdout)
+    for document in documents:
+        Draft202012Validator(schema("trigger-findings")).validate(document)
+    broken, whole = (Findings.model_validate(document) for document in documents)
+    assert (broken.cluster, broken.findings, whole.cluster, whole.problem) == ("broken", (), "desk", "")
+    assert "clusters/broken/cluster.yaml" in broken.problem
+    assert done.stderr == f"hallmark: broken: {broken.problem}\n"
+    with pytest.raises(RecordError, match=r"clusters/broken/cluster\.yaml"):
+        CliRunner().invoke(triggers.triggers, ["broken", *asked[1:]], standalone_mode=False, catch_exceptions=False)
 
 
 def test_review_says_which_way_a_trigger_is_looser() -> None:

@@ -13,7 +13,7 @@ from runner.records.trigger_findings import Findings
 from runner.rules.loop.trigger_words import outcome, told
 from runner.rules.text.shown import shown
 from runner.wiring import flywheel
-from runner.wiring.triggers import judged
+from runner.wiring.triggers import judged, unread
 
 
 @click.command()
@@ -30,6 +30,7 @@ def triggers(
 
     Holds HEAD against the iteration whose model serves, by the `triggers` of cluster.yaml. With --queue, what is due
     is put into the ledger, once however often it is asked, and `hallmark iterate` takes it up.
+    Of every cluster, one that cannot be read is told of with its problem and stops no other.
     Exits 0 where everything could be judged, 4 where CLUSTER's iteration waits for people, 5 where a trigger could not
     be judged.
 
@@ -47,6 +48,7 @@ def triggers(
                 raise
             click.echo(shown(f"hallmark: {name}: {error}"), err=True)
             codes.append(exit_code(error))
+            found.append(unread(name, str(error)))
             continue
         found.append(one)
         codes.append(outcome(one, alone=bool(cluster) and not unattended))

@@ -57,6 +57,8 @@ class Findings(Record):
     """Why none was, where one is due and was asked for."""
     waits: bool = False
     """People have to decide before one can be."""
+    problem: str = ""
+    """Why the cluster could not be read, and has no findings: the others of the list are judged all the same."""
 
     @property
     def due(self) -> tuple[Finding, ...]:

@@ -70,6 +70,11 @@ def judged(path: Path, cluster: str, *, at: str | None = None, queue: bool = Fal
     return told.model_copy(update={"queued": queued.iteration, "held": queued.held, "waits": queued.waits})
 
 
+def unread(cluster: str, problem: str) -> Findings:
+    """What is said of a cluster that cannot be read, at the time that it is now."""
+    return Findings(cluster=cluster, at=SystemClock().now(), findings=(), problem=problem)
+
+
 @dataclass(frozen=True)
 class _Desk:
     """What is at hand to judge one cluster's triggers."""
