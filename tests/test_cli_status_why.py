@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from runner.cli.fleet import promoted, sequences
 from runner.cli.status import status
 from runner.cli.why import why
 from runner.errors import RecordError
@@ -29,6 +28,7 @@ from runner.records.scenario import Origin, OutcomeType, Scenario, SetName, Seve
 from runner.records.schemas import schema
 from runner.records.triage import TriageResult
 from runner.wiring import flywheel
+from runner.wiring.evidence import promoted, sequences
 from tests.evidence_fixture import PROBLEM, A, B, C, begun, cluster, evidence, funnel, lineage, validation
 
 

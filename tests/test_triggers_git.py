@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from runner.cli.fleet import read_status
 from runner.cli.main import group
 from runner.edges import dvc_data
 from runner.edges.artifacts import rows_bytes
@@ -28,6 +27,7 @@ from runner.records.trace import Trace
 from runner.records.trigger_findings import Answer, Findings
 from runner.rules.loop.trigger_words import begun_by
 from runner.wiring import flywheel
+from runner.wiring.status import read_status
 from runner.wiring.triggers import judged
 from tests.desk_repository import CLUSTER, clone, flow, git, make, said
 from tests.flywheel_fixture import cluster, user

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli.fleet import fallen, promotion_records
 from runner.promotion.fetch import Target, fetch
 from runner.promotion.propose import propose_branch
 from runner.promotion.verify import verify
 from runner.rules.loop.adapter_status import adapter_line, adapter_statuses
 from runner.rules.trust.signers import read_revoked
 from runner.wiring import flywheel
+from runner.wiring.status import fallen, promotion_records
 from tests.promotion_fixture import LATER, World
 
 PROGRAM = "from runner.cli.main import main; main()"

@@ -74,8 +74,8 @@ def status(
 
 
 def _one(directory: Path, cluster: str, *, as_json: bool) -> ExitCode:
-    from runner.cli.fleet import read_status  # brings what runs models: the fleet need not wait for it
     from runner.rules.loop.status import block
+    from runner.wiring.status import read_status  # brings what runs models: the fleet need not wait for it
 
     found = read_status(directory, cluster)
     if as_json:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,12 +11,9 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from runner.cli.fleet import Evidence, lineages
-from runner.errors import ExitCode, RecordError
-from runner.records.lineage import Lineage
-from runner.rules.loop.lineage import WIDTH, Answer, Branch, explain, find, left_out, line, plural
-
-PROMOTION = re.compile(r"(?P<cluster>[a-z0-9-]+)/0*(?P<sequence>[0-9]+)\Z")
+from runner.errors import ExitCode
+from runner.rules.loop.lineage import WIDTH, Answer, Branch, explain, left_out, line, plural
+from runner.wiring.why import locate
 
 PIPED = 400
 """Columns where the output is no terminal: nothing is cut or wrapped."""
@@ -50,32 +45,6 @@ def why(artifact: str, cluster: str, iteration: str, width: int, directory: Path
         console = Console(highlight=False)
         _show(console if console.is_terminal else Console(highlight=False, width=PIPED), answer, evidence.source)
     return ExitCode.DONE
-
-
-def locate(artifact: str, *, cluster: str, iteration: str, directory: Path) -> tuple[Evidence, str]:
-    """The evidence that has the artifact, and the artifact's id in it. Raises `RecordError` with the nearest ids."""
-    match = PROMOTION.match(artifact)
-    sources = lineages(directory, cluster=match["cluster"] if match else cluster, iteration=iteration)
-    if not sources:
-        hint = "name a run with --iteration" if not iteration else "is its run branch fetched?"
-        raise RecordError("there is no lineage to look through", path=str(directory), hint=hint)
-    if match:
-        return _of_promotion(sources, int(match["sequence"]), artifact)
-    for one in sources:
-        try:
-            return one, find(one.lineage, artifact).id
-        except RecordError:
-            continue
-    everything = Lineage(nodes=tuple({node.id: node for one in sources for node in one.lineage.nodes}.values()))
-    return sources[0], find(everything, artifact).id
-
-
-def _of_promotion(sources: Sequence[Evidence], sequence: int, artifact: str) -> tuple[Evidence, str]:
-    for one in sources:
-        if one.sequence == sequence and one.adapter:
-            return one, one.adapter
-    known = ", ".join(f"{one.cluster}/{one.sequence}" for one in sources if one.sequence)
-    raise RecordError(f"no lineage for promotion {artifact}", hint=f"promotions that have one: {known or 'none'}")
 
 
 def _show(console: Console, answer: Answer, source: str) -> None:

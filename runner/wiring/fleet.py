@@ -43,7 +43,9 @@ class FleetRoom:
 
     def rows(self) -> tuple[FleetRow, ...]:
         """Every cluster of the work tree, by name."""
-        names = [name for name in self._reading.names("clusters") if re.fullmatch(SLUG, name) and self._is_cluster(name)]
+        names = [
+            name for name in self._reading.names("clusters") if re.fullmatch(SLUG, name) and self._is_cluster(name)
+        ]
         tails = self._reading.tails(names, told=lambda entries, whole: told(entries, whole=whole))
         courses = {name: course(tail, PHASES) for name, tail in tails.items()}
         running = {name: one.iteration for name, one in courses.items() if one.passed > ASSESS and not one.received}

@@ -1,25 +1,18 @@
-"""What `status` and `why` read of a repository: clusters, promotions and run branches, through `wiring` alone."""
+"""Settings to what `hallmark status` says of one cluster: its reviewed files, ledger, promotions and run branch."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from runner.errors import GitError, RecordError
+from runner.errors import RecordError
 from runner.ledger import PHASES, History
 from runner.ports import Reader
 from runner.promotion.updates import MAIN
 from runner.promotion.withdrawn import withdrawn
-from runner.records.base import Record
 from runner.records.cluster_status import ClusterStatus
 from runner.records.evidence import CandidateSummary, EvidenceFile
 from runner.records.funnel import Funnel
-from runner.records.lineage import Lineage
 from runner.records.promotion import PromotionRecord
 from runner.records.score import Scorecard
 from runner.records.triage import TriageResult
@@ -27,62 +20,13 @@ from runner.records.validation import ValidationReport
 from runner.rules.evaluation.comparison_words import verdicts
 from runner.rules.evaluation.limits import summary
 from runner.rules.loop.adapter_status import adapter_statuses
-from runner.rules.loop.fleet import is_sequence
 from runner.rules.loop.plateau import plateau
 from runner.rules.loop.status import cluster_status
 from runner.rules.trust.signers import REVOKED, read_revoked
 from runner.rules.trust.stages import incumbent
 from runner.wiring import flywheel, gate
+from runner.wiring.evidence import promoted, read_record, run_branch, sequences
 from runner.workspace import Workspace
-
-R = TypeVar("R", bound=Record)
-Source = tuple[Reader, str]
-"""A tree, and the directory in it where evidence stands."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A lineage, and where it stands."""
-
-    source: str
-    cluster: str
-    sequence: int | None
-    adapter: str
-    lineage: Lineage
-
-
-def read_record(reader: Reader, path: str, kind: type[R]) -> R:
-    """A JSON record of a tree. Raises `RecordError` that names the file."""
-    try:
-        return kind.model_validate_json(reader.read(path))
-    except ValidationError as error:
-        raise RecordError(error.errors()[0]["msg"], path=f"{reader.name}:{path}") from error
-
-
-def sequences(reader: Reader, cluster: str) -> tuple[int, ...]:
-    """The promotions on main, oldest first."""
-    home, end = f"clusters/{cluster}/promotions/", "/record.yaml"
-    names = (path.removeprefix(home).removesuffix(end) for path in reader.paths(home) if path.endswith(end))
-    return tuple(sorted(int(name) for name in names if is_sequence(name)))
-
-
-def run_branch(directory: Path, cluster: str, iteration: str) -> Reader | None:
-    """The iteration's branch: the remote's where there is one here, else the local one; None for neither."""
-    for name in (f"refs/remotes/origin/runs/{cluster}/{iteration}", f"refs/heads/runs/{cluster}/{iteration}"):
-        try:
-            return flywheel.reader(directory, name)
-        except GitError:
-            continue
-    return None
-
-
-def promoted(reader: Reader, cluster: str, sequence: int) -> Source:
-    """Where the evidence of a promotion stands. Raises `RecordError` where there is no such promotion."""
-    there = sequences(reader, cluster)
-    if sequence in there:
-        return reader, f"clusters/{cluster}/promotions/{sequence}/evidence/"
-    known = ", ".join(map(str, there)) or "none yet"
-    raise RecordError(f"{cluster} has no promotion {sequence}", path=reader.name, hint=f"promotions: {known}")
 
 
 def read_status(directory: Path, cluster: str) -> ClusterStatus:
@@ -176,34 +120,3 @@ def _funnel(run: Reader, home: str) -> Funnel | None:
     if validation in there and (judged := read_record(run, validation, ValidationReport).funnel):
         return judged.total
     return None
-
-
-def lineages(directory: Path, *, cluster: str = "", iteration: str = "") -> list[Evidence]:
-    """Every lineage to look through, newest promotion first; with `iteration`, that of its run branch alone."""
-    reader = flywheel.reader(directory)
-    names = (cluster,) if cluster else flywheel.cluster_names(directory)
-    found = []
-    for name in names:
-        sources: list[tuple[Reader, str, int | None]] = []
-        if iteration:
-            run = run_branch(directory, name, iteration)
-            sources += [(run, f"clusters/{name}/run/bundle/", None)] if run else []
-        else:
-            sources += [(*promoted(reader, name, number), number) for number in reversed(sequences(reader, name))]
-        found += [_lineage(where, home, name, number) for where, home, number in sources if _has_lineage(where, home)]
-    return found
-
-
-def _has_lineage(reader: Reader, home: str) -> bool:
-    return home + EvidenceFile.LINEAGE in reader.paths(home)
-
-
-def _lineage(reader: Reader, home: str, cluster: str, sequence: int | None) -> Evidence:
-    lineage = read_record(reader, home + EvidenceFile.LINEAGE, Lineage)
-    adapters = [node.id for node in lineage.nodes if node.kind == "adapter"]
-    adapter = adapters[0] if adapters else ""
-    if len(adapters) > 1 and home + EvidenceFile.SCORECARD in reader.paths(home):
-        card = json.loads(reader.read(home + EvidenceFile.SCORECARD))
-        adapter = card.get("models", {}).get("candidate", {}).get("adapter") or adapter
-    source = f"promotion {cluster}/{sequence}" if sequence else f"iteration on {reader.name}"
-    return Evidence(source, cluster, sequence, adapter, lineage)
