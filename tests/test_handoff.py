@@ -318,6 +318,16 @@ def test_a_licence_is_told_by_its_identifier_where_each_format_has_it() -> None:
     assert licenses.in_bom("LicenseRef-Desk") == [{"license": {"name": "LicenseRef-Desk"}}]
 
 
+@pytest.mark.parametrize("listed", sorted(licenses.HUB | licenses.COPYLEFT.keys()))
+def test_a_licence_s_identifier_is_the_same_in_any_case(listed: str) -> None:
+    for stated in (listed, listed.lower(), listed.upper()):
+        assert licenses.in_bom(stated) == [{"license": {"id": listed}}]
+        assert licenses.url(stated) == f"https://spdx.org/licenses/{listed}.html"
+        assert licenses.on_hub(stated) == licenses.on_hub(listed)
+        assert licenses.on_hub(stated)["license"] != "other"
+    assert licenses.on_hub("licenseref-Desk") == licenses.on_hub("LicenseRef-Desk")
+
+
 @pytest.mark.parametrize(
     "value",
     [

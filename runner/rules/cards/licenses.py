@@ -23,27 +23,32 @@ COPYLEFT = {
 """GNU's, whose identifiers at SPDX say more than the Hub's."""
 
 
-def known(license: str) -> bool:
-    """Whether it is one of SPDX's that are told by their identifier."""
-    return license in HUB or license in COPYLEFT
+_AS_LISTED = {one.lower(): one for one in (*HUB, *COPYLEFT)}
+
+
+def identifier(license: str) -> str | None:
+    """As SPDX lists it, in whichever case it is stated (SPDX 2.3, annex D.2); None for what it is not told by."""
+    return _AS_LISTED.get(license.lower())
 
 
 def on_hub(license: str) -> dict[str, str]:
     """The card's keys; none where nothing is stated."""
     if not license:
         return {}
-    if known(license):
-        return {"license": COPYLEFT.get(license, license.lower())}
-    return {"license": "other", "license_name": license.removeprefix("LicenseRef-").lower()}
+    if (listed := identifier(license)) is not None:
+        return {"license": COPYLEFT.get(listed, listed.lower())}
+    return {"license": "other", "license_name": license.lower().removeprefix("licenseref-")}
 
 
 def in_bom(license: str) -> list[dict[str, dict[str, str]]]:
     """CycloneDX's licence choice; empty where nothing is stated."""
     if not license:
         return []
-    return [{"license": {"id": license} if known(license) else {"name": license}}]
+    listed = identifier(license)
+    return [{"license": {"name": license} if listed is None else {"id": listed}}]
 
 
 def url(license: str) -> str:
     """Where its text stands; what SPDX does not have is named as it is."""
-    return f"{SPDX}{license}.html" if known(license) else license
+    listed = identifier(license)
+    return license if listed is None else f"{SPDX}{listed}.html"
