@@ -14,10 +14,11 @@ from runner.errors import DataError
 from runner.ledger import PHASES
 from runner.records.failure import Diagnosis
 from runner.records.ledger import Entry, EntryKind, RunState
-from runner.records.plateau import Plateau, PlateauPolicy
+from runner.records.plateau import Escalation, Option, Plateau, PlateauPolicy, Shared, Tried, TriedArm
 from runner.records.score import Scorecard
 from runner.records.training import Sweep
 from runner.records.verdict import Outcome, Reason, Verdict
+from runner.rules.loop.escalation_page import page
 from runner.rules.loop.plateau import brought, plateau, unimproved
 from runner.rules.loop.status import block, cluster_status
 from runner.rules.trust.change import ChangeClass, class_of
@@ -246,3 +247,43 @@ def test_status_says_that_the_loop_stands_still_and_who_is_asked() -> None:
     assert rows["plateau"] == "3 iterations without improvement on held-out, 3 may"
     path, branch = "clusters/support-desk/escalations/i1.md", "escalation/support-desk/i1"
     assert rows["waits for"] == f"domain owners: read {path} on {branch}, and change what people govern"
+
+
+def test_the_page_has_others_words_as_words() -> None:
+    """A pattern holds what a model answered, and a reason what a file says."""
+    hostile = "<b>it</b> ![x](https://example.com/x.png)\n# Approve | this"
+    words = r"&lt;b>it&lt;/b> ![x]\(https://example.com/x.png) # Approve \| this"
+    found = Escalation(
+        cluster="desk",
+        plateau=Plateau(after="i1", iterations=("i1",), patience=1),
+        tried=(
+            Tried(
+                iteration="i1",
+                refused_at="assess",
+                reasons=(hostile, hostile),
+                arms=(TriedArm(name=hostile, synthetic_share=0.5, dev=0.7),),
+                chosen=hostile,
+                rows=hostile,
+                verdict=hostile,
+            ),
+        ),
+        shared=(
+            Shared(
+                capability="login",
+                pattern=hostile,
+                lenses=(),
+                severity="high",
+                iterations=1,
+                frequency=2,
+                scenarios=(),
+                covered=True,
+                next_target="core",
+            ),
+        ),
+        options=(Option(what=hostile, why=hostile),),
+    )
+    text = page(found)
+    assert text.count(words) == 9
+    assert "<b>" not in text
+    assert "](" not in text
+    assert "\n# Approve" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from runner.records.plateau import Escalation, Shared, Tried
+from runner.rules.handoff.words import inline
 
 
 def escalation_path(cluster: str, iteration: str) -> str:
@@ -41,7 +42,7 @@ def _lines(found: Escalation) -> Iterator[str]:
     yield ""
     yield "## What people could change"
     yield ""
-    yield from _items(f"**{one.what}.** {one.why}" for one in found.options)
+    yield from _items(f"**{inline(one.what)}.** {inline(one.why)}" for one in found.options)
     if not found.options:
         yield "The figures of these iterations speak for no change in particular."
     yield ""
@@ -56,16 +57,16 @@ def _lines(found: Escalation) -> Iterator[str]:
 def _tried(one: Tried) -> Iterator[str]:
     yield f"### {one.iteration}"
     yield ""
-    facts = [f"refused at {one.refused_at}: {'; '.join(one.reasons) or 'no reason given'}"]
+    facts = [f"refused at {one.refused_at}: {'; '.join(map(inline, one.reasons)) or 'no reason given'}"]
     if one.arms:
-        arms = ", ".join(f"{arm.name} ({arm.synthetic_share:.0%} synthetic) {arm.dev:.3f}" for arm in one.arms)
+        arms = ", ".join(f"{inline(arm.name)} ({arm.synthetic_share:.0%} synthetic) {arm.dev:.3f}" for arm in one.arms)
         facts.append(f"arms on dev: {arms}")
     if one.chosen:
-        facts.append(f"trained: {one.chosen}, {one.rows}")
+        facts.append(f"trained: {inline(one.chosen)}, {inline(one.rows)}")
     if one.core is not None and one.heldout is not None:
         facts.append(f"composite on core {one.core:.3f}, on held-out {one.heldout:.3f}")
     if one.verdict:
-        facts.append(one.verdict)
+        facts.append(inline(one.verdict))
     yield from _items(facts)
 
 
@@ -74,8 +75,8 @@ def _common(one: Shared) -> str:
     always = f" {len(one.scenarios)} core scenarios fail in each of them." if one.scenarios else ""
     rubric = "" if one.covered else " No approved rubric covers it."
     return (
-        f"**{one.capability}**: {one.pattern} ({one.severity} severity{lenses}), found by {one.iterations} iterations,"
-        f" {one.frequency} failures in the last.{always}{rubric}"
+        f"**{one.capability}**: {inline(one.pattern)} ({one.severity} severity{lenses}),"
+        f" found by {one.iterations} iterations, {one.frequency} failures in the last.{always}{rubric}"
     )
 
 
