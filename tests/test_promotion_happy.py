@@ -124,6 +124,17 @@ def test_a_rollback_is_a_new_sequence_that_one_person_on_call_signs(world: World
     assert history.state("it-1") is RunState.PROMOTED
 
 
+def test_the_base_is_gone_back_to_once(world: World) -> None:
+    promote(world)
+    world.propose(world.staged(rollback_to(world.sources(), world.main, "desk", 0, why="it falls")), sequence=2)
+    world.approve("carol", sequence=2)
+    promote(world, 2)
+    with pytest.raises(RecordError, match="desk/0 cannot be rolled back to") as refused:
+        rollback_to(world.sources(), world.main, "desk", 0, why="it falls")
+    assert refused.value.hint == "earlier sequences: 1"
+    assert rollback_to(world.sources(), world.main, "desk", 1, why="it was the data").adapter is not None
+
+
 def test_a_rollback_brings_back_no_other_adapter(world: World) -> None:
     promote(world)
     world.propose(world.staged(world.staging("it-2")), sequence=2, check=True)

@@ -10,8 +10,16 @@ import pytest
 
 from runner.edges.aside import Aside
 from runner.promotion import verify as walks
+from runner.promotion.gather import Step
+from runner.promotion.history import first_parents
+from runner.promotion.judge import judge
+from runner.promotion.receipt import open_receipt
 from runner.promotion.verify import Verified, verify
+from runner.records.promotion import ServingStage
+from runner.records.statement import LedgerPoint, Receipt, subjects
+from runner.records.verdict import Outcome, Reason, Verdict
 from runner.wiring import gate
+from tests.promotion_fixture import NOW
 from tests.promotion_history import LongWorld, sizes
 
 PROMOTIONS = 9
@@ -93,6 +101,17 @@ def test_a_tag_of_no_promotion_is_found_by_two_walks(world: LongWorld, alone) ->
         world.git.run("update-ref", "-d", "refs/tags/promotions/desk/77")
 
 
+def test_a_receipt_of_what_main_does_not_have_is_found(world: LongWorld) -> None:
+    """Main was pushed back: all that is left of it holds."""
+    before = first_parents(world.git, world.main)[-1].parent or ""
+    found = verify(world.sources(), tip=before, root=world.root_sha256)
+    assert (found.commits, found.commit) == (PROMOTIONS, before)
+    assert [one.problem for one in found.verdict.reasons] == [
+        f"the ledger has a receipt for desk/{PROMOTIONS}, which is not on main",
+        f"tag refs/tags/promotions/desk/{PROMOTIONS} is of no promotion on main",
+    ]
+
+
 def test_the_later_walk_begins_with_the_time_that_the_earlier_ends_with(
     world: LongWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +127,83 @@ def test_the_later_walk_begins_with_the_time_that_the_earlier_ends_with(
     (start, middle), (later, end) = times
     assert start == ""
     assert start < middle == later <= end
+
+
+def test_what_the_later_walk_found_is_taken_over_whole() -> None:
+    verdict = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="receipt", problem="it is of another sequence"),))
+    later = Verified(verdict, "c" * 40, 3, ["desk/2"], "2026-11-21T13:00:00Z", ["desk/it-2 alice 5"])
+    found = Verified(commits=2, promotions=["desk/1"], receipted=NOW, reviews=["desk/it-1 bob 4"])
+    found.go_on(later.written())
+    reviews = ["desk/it-1 bob 4", "desk/it-2 alice 5"]
+    assert found == Verified(verdict, "c" * 40, 5, ["desk/1", "desk/2"], "2026-11-21T13:00:00Z", reviews)
+
+
+def test_no_step_is_judged_before_the_latest_receipt_whatever_its_date(
+    world: LongWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, judge = [], walks.judge
+
+    def watched(sources, step):
+        times.append(step.now)
+        return judge(sources, step)
+
+    monkeypatch.setattr(walks, "judge", watched)
+    monkeypatch.setattr(walks, "written", lambda seconds: "2026-11-20T00:00:00Z")
+    docs = world.git.commit_files([world.main], {"README.md": b"# better\n"}, "Docs\n")
+    found = verify(world.sources(), tip=docs, root=world.root_sha256)
+    assert (found.verdict.reasons, found.commits) == ((), 2 + PROMOTIONS)
+    assert set(times) == {NOW}
+
+
+def test_of_receipts_that_came_out_of_order_the_latest_counts(
+    world: LongWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = first_parents(world.git, world.main)[:4]
+    claims = iter(["2026-11-21T12:00:00Z", "2026-11-21T14:00:00Z", "2026-11-21T13:00:00Z"])
+    monkeypatch.setattr(walks, "claimed_time", lambda sources, entry: next(claims))
+    assert walks._claimed(world.sources(), links) == "2026-11-21T14:00:00Z"
+
+
+OTHER: dict[str, object] = {
+    "verifier": "ci",
+    "resource_uri": "example/other@refs/heads/main",
+    "policy_sha256": "0" * 64,
+    "policy_version": 2,
+    "cluster": "other",
+    "sequence": 4,
+    "stage": ServingStage.SHADOW,
+    "commit": "0" * 40,
+    "ledger": LedgerPoint(size=0, head=None),
+}
+REFUSED = Verdict(outcome=Outcome.REFUSE, reasons=(Reason(step="receipt", problem="no"),))
+
+
+def test_a_receipt_says_of_its_promotion_what_is_so_and_nothing_else(world: LongWorld) -> None:
+    sources, link = world.sources(), first_parents(world.git, world.main)[3]
+    policy = sources.policy(link.parent or "")
+    entry = walks._receipt(sources, "desk", 3)
+    assert entry is not None
+    signed = open_receipt(sources, policy, entry)
+    promotion = judge(sources, Step(link.parent or "", link.commit, NOW, incoming=link.incoming)).facts.promotion
+
+    def problems(entry=entry, signed=signed) -> list[str]:
+        return walks._receipt_problems(policy, entry, signed, link, promotion)
+
+    assert problems() == []
+    assert {*OTHER, "time_verified", "verification_result"} == {*Receipt.model_fields}, "every field is here"
+    for name, value in OTHER.items():
+        word = signed.predicate.model_copy(update={name: value})
+        assert problems(signed=signed.model_copy(update={"predicate": word})) == [f"the receipt is of another {name}"]
+    for name, value in {"phase": "bundle", "inputs": {"x": "0" * 64}, "version": 2, "verdict": REFUSED}.items():
+        said = problems(entry.model_copy(update={name: value}))
+        assert said == ["the receipt's entry says what no receipt says"], name
+    named = {**entry.outputs, "adapter": "0" * 64}
+    for said in (
+        problems(entry.model_copy(update={"outputs": named})),
+        problems(signed=signed.model_copy(update={"subject": subjects(named)})),
+    ):
+        assert said == ["the receipt names another record or adapter"]
+    assert problems(entry.model_copy(update={"iteration": "it-9"})) == ["the receipt's entry is of another iteration"]
 
 
 def test_where_the_second_process_dies_the_first_walks_on(
