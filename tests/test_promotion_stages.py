@@ -12,6 +12,7 @@ import pytest
 
 from runner.errors import RecordError, VerificationError
 from runner.promotion.approve import consider, summary
+from runner.promotion.export import chosen
 from runner.promotion.later import move_on
 from runner.promotion.propose import Staging
 from runner.promotion.rollback import rollback_to
@@ -68,6 +69,15 @@ def test_each_stage_is_a_signed_step_and_the_whole_way_verifies(in_production: S
     found = verify(in_production.sources(), tip=in_production.main, root=in_production.root_sha256)
     assert found.verdict.reasons == ()
     assert found.promotions == ["desk/1", "desk/2", "desk/3"]
+
+
+def test_what_leaves_is_the_evidence_of_the_step_that_brought_in_what_serves(in_production: StagedWorld) -> None:
+    """The later steps bring traffic: what was assessed stands in the first."""
+    sources, tip = in_production.sources(), in_production.main
+    found = chosen(sources, tip=tip, cluster="desk").promoted
+    assert (found.record.sequence, "scorecard.json" in found.evidence) == (1, True)
+    last = chosen(sources, tip=tip, cluster="desk", sequence=3).promoted
+    assert (last.record.sequence, "scorecard.json" in last.evidence) == (3, False)
 
 
 def test_what_is_in_shadow_or_canary_does_not_serve(shadowed: StagedWorld) -> None:
