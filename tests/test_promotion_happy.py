@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import RecordError, VerificationError
-from runner.promotion.propose import adapter_record
+from runner.edges.yaml_dump import dump
+from runner.errors import RecordError, RefMovedError, VerificationError
+from runner.promotion.propose import adapter_record, stage
+from runner.promotion.receipt import Registry
 from runner.promotion.rollback import rollback_to
+from runner.promotion.signed import attestation
+from runner.promotion.tags import write_tag
 from runner.promotion.verify import verify
 from runner.records.ledger import RunState
+from runner.rules.trust.facts import SignedEvidence
 from tests.promotion_fixture import World
 
 
@@ -69,6 +74,44 @@ def test_a_lost_tag_is_written_again(world: World) -> None:
     assert "no tag" in verify(world.sources(), tip=world.main, root=world.root_sha256).verdict.reasons[0].problem
     world.reconcile()
     assert verify(world.sources(), tip=world.main, root=world.root_sha256).verdict.passed
+
+
+def test_a_signed_tag_of_another_name_is_none(world: World) -> None:
+    promote(world)
+    ref = "refs/tags/promotions/desk/1"
+    other = write_tag(world.git, world.key("gate"), world.main, "promotions/desk/2", world.now)
+    world.git.move({ref: (other, world.git.refs(ref)[ref])})
+    reasons = verify(world.sources(), tip=world.main, root=world.root_sha256).verdict.reasons
+    assert [one.problem for one in reasons] == [f"tag promotions/desk/1 names promotions/desk/2 at {world.main[:12]}"]
+
+
+def test_who_is_overtaken_while_a_receipt_is_written_reads_again(world: World, monkeypatch) -> None:
+    tried, publish = [], Registry.publish
+
+    def raced(self: Registry, updates) -> None:
+        tried.append(set(updates))
+        if len(tried) == 1:
+            raise RefMovedError("refs/heads/ledger moved")
+        publish(self, updates)
+
+    monkeypatch.setattr(Registry, "publish", raced)
+    world.land(world.merge())
+    world.reconcile()
+    assert tried == [{"refs/heads/ledger", "refs/tags/promotions/desk/1"}] * 2, "both or neither"
+    assert verify(world.sources(), tip=world.main, root=world.root_sha256).verdict.passed
+
+
+def test_evidence_that_ci_signed_for_another_repository_is_none_here(world: World) -> None:
+    staging = world.staging("it-2")
+    sources, said = world.sources(), {}
+    policy = sources.policy(world.main)
+    for repository in ("example/desk", "example/other"):
+        trust = policy.trust.model_copy(update={"repository": repository})
+        files = stage(staging, chain=sources.chain("desk"), trust=trust, ci=world.key("ci"), dump=dump)
+        envelope = files[f"{staging.home}evidence/attestation.dsse.json"]
+        said[repository] = attestation(sources, envelope, policy, world.now)
+    assert said["example/desk"].statement is not None
+    assert said["example/other"] == SignedEvidence(None, "is for another repository")
 
 
 def test_a_merge_without_the_gate_is_named(world: World) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
 from runner.edges.aside import Aside
 from runner.promotion import verify as walks
 from runner.promotion.gather import Step
-from runner.promotion.history import first_parents
+from runner.promotion.history import Link, first_parents
 from runner.promotion.judge import judge
 from runner.promotion.receipt import open_receipt
 from runner.promotion.verify import Verified, verify
+from runner.records.change import Operation, PathChange
 from runner.records.promotion import ServingStage
 from runner.records.statement import LedgerPoint, Receipt, subjects
 from runner.records.verdict import Outcome, Reason, Verdict
@@ -110,6 +112,15 @@ def test_a_receipt_of_what_main_does_not_have_is_found(world: LongWorld) -> None
         f"the ledger has a receipt for desk/{PROMOTIONS}, which is not on main",
         f"tag refs/tags/promotions/desk/{PROMOTIONS} is of no promotion on main",
     ]
+
+
+def test_a_step_of_two_promotions_is_of_none() -> None:
+    def place(*sequences: int) -> tuple[str, int] | None:
+        paths = [f"clusters/desk/promotions/{number}/record.yaml" for number in sequences]
+        changes = tuple(PathChange(Operation.ADD, path, "100644", "", "") for path in ("README.md", *paths))
+        return Link("new", "old", ()).place(SimpleNamespace(diff=lambda old, new: changes))
+
+    assert [place(), place(1), place(1, 2)] == [None, ("desk", 1), None]
 
 
 def test_the_later_walk_begins_with_the_time_that_the_earlier_ends_with(
