@@ -114,6 +114,15 @@ def test_a_receipt_of_what_main_does_not_have_is_found(world: LongWorld) -> None
     ]
 
 
+def test_a_step_brings_what_its_branch_has_and_not_itself(world: LongWorld) -> None:
+    root, *steps = first_parents(world.git, world.main)
+    assert (root.parent, root.incoming) == (None, ())
+    assert [one.parent for one in steps] == [root.commit, *(one.commit for one in steps[:-1])]
+    for one in steps:
+        assert set(one.incoming) == set(world.git.incoming(one.parent or "", one.commit)) - {one.commit}
+        assert len(one.incoming) == 3, "the proposal and two approvals"
+
+
 def test_a_step_of_two_promotions_is_of_none() -> None:
     def place(*sequences: int) -> tuple[str, int] | None:
         paths = [f"clusters/desk/promotions/{number}/record.yaml" for number in sequences]
