@@ -63,6 +63,12 @@ def test_many_names_and_one_of_them_twice_take_no_time() -> None:
     assert time.process_time() - began < 2
 
 
+def test_a_number_too_long_to_read_is_named_by_its_line() -> None:
+    assert strict_json(b"[-" + b"1" * 4_300 + b"]") == [-int("1" * 4_300)]
+    with pytest.raises(ValueError, match=r"^the number on its line 2 has 4,301 digits, and 4,300 are read at most: sh"):
+        strict_json(b'{"a": 1,\n "b": -' + b"1" * 4_301 + b"}")
+
+
 def test_a_bad_line_is_named() -> None:
     strict_lines(b'{"a":1}\n\n{"a":2}\n')
     with pytest.raises(ValueError, match="line 3: it names 'a' twice"):

@@ -10,12 +10,14 @@ from typing import Any, NoReturn
 import rfc8785
 
 DEEPEST = 100
+MOST_DIGITS = 4_300
+"""Of a whole number: Python reads no longer ones, since that takes time that grows with the square."""
 
 
 def strict_json(data: bytes) -> Any:
     """The value in `data`. Raises `ValueError` for what is no UTF-8 or JSON, for a name that an object has twice
-    (readers differ in which one they take), for NaN, infinities and halves of surrogate pairs, and for nesting deeper
-    than `DEEPEST`."""
+    (readers differ in which one they take), for NaN, infinities and halves of surrogate pairs, for a whole number of
+    more than `MOST_DIGITS`, with its line, and for nesting deeper than `DEEPEST`."""
     try:
         text = data.decode("utf-8")
         value = _DECODER.decode(text)
@@ -23,6 +25,11 @@ def strict_json(data: bytes) -> Any:
         raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    except _TooLong as error:
+        line = text.count("\n", 0, text.index(error.digits)) + 1
+        digits = len(error.digits.lstrip("-"))
+        problem = f"the number on its line {line} has {digits:,} digits, and {MOST_DIGITS:,} are read at most"
+        raise ValueError(f"{problem}: shorten it, or write it as a text between quotes") from None
     if text.count("[") + text.count("{") > DEEPEST:
         _not_deep(value)
     if "\\u" in text:
@@ -73,6 +80,20 @@ def _finite(text: str) -> float:
     return value
 
 
+class _TooLong(ValueError):
+    """A whole number of more than `MOST_DIGITS`."""
+
+    def __init__(self, digits: str) -> None:
+        super().__init__(digits[:20])
+        self.digits = digits
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS and len(text.lstrip("-")) > MOST_DIGITS:
+        raise _TooLong(text)
+    return int(text)
+
+
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -85,4 +106,6 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_named_once, parse_constant=_not_json, parse_float=_finite)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_named_once, parse_constant=_not_json, parse_float=_finite, parse_int=_whole
+)
