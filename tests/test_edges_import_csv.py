@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner import survey_files, workspace
-from runner.edges import dvc_data
+from runner.edges import dvc_data, import_csv
 from runner.edges.dvc_data import pointer_path
 from runner.edges.import_csv import WHOLE, import_labelled
 from runner.edges.new_workspace import initialise
@@ -149,6 +149,36 @@ def test_the_real_only_baseline_is_measured_when_not_given(top, files):
     baseline = made.problem.real_only_baseline
     assert baseline.value > 0.5
     assert "dev (6 texts)" in baseline.how
+
+
+def test_of_many_texts_a_sample_is_measured_and_said_so(top, files, monkeypatch):
+    monkeypatch.setattr(import_csv, "MOST_LEARNT", 5)
+    learnt = []
+
+    def accuracy(self, train, test, *, seed: int) -> float:
+        learnt.append(train)
+        return 0.25
+
+    monkeypatch.setattr(import_csv.LinearTextClassifier, "accuracy", accuracy)
+    baseline = import_labelled(top, files, REQUEST._replace(real_only=None)).problem.real_only_baseline
+    assert baseline.value == 0.25
+    assert "trained on 5 of the 12 texts of base and gold" in baseline.how
+    [taken] = learnt
+    assert len(set(taken)) == 5
+    assert {label for _, label in taken} == set(LABELS)
+
+
+def test_it_says_what_it_does_and_how_far_it_is(top, tmp_path):
+    path = one_file(tmp_path / "all.csv", {"refund": 40, "parcel": 40})
+    told = []
+    made = import_labelled(top, {WHOLE: path}, REQUEST._replace(real_only=None), progress=lambda *now: told.append(now))
+    assert list(dict.fromkeys(what for what, _ in told)) == [
+        "looking for alike texts", "measuring what real data alone reaches", "writing files",
+    ]  # fmt: skip
+    writing = [share for what, share in told if what == "writing files"]
+    assert len(writing) > sum(map(len, made.scenarios.values()))
+    assert writing == sorted(writing)
+    assert 0 == writing[0] < writing[-1] < 1
 
 
 def test_a_problem_statement_of_ones_own_is_used(top, files, tmp_path):

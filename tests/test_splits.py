@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.rules.data.leakage import FrozenTexts, kin
+from runner.rules.data.kin import kin
+from runner.rules.data.leakage import FrozenTexts
 from runner.rules.data.new_cluster import NEEDED, SHARES, SHARES_TINY, TRAINING
 from runner.rules.data.splits import LEFT_OUT, Unit, divide, groups
 

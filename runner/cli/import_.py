@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from runner.cli.evaluating import Progress
 from runner.cli.import_files import instructlab, lm_eval, promptfoo
 from runner.cli.imported import summary, tell
 from runner.errors import ExitCode
@@ -79,7 +80,8 @@ def labelled(file: Path | None, directory: Path, push: bool, seed: int, as_json:
     files = _files(file, {part: options[part] for part in PARTS if options[part] is not None})
     options["schema"] = options["schema"].read() if options["schema"] else ""
     request = Request(**{key: value for key, value in options.items() if key not in PARTS})
-    made = adopt.import_labelled(directory, files, request, push=push, seed=seed)
+    with Progress(quiet=as_json) as progress:
+        made = adopt.import_labelled(directory, files, request, push=push, seed=seed, progress=progress.update)
     if as_json:
         click.echo(json.dumps(summary(made), indent=1))
     else:

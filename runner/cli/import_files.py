@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from runner.cli.evaluating import Progress
 from runner.cli.imported import summary, tell
 from runner.errors import ExitCode
 from runner.records.adoption import Format
@@ -100,7 +101,8 @@ def _made(
     said |= {"origin": Origin(said["origin"]), "severity": Severity(said["severity"])}
     wanted = Wanted(format=kind, base=base_of(model), **said)
     source = Source(paths, judge=judge, capability=capability, data=data)
-    made = adopt.import_files(directory, source, wanted, push=push)
+    with Progress(quiet=as_json) as progress:
+        made = adopt.import_files(directory, source, wanted, push=push, progress=progress.update)
     if as_json:
         click.echo(json.dumps(summary(made), indent=1))
     else:

@@ -15,12 +15,15 @@ from runner.edges.files import naming, only_one, write_file
 from runner.edges.write_points import WritePoint, reach
 from runner.edges.yaml_files import dump, parse
 from runner.errors import RecordError
+from runner.ports import Progress, silent
 from runner.records.base import Record
 from runner.records.params import ClusterParams, Params
 from runner.rules.data.new_cluster import BASE, GOLD, REFERENCE, NewCluster, records
 from runner.rules.naming import slug
 from runner.rules.repository.layout import PARAMS
 
+ALIKE = "looking for alike texts"
+"""What an import is doing where it divides texts."""
 PEOPLES = (BASE, GOLD, REFERENCE)
 """Data of people's making, beside the traces."""
 KNOBS = "knobs.json"
@@ -81,7 +84,7 @@ def placing(top: Path, cluster: str) -> Iterator[None]:
         yield
 
 
-def place(top: Path, made: NewCluster, prose: str, *, push: bool) -> None:
+def place(top: Path, made: NewCluster, prose: str, *, push: bool, progress: Progress = silent) -> None:
     """Write the cluster, inside of `placing`; `push` its data to DVC's default remote, where there is one.
 
     What an error or a kill cuts short is taken back, now or by the next import. The folder beside goes last: where it
@@ -97,7 +100,8 @@ def place(top: Path, made: NewCluster, prose: str, *, push: bool) -> None:
         if (top / path).exists():
             raise RecordError("is there already", path=path, hint="rename it, or choose another --cluster")
     try:
-        for path, content in files.items():
+        for number, (path, content) in enumerate(files.items()):
+            progress("writing files", number / len(files))
             write_file(beside / path, content)
         write_file(beside / PLACES, json.dumps(places).encode())
         write_file(beside / KNOBS, made.params.model_dump_json().encode())

@@ -12,6 +12,7 @@ from runner.edges.forge_files import forges as known_forges
 from runner.edges.write_points import WritePoint, reach
 from runner.edges.yaml_files import line_of, parse
 from runner.errors import RecordError, RecordErrors
+from runner.ports import Progress, silent
 from runner.promotion.policy import Member, first_policy, judge_files
 from runner.records.adoption import Format
 from runner.records.setup import Answers, FirstCluster, KeyFile, Person, PolicyAnswers
@@ -30,15 +31,22 @@ MESSAGE = "A Hallmark workspace"
 
 
 def import_labelled(
-    path: Path, files: Mapping[str, Path], request: Request, *, push: bool, seed: int = SEED
+    path: Path,
+    files: Mapping[str, Path],
+    request: Request,
+    *,
+    push: bool,
+    seed: int = SEED,
+    progress: Progress = silent,
 ) -> NewCluster:
     """Make a cluster of labelled text in the workspace at `path`; `push` its data to DVC's default remote."""
-    return import_csv.import_labelled(flywheel.root(path), files, request, push=push, seed=seed)
+    top = flywheel.root(path)
+    return import_csv.import_labelled(top, files, request, push=push, seed=seed, progress=progress)
 
 
-def import_files(path: Path, source: Source, wanted: Wanted, *, push: bool) -> NewCluster:
+def import_files(path: Path, source: Source, wanted: Wanted, *, push: bool, progress: Progress = silent) -> NewCluster:
     """Make a cluster of another program's files in the workspace at `path`; `push` as above."""
-    return sources.import_files(flywheel.root(path), source, wanted, push=push)
+    return sources.import_files(flywheel.root(path), source, wanted, push=push, progress=progress)
 
 
 def forges() -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from runner.edges.adopt.folder import Folder
 from runner.edges.adopt.foreign_yaml import ForeignDocument
-from runner.edges.new_cluster import DRAFT_PROSE, made_by, place, placing
+from runner.edges.new_cluster import ALIKE, DRAFT_PROSE, made_by, place, placing
 from runner.edges.yaml_files import parse
 from runner.errors import RecordError
+from runner.ports import Progress, silent
 from runner.records.adoption import Format, SourceFile
 from runner.records.judging import JudgeFile
 from runner.rules.adopt.assay_items import from_assay_file
@@ -25,16 +27,20 @@ QNA = "qna.yaml"
 MOST_FILES = 2_000
 
 
-def import_files(top: Path, source: Source, wanted: Wanted, *, push: bool = False) -> NewCluster:
+def import_files(
+    top: Path, source: Source, wanted: Wanted, *, push: bool = False, progress: Progress = silent
+) -> NewCluster:
     """Make the cluster in the workspace at `top`; `push` its data to DVC's default remote, where there is one.
 
     Raises `RecordError` where anything is wrong, and then nothing was written. What a killed import left is undone.
     """
     with placing(top, wanted.cluster):
         judges = _judges(top, source.judge)
+        progress("reading", 0.0)
         adopted, files = read(source, wanted.format)
-        made = compose(adopted, wanted._replace(made_by=made_by()), files=files, judges=judges)
-        place(top, made, DRAFT_PROSE, push=push)
+        tell = partial(progress, ALIKE)
+        made = compose(adopted, wanted._replace(made_by=made_by()), files=files, judges=judges, tell=tell)
+        place(top, made, DRAFT_PROSE, push=push, progress=progress)
     return made
 
 

@@ -19,6 +19,7 @@ from runner.records.scenario import Origin, Scenario, SetName, Severity
 from runner.records.triage_policy import Triage
 from runner.rules.adopt.items import Adopted, Check, Item, user
 from runner.rules.canonical import digest
+from runner.rules.data.kin import Tell, untold
 from runner.rules.data.labelled import TINY_ROBUSTNESS_DROP
 from runner.rules.data.new_cluster import (
     NEEDED,
@@ -73,15 +74,19 @@ def compose(
     *,
     files: Sequence[SourceFile],
     judges: Mapping[str, str] = NO_JUDGES,
+    tell: Tell = untold,
 ) -> NewCluster:
-    """`judges` are the digests of those that the checks name. Raises `RecordError` where too little is there."""
+    """`judges` are the digests of those that the checks name; `tell` hears how many texts were compared.
+
+    Raises `RecordError` where too little is there.
+    """
     if not adopted.items:
         hint = "; ".join(f"{one.what}: {one.why}" for one in adopted.tally.leaves[:3]) or "look at the file"
         raise RecordError("has nothing that can be taken over", path=files[0].name, hint=hint)
     adopted = opened(adopted)
     items = adopted.items
     shares = SHARES_TINY if isinstance(wanted.base, TinyBase) else SHARES
-    division = _divided(items, shares, wanted.seed)
+    division = _divided(items, shares, wanted.seed, tell)
     rule = RULE
     if wanted.format is Format.ASSAY and not {*NEEDED} <= {*division.parts} and len(set(division.groups)) > 1:
         division, rule = _in_two(division), IN_TWO
@@ -134,7 +139,7 @@ def _shared_start(least: str, most: str) -> str:
     return "".join(one for one, _ in same)
 
 
-def _divided(items: Sequence[Item], shares: Mapping[str, float], seed: int) -> Division:
+def _divided(items: Sequence[Item], shares: Mapping[str, float], seed: int, tell: Tell) -> Division:
     """Where a source names what trains, the rest is for tests; what names no right answer is so anywhere."""
     trained = any(item.trains for item in items)
     units = [
@@ -147,7 +152,8 @@ def _divided(items: Sequence[Item], shares: Mapping[str, float], seed: int) -> D
         )
         for item in items
     ]
-    return divide(units, shares=shares, seed=seed, first=SetName.HELDOUT, needed=NEEDED, training=TRAINING)
+    first = SetName.HELDOUT
+    return divide(units, shares=shares, seed=seed, first=first, needed=NEEDED, training=TRAINING, tell=tell)
 
 
 def _in_two(division: Division) -> Division:

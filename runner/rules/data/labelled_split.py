@@ -10,6 +10,7 @@ from runner.errors import RecordError
 from runner.records.adoption import Format, ImportRecord, LeftOut, Mapped, SourceFile
 from runner.records.terms import SetName
 from runner.rules.canonical import digest
+from runner.rules.data.kin import Tell, untold
 from runner.rules.data.labelled_answers import Row
 from runner.rules.data.new_cluster import BASE, GOLD, NEEDED, REFERENCE
 from runner.rules.data.splits import RULE, Unit, divide
@@ -41,7 +42,7 @@ class Split(NamedTuple):
     """Rows of labels that cannot be both learnt and tested."""
 
 
-def split(rows: Sequence[Row], *, seed: int) -> Split:
+def split(rows: Sequence[Row], *, seed: int, tell: Tell = untold) -> Split:
     """Every label has something to learn from (`base`) and something that tests it. Raises `RecordError` where the
     file has too few rows for the sets."""
     division = divide(
@@ -51,6 +52,7 @@ def split(rows: Sequence[Row], *, seed: int) -> Split:
         first=BASE,
         needed=NEEDED,
         training=LEARNT,
+        tell=tell,
     )
     parts: dict[str, list[Row]] = defaultdict(list)
     tested = {row.label for row, part in zip(rows, division.parts, strict=True) if part not in LEARNT}

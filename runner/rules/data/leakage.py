@@ -123,27 +123,6 @@ class FrozenTexts:
         return Leak(candidate=name, scenario=best.scenario, similarity=best.similarity, how=best.how)
 
 
-def kin(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Pairs of positions whose texts leak into each other: of two such texts one may not train where the other judges.
-
-    Of texts that are equal, or alike by one measure, not every pair is named, but a way from each to each other is.
-    """
-    first: dict[str, int] = {}
-    for position, text in enumerate(texts):
-        before = first.setdefault(normal_text(text), position)
-        if before != position:
-            yield before, position
-    apart = sorted(first.values())
-    for _, make, threshold in MEASURES:
-        sets = [make(texts[position]) for position in apart]
-        index = _indexed(sets, threshold)
-        for place, one in enumerate(sets):
-            yield from ((apart[other], apart[place]) for other, _ in index.find(one) if other < place)
-    parts = _Parts([texts[position] for position in apart])
-    for place, position in enumerate(apart):
-        yield from ((apart[other], position) for other, _ in parts.inside(texts[position]) if other != place)
-
-
 def _indexed(sets: Sequence[Shingles], threshold: float) -> ShingleIndex:
     index = ShingleIndex(sets, threshold=threshold)
     for position, one in enumerate(sets):

@@ -2,7 +2,7 @@
 
 The rule, which import records name as `RULE`:
 
-1. Texts of which one would leak into the other (`leakage.kin`), and those that their source keeps together (two
+1. Texts of which one would leak into the other (`kin`), and those that their source keeps together (two
    questions about one passage), are a group. A group is never divided.
 2. Groups are taken in the order of sha256(seed, their least text), so that the order of a file decides nothing.
 3. Each goes to the part that then lacks most of its share, among the texts of the group's own stratum (a capability)
@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.rules.canonical import digest
-from runner.rules.data.leakage import kin
+from runner.rules.data.kin import Tell, kin, untold
 from runner.rules.text.similarity import normal_text
 
 RULE = "by-sha256-of-seed-and-text-in-whole-groups-1"
@@ -66,10 +66,12 @@ def divide(
     first: str,
     needed: Sequence[str],
     training: Collection[str],
+    tell: Tell = untold,
 ) -> Division:
     """`shares` of the parts, which sum to 1; `first` is the part that every stratum has something in, if it may be
-    there, `needed` are those that may not be empty, and `training` the parts that train."""
-    leaders = groups(units)
+    there, `needed` are those that may not be empty, and `training` the parts that train. `tell` hears how many
+    texts were compared."""
+    leaders = groups(units, tell)
     members: dict[int, list[int]] = defaultdict(list)
     for position, leader in enumerate(leaders):
         members[leader].append(position)
@@ -105,7 +107,7 @@ def _apart(units: Sequence[Unit], members: Sequence[int]) -> Sequence[int]:
     return tests or members
 
 
-def groups(units: Sequence[Unit]) -> list[int]:
+def groups(units: Sequence[Unit], tell: Tell = untold) -> list[int]:
     """Of each unit the position of the first one of its group."""
     leader = list(range(len(units)))
 
@@ -115,7 +117,7 @@ def groups(units: Sequence[Unit]) -> list[int]:
             position = leader[position]
         return position
 
-    for one, other in (*kin([unit.text for unit in units]), *_together(units)):
+    for one, other in (*kin([unit.text for unit in units], tell), *_together(units)):
         low, high = sorted((root(one), root(other)))
         leader[high] = low
     return [root(position) for position in range(len(units))]
