@@ -108,14 +108,20 @@ def test_of_held_out_there_are_ids_and_figures_alone(top: Path) -> None:
     review = reviewed(top)
     assert "heldout-late-delivery-2" in whole(review)
     assert "lighthouse" not in whole(review)
-    change(top, "scenarios/desk/heldout/heldout-late-delivery-2.yaml", objective=SECRET, reference="refunds")
+    change(
+        top,
+        "scenarios/desk/heldout/heldout-late-delivery-2.yaml",
+        objective=SECRET,
+        reference="refunds",
+        pass_criteria=(SECRET,),
+    )
     change(
         top,
         "scenarios/desk/dev/dev-late-delivery-2.yaml",
         input=[{"role": "user", "content": "Something else altogether, about a bicycle."}],
     )
     review = reviewed(top)
-    assert by_id(review)["heldout-late-delivery-2"].words == ("what it tests", "the right answer")
+    assert by_id(review)["heldout-late-delivery-2"].words == ("what it tests", "the right answer", "what makes it pass")
     assert "lighthouse" not in whole(review), "what it said before stands in held-out"
     git(top, "mv", "scenarios/desk/heldout/heldout-late-delivery-2.yaml", "scenarios/desk/core/")
     review = reviewed(top)
