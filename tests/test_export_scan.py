@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from codecs import BOM_UTF16_BE
 from collections.abc import Mapping
 
@@ -213,3 +214,8 @@ def test_figures_are_short() -> None:
     assert shortened({"a": [0.123456789, 3, float("nan")]}) == {"a": [0.123457, 3, None]}
     assert PROSE.run > STRUCTURED.run
     assert callable(written)
+
+
+def test_a_figure_is_rounded_and_one_that_is_no_number_is_left_out() -> None:
+    said = {"a": [0.123456789, math.inf, -math.inf, math.nan], "b": 12345678.9, "c": 7, "d": "0.123456789"}
+    assert shortened(said) == {"a": [0.123457, None, None, None], "b": 12345700.0, "c": 7, "d": "0.123456789"}
