@@ -37,7 +37,10 @@ from tests.handoff_fixture import PEOPLE, STATED, made
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "handoff.md"
 HUB = HubBase(kind="hub", id="example/base-135M", revision="f" * 40)
-RENDERED = {1: "c2d9d2585efab9a7dbc566a36f21bb7e2ccd739a675bce2742db17aebe90efac"}
+RENDERED = {
+    1: "c2d9d2585efab9a7dbc566a36f21bb7e2ccd739a675bce2742db17aebe90efac",
+    2: "667473455c5f7afe9da8d771069643921c3d4ea6e44303296f5ff70d0925e39d",
+}
 """The digest of what each version of the rules makes of the fixture. A changed word is a new version: the gate holds
 what comes in against its own, and what was merged before against nothing but its digests."""
 

@@ -15,7 +15,7 @@ from runner.rules.handoff.facts import Made
 from runner.rules.handoff.standing import history, limitations, measured, problem, reproduce, rollback, triggers
 from runner.rules.handoff.words import code, sentence
 
-VERSION = 1
+VERSION = 2
 """Of what is generated: the same version gives the same bytes. Whoever changes a word of it counts on."""
 MARKER = "<!-- hallmark-handoff {version} -->"
 SECTIONS: tuple[tuple[str, Callable[[Made], str]], ...] = (
