@@ -24,6 +24,8 @@ BLOCK = re.compile(
     r"^(?:<!-- exits (?P<code>\d+) -->\n)?```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+PROGRESS = re.compile(r"^(?:looking for alike texts|measuring what real data alone reaches|writing files) \d+%\n", re.M)
+"""What a slow machine says while it works, and a fast one does not."""
 ANYBODYS = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{7,64}\b"), "DIGEST"),
@@ -161,6 +163,7 @@ def same(page: str, said: str, *, figures: bool = True) -> bool:
 
 def plain(text: str, *, figures: bool) -> str:
     """Without what differs from run to run, and from terminal to terminal."""
+    text = PROGRESS.sub("", text)
     for found, name in ANYBODYS:
         text = found.sub(name, text)
     if not figures:

@@ -330,7 +330,7 @@ def test_a_newer_one_ends_who_is_at_work_where_the_workflow_says_so() -> None:
 
 
 def test_the_simulated_program_asks_no_real_model(governed: GovernedDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flywheel, "_ports", flywheel._ports)  # put back afterwards
+    monkeypatch.setattr(flywheel, "ports", flywheel.ports)  # put back afterwards
     simulate()
     space = flywheel.workspace(governed.desk, governed.cluster)
     for ports in (flywheel.flow(governed.desk, governed.cluster).ports, flywheel.ports(governed.desk, space)):

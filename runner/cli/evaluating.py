@@ -1,4 +1,4 @@
-"""What an evaluation shows while it runs: a live line on a terminal, a plain line a tenth elsewhere, nothing with
+"""What long work shows while it runs: a live line on a terminal, elsewhere a plain line now and then, nothing with
 `--json`."""
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from types import TracebackType
 
 import click
 
+PAUSE = 10.0
+"""Seconds between two lines where there is no terminal: what is soon done says nothing."""
+
 
 class Progress:
     """The call at work and how far it is."""
@@ -16,7 +19,7 @@ class Progress:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet, self.live = quiet, sys.stderr.isatty()
         self._said = ("", -1)
-        self._started = time.monotonic()
+        self._started = self._told = time.monotonic()
 
     def __enter__(self) -> Progress:
         return self
@@ -35,6 +38,7 @@ class Progress:
         if self.live:
             spent = time.monotonic() - self._started
             click.echo(f"\r\x1b[K{message} {share:.0%}, {spent:.0f} s", nl=False, err=True)
-        elif step != self._said:
+            self._said = step
+        elif step != self._said and time.monotonic() - self._told >= PAUSE:
             click.echo(f"{message} {share:.0%}", err=True)
-        self._said = step
+            self._told, self._said = time.monotonic(), step

@@ -127,16 +127,15 @@ def own_folder(top: Path) -> Path:
     return top / ".hallmark"
 
 
-def ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent) -> Ports:
+def ports(
+    path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent, by_intake: bool = False
+) -> Ports:
     """Everything a phase of the cluster may use of the outside, for the repository at `path`. Models remember what they
     answered where they are `cached`. Raises `DataError` as `own_folder` does, also where nothing is cached, and
-    `RecordError` on a machine outside of the cluster's boundary, and for servers that are."""
-    asked_inside(space)
-    return _ports(path, space, cached=cached, progress=progress)
-
-
-def _ports(path: Path, space: Workspace, *, cached: bool = True, progress: Progress = silent) -> Ports:
-    """As `ports`, where intake refuses servers outside by a verdict that the ledger keeps."""
+    `RecordError` on a machine outside of the cluster's boundary, and for servers that are: not for these `by_intake`,
+    which refuses them by a verdict that the ledger keeps."""
+    if not by_intake:
+        asked_inside(space)
     admitted(space.cluster.place, space.cluster.id)
     tree, top = reader(path), root(path)
     own = own_folder(top)
@@ -249,7 +248,7 @@ def flow(
         runs=BranchRuns(top, head),
         pulls=BranchPullRequests(top, head),
         ports=replace(
-            _ports(top, space, progress=progress),
+            ports(top, space, progress=progress, by_intake=True),
             arms=LocalArms(top / ".hallmark" / "arms" / cluster),
         ),
         dump_yaml=dump_record,

@@ -18,13 +18,13 @@ from runner.workspace import Workspace
 
 def simulate() -> None:
     """Put models in memory behind every command of this process."""
-    real = flywheel._ports
+    real = flywheel.ports
 
     def simulated(path: Path, space: Workspace, **options: Any) -> Ports:
         outside = real(path, space, **options)
         return replace(simulated_ports(), dump_yaml=outside.dump_yaml, adapters=outside.adapters)
 
-    flywheel._ports = simulated
+    flywheel.ports = simulated
 
 
 if __name__ == "__main__":
