@@ -14,7 +14,9 @@ from tests.attack.ledger import KINDS, tamperings
 from tests.attack.struck import Blow
 from tests.attack.works import Work, works
 
-LIGHT = ("append", "propose", "approve", "reconcile", "hook", "init", "import", "ingest")
+LIGHT = ("append", "propose", "approve", "reconcile", "hook", "init")
+LONGER = ("import", "ingest")
+"""Each some fifteen seconds; `make attack` kills these too."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -27,14 +29,14 @@ def wrong(rows: list) -> list:
     return [row for row in rows if row.got != row.expected]
 
 
-@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("name", [*LIGHT, *(pytest.param(name, marks=pytest.mark.acceptance) for name in LONGER)])
 def test_a_command_killed_at_any_point_and_run_again_ends_the_same(every: dict[str, Work], name: str) -> None:
     rows = each_point_once(every[name], Blow.KILL)
     assert rows
     assert wrong(rows) == []
 
 
-@pytest.mark.parametrize("name", ["append", "approve", "reconcile", "hook", "init"])
+@pytest.mark.parametrize("name", ["append", "approve", "reconcile", "hook"])
 def test_a_full_disk_names_the_file_and_loses_nothing(every: dict[str, Work], name: str) -> None:
     rows = each_point_once(every[name], Blow.FULL)
     assert rows
@@ -77,7 +79,7 @@ def test_a_disk_that_is_really_full(every: dict[str, Work], tmp_path: Path, name
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("name", [*LIGHT, "init with a cluster", "iterate"])
+@pytest.mark.parametrize("name", [*LIGHT, *LONGER, "init with a cluster", "iterate"])
 def test_a_disk_with_ever_more_room_left(every: dict[str, Work], tmp_path: Path, name: str) -> None:
     leaves = [0, *(4096 * 2**at for at in range(9))]
     with small_disk(tmp_path / "disk", mebibytes=64) as disk:
@@ -93,7 +95,7 @@ def test_a_workspace_with_a_cluster_killed_at_any_point_and_run_again_ends_the_s
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("name", ["propose", "import", "init with a cluster", "ingest", "iterate"])
+@pytest.mark.parametrize("name", ["propose", "init", *LONGER, "init with a cluster", "iterate"])
 def test_a_full_disk_at_every_point_of_the_longer_commands(every: dict[str, Work], name: str) -> None:
     if name == "iterate":
         rows = in_a_chain(every[name], every[name].first_passes(Blow.FULL))
