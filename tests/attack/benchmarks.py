@@ -6,7 +6,9 @@ from functools import partial
 from typing import Any
 
 from runner.edges.yaml_dump import dump
+from runner.records.change import ChangeClass
 from runner.rules.judges.identity import judge_digest
+from runner.rules.trust.change import class_of
 from tests.attack.case import Case, Finding, passes
 from tests.attack.desk import Desk
 from tests.attack.forgery import carried
@@ -36,7 +38,7 @@ def lock(**change: Any) -> bytes:
 def governed(desk: Desk) -> dict[str, bytes]:
     """The cluster's benchmark as it stands on main."""
     paths = [*desk.git.files(desk.main, "scenarios/desk"), *desk.git.files(desk.main, "clusters/desk")]
-    return {path: desk.git.read(desk.main, path) for path in paths if "/promotions/" not in path}
+    return {path: desk.git.read(desk.main, path) for path in paths if class_of(path) is ChangeClass.BENCHMARK}
 
 
 def gone(desk: Desk, *, keep: str = "") -> Finding:

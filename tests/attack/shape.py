@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -165,9 +166,10 @@ def other_sequence(desk: Desk, sequence: int) -> Finding:
     return desk.gate(desk.merge(sequence=sequence))
 
 
-def record_of_another(desk: Desk, old: bytes, new: bytes) -> Finding:
-    files = dict(desk.records["files"])
-    files[f"{HOME}record.yaml"] = files[f"{HOME}record.yaml"].replace(old, new, 1)
+def record_of_another(desk: Desk, words: Mapping[bytes, bytes]) -> Finding:
+    files, path = dict(desk.records["files"]), f"{HOME}record.yaml"
+    for old, new in words.items():
+        files[path] = files[path].replace(old, new, 1)
     return forge(desk, files)
 
 
@@ -410,13 +412,13 @@ CASES = (
         "sequence-of-record",
         "The record is of another sequence than its place.",
         SEQUENCE,
-        partial(record_of_another, old=b"sequence: 1", new=b"sequence: 2"),
+        partial(record_of_another, words={b"sequence: 1": b"sequence: 2"}),
     ),
     Case(
         "record-of-another-cluster",
         "The record is of another cluster than its place.",
         SEQUENCE,
-        partial(record_of_another, old=b"cluster: desk", new=b"cluster: other"),
+        partial(record_of_another, words={b"cluster: desk": b"cluster: other", b"runs/desk/": b"runs/other/"}),
     ),
     Case(
         "approval-afterwards",
