@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.edges import signing
+from runner.edges import signing, sshsig
 from runner.edges.signing import MOST, SshSigner, SshVerifier
 from runner.errors import VerificationError
 from runner.ports_promotion import Keys
@@ -49,3 +49,22 @@ def test_what_was_begun_answers_its_own_question_only(signer: SshSigner) -> None
             verifier.check(message, signature, namespace=namespace, person="alice", keys=known, at=AT)
     verifier.check(b"yes", signature, namespace="vote", person="alice", keys=keys, at=AT)
     verifier.close()
+
+
+def test_an_armored_signature_has_one_form(signer: SshSigner) -> None:
+    """Each single bit of it: a vertical tab in the place of a line's end would be read as one."""
+    text = signer.signature(b"yes", namespace="vote")
+    assert sshsig.armor(sshsig.dearmor(text)) == text
+    blobs = set()
+    for at in range(len(text)):
+        for bit in range(8):
+            turned = bytearray(text)
+            turned[at] ^= 1 << bit
+            try:
+                blobs.add(sshsig.dearmor(bytes(turned)))
+            except VerificationError:
+                continue
+    assert sshsig.dearmor(text) not in blobs
+    for other in (text + b"\n", b"\n" + text, text.replace(b"\n", b"\r\n"), text[:-1]):
+        with pytest.raises(VerificationError, match="ssh-keygen writes"):
+            sshsig.dearmor(other)

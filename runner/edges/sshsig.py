@@ -46,9 +46,12 @@ def dearmor(text: bytes) -> bytes:
     if len(lines) < 3 or lines[0] != BEGIN or lines[-1] != END:
         raise VerificationError("is not an armored SSH signature")
     try:
-        return base64.b64decode("".join(lines[1:-1]), validate=True)
+        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
     except ValueError as error:
         raise VerificationError("is not base64") from error
+    if armor(blob) != text:
+        raise VerificationError("is not written as ssh-keygen writes it")
+    return blob
 
 
 def parse(blob: bytes) -> SshSignature:
